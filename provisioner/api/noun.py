@@ -1,0 +1,165 @@
+"""A noun of the API: flask-smorest's blueprint with types, and with what every operation here documents and does.
+
+From the facts of a view - its method, its role, whether it is conditional - follow the problems that the document lists for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import flask_smorest
+from flask import Request, request
+from flask.views import MethodView
+from marshmallow import RAISE, Schema
+from webargs import missing
+from webargs.flaskparser import FlaskParser
+
+from provisioner.api.auth import ROLE_HELP, role_of
+from provisioner.api.problems import Refusal
+
+View = TypeVar("View", bound=Callable[..., Any])
+ViewClass = TypeVar("ViewClass", bound=type[MethodView])
+
+PROBLEMS: Mapping[int, tuple[str, str]] = {
+    400: ("Malformed", "The body is not JSON, or the request cannot be read."),
+    401: ("Unauthorized", "No token, or one that is not valid."),
+    403: ("Forbidden", "The token's role is not enough."),
+    404: ("NotFound", "What the address names is not there."),
+    409: ("AlreadyExists", "What is to be made is there already."),
+    412: ("ChangedMeanwhile", "If-Match names another revision than the present one."),
+    413: ("TooLarge", "The body is larger than 16 MiB."),
+    415: ("UnsupportedMediaType", "The body has another content type than this operation takes."),
+    422: ("InvalidInput", "A field is wrong, or a template fails for the new facts; errors has one entry for each field."),
+    429: ("RateLimited", "Too many wrong tokens came from this address; Retry-After says how long to wait."),
+    503: ("NotReady", "A part does not serve; parts says which."),
+}
+ETAG = {"ETag": {"description": "The revision, for If-Match and If-None-Match", "schema": {"type": "string"}, "example": '"3"'}}
+_LONE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+class StrictParser(FlaskParser):
+    """Reads bodies as strict JSON and refuses unknown query parameters."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}  # noqa: RUF012 - webargs' own declaration
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        body = req.get_data(cache=True)
+        if not body:
+            return missing
+        if not req.is_json:
+            raise Refusal(415, "unsupported_media_type", "send the body as application/json")
+        return strict_json(body)
+
+
+def strict_json(body: bytes) -> Any:
+    """Returns what the body says. Raises a 400 problem for anything that is not JSON of a sane depth in UTF-8."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        if _LONE_SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise Refusal(400, "malformed_request", "the body is nested too deeply") from error
+    except ValueError as error:  # also of UnicodeDecodeError, JSONDecodeError and numbers of thousands of digits
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Refusal(400, "malformed_request", f"the body is not JSON in UTF-8{where}") from error
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def conditional(view: View) -> View:
+    """Says that a view answers with an entity tag (GET) or honours ``If-Match`` (writes)."""
+    view.is_conditional = True  # type: ignore[attr-defined]
+    return view
+
+
+class Noun:
+    """The routes of one noun, collected at import and registered in any number of applications."""
+
+    def __init__(self, name: str, description: str, *, prefix: str = "/api/v1") -> None:
+        self.blueprint = flask_smorest.Blueprint(name, __name__, url_prefix=prefix, description=description)
+        self.blueprint.ARGUMENTS_PARSER = StrictParser()
+        self.blueprint.before_request(_no_nul)
+
+    def route(self, rule: str, *, parameters: Sequence[Mapping[str, Any]] = (), conflicts: bool = False) -> Callable[[ViewClass], ViewClass]:
+        """Registers a view class; each method documents its role and its problems. ``conflicts``: POST may find it there already."""
+
+        def decorate(view: ViewClass) -> ViewClass:
+            for method in sorted(view.methods or ()):
+                function = getattr(view, method.lower())
+                statuses = _problem_statuses(method, function, rule, conflicts)
+                setattr(view, method.lower(), self._documented(function, method, statuses))
+            self.blueprint.add_url_rule(rule, view_func=view, parameters=[*_path_parameters(rule), *parameters])
+            return view
+
+        return decorate
+
+    def takes(self, schema: type[Schema] | Schema, *, location: str = "json", **more: Any) -> Callable[[View], View]:
+        """Reads the body (or the query) and gives it to the view as its first argument."""
+        decorate: Callable[[View], View] = self.blueprint.arguments(schema, location=location, **more)
+        return decorate
+
+    def gives(self, status: int, schema: type[Schema] | Schema | None = None, **more: Any) -> Callable[[View], View]:
+        """Writes what the view returns; ``**more`` is for the document: description, example, content_type, headers."""
+        decorate: Callable[[View], View] = self.blueprint.response(status, schema, **more)
+        return decorate
+
+    def _documented(self, function: Callable[..., Any], method: str, statuses: Sequence[int]) -> Callable[..., Any]:
+        for status in statuses:
+            function = self.blueprint.alt_response(status, response=PROBLEMS[status][0])(function)
+        role = role_of(function, method)
+        extra: dict[str, Any] = {"security": []} if role == "nobody" else {"x-role": role}
+        if getattr(function, "is_conditional", False):
+            extra["parameters"] = [_condition(method)]
+        documented: Callable[..., Any] = self.blueprint.doc(**extra)(function)
+        return documented
+
+
+def _problem_statuses(method: str, function: Callable[..., Any], rule: str, conflicts: bool) -> list[int]:
+    statuses = set() if role_of(function, method) == "nobody" else {401, 429}
+    if role_of(function, method) not in {"viewer", "nobody"}:
+        statuses.add(403)
+    if "<" in rule:
+        statuses.add(404)
+    if "arguments" in getattr(function, "_apidoc", {}):
+        statuses |= {422} if method == "GET" else {400, 413, 415, 422}
+    if getattr(function, "is_conditional", False) and method != "GET":
+        statuses |= {412, 422}
+    if conflicts and method == "POST":
+        statuses.add(409)
+    return sorted(statuses)
+
+
+def _condition(method: str) -> dict[str, Any]:
+    name, text = ("If-None-Match", "304 where it is still so") if method == "GET" else ("If-Match", "412 where it is no longer so")
+    return {"in": "header", "name": name, "description": text, "schema": {"type": "string"}, "example": '"3"'}
+
+
+_PATH_HELP: Mapping[str, tuple[str, str]] = {
+    "mac": ("MAC in any usual form", "80:5e:c0:aa:bb:cc"),
+    "number": ("Number of the extension", "1001"),
+    "name": ("Name", "default"),
+    "setting": ("Name of the setting", "timezone"),
+    "vendor": ("Vendor", "yealink"),
+    "model": ("Model", "t46u"),
+}
+
+
+def _path_parameters(rule: str) -> list[dict[str, Any]]:
+    names = re.findall(r"<(?:\w+:)?(\w+)>", rule)
+    return [{"in": "path", "name": name, "description": _PATH_HELP[name][0], "example": _PATH_HELP[name][1]} for name in names]
+
+
+def _no_nul() -> None:
+    if "\x00" in request.path:
+        raise Refusal(404, "not_found", "there is nothing at this address")
+
+
+def role_text() -> str:
+    """Returns the roles as the document explains them."""
+    return "\n".join(f"- **{role}** {text}" for role, text in ROLE_HELP.items())

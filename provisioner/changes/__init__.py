@@ -1,0 +1,10 @@
+"""Every write of desired state: validate, write, proof-render, append the ``change`` row, commit - one transaction.
+
+What the worker and the serving processes have to do follows from the rows alone: a NULL hash is work to be done, an entry of
+the index log is a record to be read again. Nothing is sent from here.
+"""
+
+from provisioner.changes.phones import KeyInput, LineInput, PhoneInput
+from provisioner.changes.writer import Changes, open_changes
+
+__all__ = ["Changes", "KeyInput", "LineInput", "PhoneInput", "open_changes"]

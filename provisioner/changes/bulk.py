@@ -1,0 +1,152 @@
+"""Writes of many extensions and phones at once, for imports: a handful of statements however many rows there are.
+
+Rows come checked (``provisioner.importing``, with the same functions that check a single write). One change row stands for the whole
+import, and one phone of each model is proof-rendered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.changes.phones import LineInput
+from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.core.mac import Mac
+from provisioner.core.values import SettingValue
+from provisioner.models import extension, index_log, phone, phone_line, sighting
+from provisioner.records import ExtensionRecord, PhoneRecord
+from provisioner.secrets import new_sip_secret
+from provisioner.store import CHUNK
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionRow:
+    """An extension to make, or to change where ``before`` is there. ``given``: display_name, secret, email, department."""
+
+    number: str
+    given: Mapping[str, str] = field(repr=False)
+    before: ExtensionRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRow:
+    """A phone to list, or to change where ``before`` is there; every value is the one to stand in the end.
+
+    ``lines`` None leaves the lines; ``settings`` holds only what changes, None taking a setting off the phone's own layer.
+    """
+
+    mac: Mac
+    model: str
+    site: str
+    group: str | None
+    enabled: bool
+    lines: tuple[LineInput, ...] | None = None
+    settings: Mapping[str, SettingValue | None] = field(default_factory=dict, repr=False)
+    before: PhoneRecord | None = None
+
+
+class BulkWrites(UnitMaker):
+    """Many rows in one transaction of the caller's."""
+
+    def import_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow], about: Mapping[str, Any]) -> int:
+        """Writes every row; ``about`` is what the change row keeps. Returns how many phones are rendered anew.
+
+        Raises ``RenderError`` (and with it the caller's transaction rolls back) where a template fails for the new facts.
+        """
+        self._insert_extensions(unit, [row for row in extensions if row.before is None])
+        self._update_extensions(unit, [row for row in extensions if row.before is not None])
+        self._insert_phones(unit, [row for row in phones if row.before is None])
+        self._update_phones(unit, [row for row in phones if row.before is not None])
+        self._replace_lines(unit, [row for row in phones if row.lines is not None])
+        self._put_settings(unit, [row for row in phones if row.settings])
+        named = self.store.phones_of_extensions([row.number for row in extensions], unit.connection)
+        touched = unit.rerender(named | {row.mac for row in phones})
+        self._tell(unit, [row.mac for row in phones])
+        unit.log("import.commit", f"{len(extensions)} extensions, {len(phones)} phones", None, dict(about), touched)
+        return touched
+
+    def _insert_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
+        values = []
+        for row in rows:
+            given = dict(row.given)
+            secret = given.pop("secret", "") or new_sip_secret()
+            base = {"display_name": row.number, "email": "", "department": ""}
+            values.append({"number": row.number, "secret": self._sealed(row.number, secret), **base, **given})
+        if values:
+            unit.connection.execute(extension.insert(), values)
+
+    def _update_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
+        """Groups the rows by the columns that they set: one statement, prepared once, for each group."""
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            values: dict[str, Any] = {f"new_{name}": value for name, value in row.given.items()}
+            if "secret" in row.given:
+                values["new_secret"] = self._sealed(row.number, row.given["secret"])
+            groups.setdefault(tuple(sorted(row.given)), []).append({"which": row.number, **values})
+        for names, parameters in groups.items():
+            columns = {name: sa.bindparam(f"new_{name}") for name in names}
+            statement = extension.update().where(extension.c.number == sa.bindparam("which"))
+            unit.connection.execute(
+                statement.values(**columns, revision=extension.c.revision + 1, pbx_wanted=None, pbx_error=""), parameters
+            )
+
+    def _insert_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
+        fresh = {"settings": {}, "created_at": unit.at, "opened_at": unit.at, "wanted_hash": None, "live_hash": None}
+        if rows:
+            unit.connection.execute(phone.insert(), [{"mac": row.mac, **_columns(row), **fresh} for row in rows])
+
+    def _update_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
+        statement = phone.update().where(phone.c.mac == sa.bindparam("which"))
+        statement = statement.values({name: sa.bindparam(f"new_{name}") for name in ("model", "site", "group", "enabled")})
+        parameters = [{"which": row.mac, **{f"new_{name}": value for name, value in _columns(row).items()}} for row in rows]
+        if parameters:
+            unit.connection.execute(statement, parameters)
+
+    def _replace_lines(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
+        known = [row.mac for row in rows if row.before is not None]
+        for start in range(0, len(known), CHUNK):
+            unit.connection.execute(phone_line.delete().where(phone_line.c.mac.in_(known[start : start + CHUNK])))
+        lines = [
+            {"mac": row.mac, "line": line.line, "extension": line.extension, "label": line.label} for row in rows for line in row.lines or ()
+        ]
+        if lines:
+            unit.connection.execute(phone_line.insert(), lines)
+
+    def _put_settings(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
+        kept: dict[Mac, dict[str, SettingValue]] = {}
+        known = [row.mac for row in rows if row.before is not None and row.before.secret_names]
+        for start in range(0, len(known), CHUNK):
+            kept |= self.store.phone_secret_settings(known[start : start + CHUNK])
+        statement = phone.update().where(phone.c.mac == sa.bindparam("which"))
+        statement = statement.values(settings=sa.bindparam("open"), secret_settings=sa.bindparam("sealed"))
+        if rows:
+            unit.connection.execute(statement, [self._settings_of(row, kept.get(row.mac, {})) for row in rows])
+
+    def _settings_of(self, row: PhoneRow, kept: Mapping[str, SettingValue]) -> dict[str, Any]:
+        merged = {**(row.before.settings if row.before else {}), **kept, **row.settings}
+        values = {name: value for name, value in merged.items() if value is not None}
+        hidden = {name for name, kind in self.store.catalogue.settings.items() if kind.type == "secret"} | kept.keys()
+        secret = {name: value for name, value in values.items() if name in hidden and value}
+        visible = {name: value for name, value in values.items() if name not in hidden}
+        sealed = self.store.box.seal(json.dumps(secret, sort_keys=True).encode(), f"phone:{row.mac}") if secret else None
+        return {"which": row.mac, "open": visible, "sealed": sealed}
+
+    def _tell(self, unit: Unit, macs: Sequence[Mac]) -> None:
+        """Tells serving of the phones, by name or, where they are many, all at once; and takes them off the list of those seen."""
+        if len(macs) > CHUNK:
+            unit.reindex(None)
+        elif macs:
+            unit.connection.execute(index_log.insert(), [{"mac": mac, "at": unit.at} for mac in macs])
+        for start in range(0, len(macs), CHUNK):
+            unit.connection.execute(sighting.delete().where(sighting.c.mac.in_(macs[start : start + CHUNK])))
+
+    def _sealed(self, number: str, secret: str) -> bytes:
+        return self.store.box.seal(secret.encode(), f"extension:{number}")
+
+
+def _columns(row: PhoneRow) -> dict[str, Any]:
+    return {"model": row.model, "site": row.site, "group": row.group, "enabled": row.enabled}

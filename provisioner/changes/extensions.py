@@ -1,0 +1,106 @@
+"""Writes of extensions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.core.settings_check import CONTROL
+from provisioner.errors import AlreadyExists, InputError, NotFound
+from provisioner.models import extension, phone_line
+from provisioner.records import ExtensionRecord
+from provisioner.secrets import new_sip_secret
+
+NUMBER = re.compile(r"^[0-9A-Za-z*#+][0-9A-Za-z*#+._\-]{0,31}\Z")
+_TEXTS: Mapping[str, int] = {"display_name": 128, "email": 254, "department": 64}
+
+
+class ExtensionWrites(UnitMaker):
+    """Create, update and delete extensions. The secret goes in and never comes out."""
+
+    def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
+        """Makes an extension; a secret is made where none is given. Fields: display_name, secret, email, department."""
+        with self.unit(actor) as unit:
+            return self.add_extension(unit, number, given)
+
+    def add_extension(self, unit: Unit, number: str, given: Mapping[str, str]) -> ExtensionRecord:
+        """As ``create_extension``, inside a transaction of the caller's."""
+        values = checked_extension(number, given)
+        if self.store.extension(number, unit.connection):
+            raise AlreadyExists({"number": f"extension {number} exists already"})
+        secret = values.pop("secret", "") or new_sip_secret()
+        sealed = self.store.box.seal(secret.encode(), f"extension:{number}")
+        row = {"display_name": number, "email": "", "department": "", **values}
+        unit.connection.execute(extension.insert().values(number=number, secret=sealed, **row))
+        touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
+        unit.log("extension.create", number, None, row, touched)
+        return self._found(unit, number)
+
+    def update_extension(self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None) -> ExtensionRecord:
+        """Changes the fields given. ``expected`` is the revision that the writer read. Raises ``NotFound``, ``StaleWrite``."""
+        with self.unit(actor) as unit:
+            return self.set_extension(unit, number, given, expected)
+
+    def set_extension(self, unit: Unit, number: str, given: Mapping[str, str], expected: int | None = None) -> ExtensionRecord:
+        before = self._found(unit, number)
+        unit.expect(before.revision, expected)
+        values: dict[str, Any] = checked_extension(number, given)
+        secret = values.pop("secret", "")
+        after = dict(values)
+        if secret:
+            values["secret"] = self.store.box.seal(secret.encode(), f"extension:{number}")
+            after["secret"] = "changed"
+        changed = {name: value for name, value in values.items() if name == "secret" or getattr(before, name) != value}
+        if not changed:
+            return before
+        statement = extension.update().where(extension.c.number == number)
+        reset = {"revision": extension.c.revision + 1, "pbx_wanted": None, "pbx_error": ""}
+        unit.connection.execute(statement.values(**changed, **reset))
+        touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
+        unit.log("extension.update", number, {name: getattr(before, name) for name in after if name != "secret"}, after, touched)
+        return self._found(unit, number)
+
+    def delete_extension(self, actor: str, number: str, expected: int | None = None) -> None:
+        """Removes an extension that no phone has on a line. Keys that watch it stay, dark. Raises ``InputError`` naming the phones."""
+        with self.unit(actor) as unit:
+            before = self._found(unit, number)
+            unit.expect(before.revision, expected)
+            users = list(unit.connection.execute(sa.select(phone_line.c.mac).where(phone_line.c.extension == number).limit(5)).scalars())
+            if users:
+                raise InputError({"number": f"extension {number} is on a line of {', '.join(users)}: take it off there first"})
+            touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
+            unit.connection.execute(extension.delete().where(extension.c.number == number))
+            unit.log("extension.delete", number, {"display_name": before.display_name, "email": before.email}, None, touched)
+
+    def _found(self, unit: Unit, number: str) -> ExtensionRecord:
+        record = self.store.extension(number, unit.connection)
+        if record is None:
+            raise NotFound({"number": f"there is no extension {number[:32]}"})
+        return record
+
+
+def checked_extension(number: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Returns the fields checked. Raises ``InputError`` with every wrong field."""
+    mistakes: dict[str, str] = {}
+    if not NUMBER.match(number):
+        mistakes["number"] = "1 to 32 digits or letters are needed, for example 1001"
+    for name, longest in _TEXTS.items():
+        value = given.get(name, "")
+        if len(value) > longest:
+            mistakes[name] = f"at most {longest} characters; these are {len(value)}"
+        elif CONTROL.search(value):
+            mistakes[name] = "line breaks and control characters are not possible here"
+    if given.get("email") and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", given["email"]):
+        mistakes["email"] = "this is not an e-mail address"
+    secret = given.get("secret", "")
+    if secret and not re.fullmatch(r"[\x21-\x7e]{8,64}", secret):
+        mistakes["secret"] = "8 to 64 printable characters without blanks are needed (or leave it out: one is made)"  # noqa: S105 - a sentence
+    unknown = given.keys() - {*_TEXTS, "secret"}
+    mistakes |= dict.fromkeys(sorted(unknown), "there is no such field")
+    if mistakes:
+        raise InputError(mistakes)
+    return dict(given)

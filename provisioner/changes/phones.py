@@ -1,0 +1,314 @@
+"""Writes of phones: record, lines, keys, settings, and how they may prove themselves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.core.catalogue import Model
+from provisioner.core.mac import Mac
+from provisioner.core.settings_check import CONTROL, checked_setting
+from provisioner.core.values import SettingValue
+from provisioner.errors import AlreadyExists, InputError, NotFound
+from provisioner.models import extension, phone, phone_group, phone_key, phone_line, sighting, site
+from provisioner.records import PhoneRecord
+
+SHOWN_SECRET = "***"  # noqa: S105 - what is shown instead of one
+"""How a secret setting is shown; sent back, it leaves the secret as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineInput:
+    line: int
+    extension: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInput:
+    key: int
+    type: str
+    value: str = ""
+    label: str = ""
+    module: int = 0
+    line: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneInput:
+    """What a person says of a phone; None leaves what is there (or takes the default for a new one)."""
+
+    model: str | None = None
+    site: str | None = None
+    group: str | None = None
+    enabled: bool | None = None
+    modules: int | None = None
+    firmware: str | None = None
+    lines: Sequence[LineInput] | None = None
+    keys: Sequence[KeyInput] | None = None
+    settings: Mapping[str, object] | None = None
+    clear_group: bool = field(default=False)
+    merge_settings: bool = field(default=False)
+    """True lays ``settings`` over what is there, None taking one away; False replaces them whole."""
+
+
+class PhoneWrites(UnitMaker):
+    """Create, update and delete phones."""
+
+    def create_phone(self, actor: str, mac: Mac, given: PhoneInput) -> PhoneRecord:
+        """Lists a phone; its first fetch is open from now. Raises ``InputError`` with every wrong field."""
+        with self.unit(actor) as unit:
+            return self.add_phone(unit, mac, given)
+
+    def add_phone(self, unit: Unit, mac: Mac, given: PhoneInput) -> PhoneRecord:
+        """As ``create_phone``, inside a transaction of the caller's."""
+        if self.store.phone(mac, unit.connection):
+            raise AlreadyExists({"mac": f"phone {mac.colons} is listed already"})
+        if given.model is None:
+            raise InputError({"model": "a model is needed, for example yealink/t46u"})
+        row = {
+            "mac": mac,
+            "model": given.model,
+            "site": given.site or "default",
+            "group": given.group,
+            "enabled": given.enabled is not False,
+            "settings": {},
+            "created_at": unit.at,
+            "opened_at": unit.at,
+            **_results_unknown(),
+        }
+        self._check(unit, given, given.model)
+        unit.connection.execute(phone.insert().values(**row))
+        return self._write(unit, mac, given, None, "phone.create")
+
+    def update_phone(self, actor: str, mac: Mac, given: PhoneInput, expected: int | None = None) -> PhoneRecord:
+        """Changes what is given. Raises ``NotFound``, ``StaleWrite``, ``InputError``, ``RenderError``."""
+        with self.unit(actor) as unit:
+            before = self._phone(unit, mac)
+            unit.expect(before.revision, expected)
+            return self.set_phone(unit, before, given)
+
+    def set_phone(self, unit: Unit, before: PhoneRecord, given: PhoneInput) -> PhoneRecord:
+        model = given.model or before.model
+        if given.model not in (None, before.model):  # a new model must take the lines and keys that stay
+            lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
+            keys = tuple(KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys)
+            given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
+        self._check(unit, given, model)
+        return self._write(unit, before.mac, given, before, "phone.update")
+
+    def delete_phone(self, actor: str, mac: Mac, expected: int | None = None) -> None:
+        """Takes a phone off the list; its token, files and history of uploads are gone at once."""
+        with self.unit(actor) as unit:
+            before = self._phone(unit, mac)
+            unit.expect(before.revision, expected)
+            unit.connection.execute(phone.delete().where(phone.c.mac == mac))
+            unit.reindex(mac)
+            unit.log("phone.delete", mac, _shown(before), None)
+
+    def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
+        """Opens the first fetch again, for a phone that was reset: the next ``FIRST_FETCH_HOURS`` count from now."""
+        return self._prove_anew(actor, mac, "phone.reopen", {"opened_at": None, "first_success_at": None})
+
+    def renew_token(self, actor: str, mac: Mac) -> PhoneRecord:
+        """Gives the phone a new address; the old one is accepted until the first success at the new one."""
+        return self._prove_anew(actor, mac, "phone.renew_token", {"token_epoch": phone.c.token_epoch + 1})
+
+    def revoke_token(self, actor: str, mac: Mac) -> PhoneRecord:
+        """Gives the phone a new address and refuses the old one at once."""
+        values = {"token_epoch": phone.c.token_epoch + 1, "token_floor": phone.c.token_epoch + 1}
+        return self._prove_anew(actor, mac, "phone.revoke_token", values)
+
+    def request_resync(self, actor: str, mac: Mac, *, reboot: bool) -> None:
+        """Asks the worker to wake the phone now."""
+        with self.unit(actor) as unit:
+            self._phone(unit, mac)
+            unit.log("phone.reboot" if reboot else "phone.resync", mac, None, {"reboot": reboot}, 1)
+
+    def note_secrets_shown(self, actor: str, mac: Mac, what: str) -> None:
+        """Appends to the audit that ``actor`` was shown secrets of a phone: its ``files``, or its ``token``."""
+        with self.unit(actor) as unit:
+            unit.log(f"phone.{what}_with_secrets", mac, None, None)
+
+    def _prove_anew(self, actor: str, mac: Mac, action: str, values: Mapping[str, Any]) -> PhoneRecord:
+        with self.unit(actor) as unit:
+            self._phone(unit, mac)
+            filled = {name: unit.at if name == "opened_at" else value for name, value in values.items()}
+            unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**filled))
+            unit.rerender([mac])
+            unit.reindex(mac)
+            unit.log(action, mac, None, None, 1)
+            return self._phone(unit, mac)
+
+    def _write(self, unit: Unit, mac: Mac, given: PhoneInput, before: PhoneRecord | None, action: str) -> PhoneRecord:
+        columns: dict[str, Any] = {
+            name: value
+            for name, value in (
+                ("model", given.model), ("site", given.site), ("group", given.group), ("enabled", given.enabled),
+                ("modules", given.modules), ("firmware", given.firmware),
+            )
+            if value is not None
+        }  # fmt: skip
+        if given.clear_group:
+            columns["group"] = None
+        if given.keys is not None:
+            used = max((key.module for key in given.keys), default=0)
+            # A module stays attached when its keys are cleared: only a person takes it off.
+            columns["modules"] = max(used, given.modules if given.modules is not None else before.modules if before else 0)
+        columns |= self._settings_columns(unit, mac, given)
+        if columns:
+            unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**columns))
+        self._replace(unit, phone_line, mac, given.lines)
+        self._replace(unit, phone_key, mac, given.keys)
+        unit.rerender([mac])
+        unit.reindex(mac)
+        unit.connection.execute(sighting.delete().where(sighting.c.mac == mac))
+        after = self._phone(unit, mac)
+        unit.log(action, mac, _shown(before) if before else None, _shown(after), 1)
+        return after
+
+    def _replace(self, unit: Unit, table: sa.Table, mac: Mac, rows: Sequence[LineInput] | Sequence[KeyInput] | None) -> None:
+        if rows is None:
+            return
+        unit.connection.execute(table.delete().where(table.c.mac == mac))
+        if rows:
+            names = [column.name for column in table.c if column.name != "mac"]
+            unit.connection.execute(table.insert(), [{"mac": mac, **{name: getattr(row, name) for name in names}} for row in rows])
+
+    def _settings_columns(self, unit: Unit, mac: Mac, given: PhoneInput) -> dict[str, Any]:
+        if given.settings is None:
+            return {}
+        rows = self.store.catalogue.settings
+        checked = checked_settings(self.store.catalogue, self._wanted_settings(unit, mac, given.settings, given.merge_settings))
+        open_ones = {name: value for name, value in checked.items() if rows[name].type != "secret"}
+        secret_ones = {name: value for name, value in checked.items() if rows[name].type == "secret" and value}
+        sealed = self.store.box.seal(json.dumps(secret_ones, sort_keys=True).encode(), f"phone:{mac}") if secret_ones else None
+        return {"settings": open_ones, "secret_settings": sealed}
+
+    def _wanted_settings(self, unit: Unit, mac: Mac, settings: Mapping[str, object], merge: bool) -> dict[str, object]:
+        """Returns the settings meant: ``***`` stands for the secret that is there, and merging lays them over what is there."""
+        rows = self.store.catalogue.settings
+        there, secrets = self.store.own_settings(mac, unit.connection)
+        wanted: dict[str, object] = merged_settings({**there, **secrets}, settings, known=rows) if merge else dict(settings)
+        hidden = [name for name, value in wanted.items() if value == SHOWN_SECRET and name in rows and rows[name].type == "secret"]
+        missing = [name for name in hidden if name not in secrets]
+        if missing:
+            raise InputError({f"settings.{name}": f"{SHOWN_SECRET} keeps a secret that is there, and none is: send the secret" for name in missing})
+        return wanted | {name: secrets[name] for name in hidden}
+
+    def _check(self, unit: Unit, given: PhoneInput, model_id: str) -> None:
+        mistakes: dict[str, str] = {}
+        model = self.store.catalogue.model(model_id)
+        if model is None:
+            mistakes["model"] = f"the catalogue has no model {model_id[:60]}; 'provisioner check' lists them"
+        if given.site is not None and not _exists(unit, site.c.name, given.site):
+            mistakes["site"] = f"there is no site {given.site[:60]}"
+        if given.group is not None and not _exists(unit, phone_group.c.name, given.group):
+            mistakes["group"] = f"there is no group {given.group[:60]}"
+        if model is not None:
+            mistakes |= line_mistakes(model, given.lines or (), lambda number: _exists(unit, extension.c.number, number))
+            mistakes |= key_mistakes(model, given.keys or (), given.modules)
+        if mistakes:
+            raise InputError(mistakes)
+
+    def _phone(self, unit: Unit, mac: Mac) -> PhoneRecord:
+        record = self.store.phone(mac, unit.connection)
+        if record is None:
+            raise NotFound({"mac": f"phone {mac.colons} is not listed"})
+        return record
+
+
+def merged_settings(there: Mapping[str, object], given: Mapping[str, object], *, known: Container[str]) -> dict[str, object]:
+    """Returns ``given`` laid over ``there``; None takes one away (RFC 7396). None for a name that is nowhere stays, to be refused."""
+    laid = {**there, **given}
+    return {name: value for name, value in laid.items() if value is not None or (name not in known and name not in there)}
+
+
+def checked_settings(catalogue: Any, settings: Mapping[str, object]) -> dict[str, SettingValue]:
+    """Returns phone settings in their types. Raises ``InputError`` with every wrong one."""
+    checked: dict[str, SettingValue] = {}
+    mistakes: dict[str, str] = {}
+    for name, value in settings.items():
+        try:
+            checked[name] = checked_setting(catalogue.settings, catalogue.zones, name, value)
+        except InputError as error:
+            mistakes |= error.fields
+    if mistakes:
+        raise InputError(mistakes)
+    return checked
+
+
+def _results_unknown() -> dict[str, Any]:
+    return {"wanted_hash": None, "live_hash": None}
+
+
+def _exists(unit: Unit, column: sa.Column[Any], value: str) -> bool:
+    return unit.connection.execute(sa.select(column).where(column == value)).first() is not None
+
+
+def line_mistakes(model: Model, lines: Sequence[LineInput], has_extension: Callable[[str], bool]) -> dict[str, str]:
+    """Returns what is wrong with the lines of a phone of ``model``: ``lines.<at>.<field>`` -> sentence."""
+    mistakes: dict[str, str] = {}
+    seen: set[int] = set()
+    for at, line in enumerate(lines):
+        if not 1 <= line.line <= model.lines:
+            mistakes[f"lines.{at}.line"] = f"the {model.title} has lines 1 to {model.lines}"
+        elif line.line in seen:
+            mistakes[f"lines.{at}.line"] = f"line {line.line} is there twice"
+        seen.add(line.line)
+        if not has_extension(line.extension):
+            mistakes[f"lines.{at}.extension"] = f"there is no extension {line.extension[:32]}"
+        mistakes |= _text_mistakes(f"lines.{at}.label", line.label, 64)
+    return mistakes
+
+
+def key_mistakes(model: Model, keys: Sequence[KeyInput], modules: int | None) -> dict[str, str]:
+    """Returns what is wrong with the keys of a phone of ``model``: ``keys.<at>.<field>`` -> sentence."""
+    mistakes: dict[str, str] = {}
+    most_modules = model.expansion.modules if model.expansion else 0
+    if modules is not None and not 0 <= modules <= most_modules:
+        mistakes["modules"] = f"the {model.title} takes {most_modules} expansion modules"
+    seen: set[tuple[int, int]] = set()
+    for at, key in enumerate(keys):
+        where = f"keys.{at}"
+        count = model.keys if key.module == 0 else model.expansion.keys if model.expansion and 1 <= key.module <= most_modules else 0
+        if count == 0:
+            mistakes[f"{where}.module"] = f"the {model.title} has no {'keys of its own' if key.module == 0 else f'module {key.module}'}"
+        elif not 1 <= key.key <= count:
+            mistakes[f"{where}.key"] = f"there are keys 1 to {count} here"
+        elif (key.module, key.key) in seen:
+            mistakes[f"{where}.key"] = f"key {key.key} is there twice"
+        seen.add((key.module, key.key))
+        if key.type != "none" and key.type not in model.key_types:
+            mistakes[f"{where}.type"] = f"the {model.title} has no key type '{key.type[:20]}'; it has {', '.join(sorted(model.key_types))}"
+        if not 1 <= key.line <= model.lines:
+            mistakes[f"{where}.line"] = f"the {model.title} has lines 1 to {model.lines}"
+        mistakes |= _text_mistakes(f"{where}.value", key.value, 255) | _text_mistakes(f"{where}.label", key.label, 64)
+    return mistakes
+
+
+def _text_mistakes(where: str, text: str, longest: int) -> dict[str, str]:
+    if len(text) > longest:
+        return {where: f"at most {longest} characters; these are {len(text)}"}
+    return {where: "line breaks and control characters are not possible here"} if CONTROL.search(text) else {}
+
+
+def _shown(record: PhoneRecord) -> dict[str, Any]:
+    """What the change row keeps of a phone: everything but secrets."""
+    return {
+        "model": record.model,
+        "site": record.site,
+        "group": record.group,
+        "enabled": record.enabled,
+        "modules": record.modules,
+        "firmware": record.firmware,
+        "settings": dict(record.settings),
+        "secret_settings": list(record.secret_names),
+        "lines": [[line.line, line.extension, line.label] for line in record.lines],
+        "keys": [[key.module, key.key, key.type, key.value, key.label, key.line] for key in record.keys],
+    }

@@ -1,0 +1,182 @@
+"""Writes of sites, groups and API tokens."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.changes.phones import checked_settings, merged_settings
+from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.errors import AlreadyExists, InputError, NotFound
+from provisioner.models import api_token, phone, phone_group, site
+from provisioner.records import GroupRecord, SiteRecord
+from provisioner.secrets import token_digest
+
+NAME = re.compile(r"^[\w][\w .\-]{0,63}\Z")
+ACCESS = ("open", "first-fetch", "token", "digest")
+ENROLMENT = ("never", "listed", "window", "claim")
+ROLES = ("admin", "technician", "viewer")
+TOUCH_EVERY_S = 60
+
+
+class SiteWrites(UnitMaker):
+    """Create, update and delete sites and groups; make and revoke API tokens."""
+
+    site_defaults: Mapping[str, Any]
+
+    def create_site(self, actor: str, name: str, given: Mapping[str, Any]) -> SiteRecord:
+        """Makes a site; what is not given is as ``PROVISIONER_ACCESS``, ``_TRUSTED_NETWORKS`` and ``_ENROLMENT`` say."""
+        with self.unit(actor) as unit:
+            if self.store.site(name, unit.connection):
+                raise AlreadyExists({"name": f"site {name} exists already"})
+            values = {**self.site_defaults, "settings": {}, **self._checked_site(name, given)}
+            unit.connection.execute(site.insert().values(name=name, **values))
+            unit.reindex(None)
+            unit.log("site.create", name, None, values)
+            return self._site(unit, name)
+
+    def update_site(
+        self, actor: str, name: str, given: Mapping[str, Any], expected: int | None = None, *, merge_settings: bool = False
+    ) -> SiteRecord:
+        """Changes what is given; a changed setting renders every phone of the site anew.
+
+        ``settings`` replace those that are there; with ``merge_settings`` they are laid over them, None taking one away.
+        """
+        with self.unit(actor) as unit:
+            before = self._site(unit, name)
+            unit.expect(before.revision, expected)
+            if merge_settings and "settings" in given:
+                given = {**given, "settings": merged_settings(before.settings, given["settings"], known=self.store.catalogue.settings)}
+            values = self._checked_site(name, given, before)
+            unit.connection.execute(site.update().where(site.c.name == name).values(**values, revision=site.c.revision + 1))
+            touched = unit.rerender_where(phone.c.site == name) if "settings" in values and values["settings"] != before.settings else 0
+            unit.reindex(None)
+            unit.log("site.update", name, {key: _plain(getattr(before, key)) for key in values}, values, touched)
+            return self._site(unit, name)
+
+    def delete_site(self, actor: str, name: str, expected: int | None = None) -> None:
+        """Removes a site that has no phones. ``default`` stays."""
+        with self.unit(actor) as unit:
+            before = self._site(unit, name)
+            unit.expect(before.revision, expected)
+            used = unit.connection.execute(sa.select(sa.func.count()).select_from(phone).where(phone.c.site == name)).scalar()
+            if name == "default" or used:
+                raise InputError({"name": "the site default stays" if name == "default" else f"{used} phones are at this site"})
+            unit.connection.execute(site.delete().where(site.c.name == name))
+            unit.reindex(None)
+            unit.log("site.delete", name, None, None)
+
+    def put_group(self, actor: str, name: str, settings: Mapping[str, object], expected: int | None = None) -> GroupRecord:
+        """Makes a group of phones or replaces its settings; its phones are rendered anew."""
+        with self.unit(actor) as unit:
+            if not NAME.match(name):
+                raise InputError({"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"})
+            values = self._open_settings(settings)
+            before = next((group for group in self.store.groups(unit.connection) if group.name == name), None)
+            unit.expect(before.revision if before else 0, expected)
+            if before is None:
+                unit.connection.execute(phone_group.insert().values(name=name, settings=values))
+            else:
+                statement = phone_group.update().where(phone_group.c.name == name)
+                unit.connection.execute(statement.values(settings=values, revision=phone_group.c.revision + 1))
+            touched = unit.rerender_where(phone.c.group == name)
+            unit.log("group.put", name, dict(before.settings) if before else None, values, touched)
+            return next(group for group in self.store.groups(unit.connection) if group.name == name)
+
+    def delete_group(self, actor: str, name: str, expected: int | None = None) -> None:
+        """Removes a group that has no phones."""
+        with self.unit(actor) as unit:
+            before = next((group for group in self.store.groups(unit.connection) if group.name == name), None)
+            if before is None:
+                raise NotFound({"name": f"there is no group {name[:64]}"})
+            unit.expect(before.revision, expected)
+            used = unit.connection.execute(sa.select(sa.func.count()).select_from(phone).where(phone.c.group == name)).scalar()
+            if used:
+                raise InputError({"name": f"{used} phones are in this group"})
+            unit.connection.execute(phone_group.delete().where(phone_group.c.name == name))
+            unit.log("group.delete", name, None, None)
+
+    def create_token(self, actor: str, name: str, role: str, token: str | None = None) -> str:
+        """Makes an API token and returns it: it is shown this once, and only its hash is kept."""
+        if not NAME.match(name):
+            raise InputError({"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"})
+        if role not in ROLES:
+            raise InputError({"role": f"one of {', '.join(ROLES)} is needed"})
+        if token is not None and len(token) < 20:
+            raise InputError({"token": "a token needs at least 20 characters"})
+        made = token or secrets.token_urlsafe(32)
+        with self.unit(actor) as unit:
+            if unit.connection.execute(sa.select(api_token.c.name).where(api_token.c.name == name)).first():
+                raise AlreadyExists({"name": f"a token {name} exists already"})
+            unit.connection.execute(api_token.insert().values(name=name, role=role, digest=token_digest(made), created_at=unit.at))
+            unit.log("token.create", name, None, {"role": role})
+        return made
+
+    def delete_token(self, actor: str, name: str) -> None:
+        """Revokes an API token at once."""
+        with self.unit(actor) as unit:
+            if not unit.connection.execute(api_token.delete().where(api_token.c.name == name)).rowcount:
+                raise NotFound({"name": f"there is no token {name[:64]}"})
+            unit.log("token.delete", name, None, None)
+
+    def touch_token(self, name: str) -> None:
+        """Notes that an API token is in use, at most once a minute. An observation: nothing is appended to the changes."""
+        now = self.clock()
+        stale = api_token.c.last_used_at.is_(None) | (api_token.c.last_used_at < now - TOUCH_EVERY_S)
+        with self.store.database.write() as connection:
+            connection.execute(api_token.update().where(api_token.c.name == name, stale).values(last_used_at=now))
+
+    def _checked_site(self, name: str, given: Mapping[str, Any], before: SiteRecord | None = None) -> dict[str, Any]:
+        mistakes: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        if not NAME.match(name):
+            mistakes["name"] = "1 to 64 letters, digits, blanks, dots or dashes are needed"
+        for field, choices in (("access", ACCESS), ("enrolment", ENROLMENT)):
+            if field in given and given[field] not in choices:
+                mistakes[field] = f"one of {', '.join(choices)} is needed"
+            elif field in given:
+                values[field] = given[field]
+        if "trusted_networks" in given:
+            values["trusted_networks"] = _networks(given["trusted_networks"], mistakes)
+        settings = dict(given["settings"] if "settings" in given else before.settings if before else {})
+        settings |= {shortcut: given[shortcut] for shortcut in ("timezone", "language") if given.get(shortcut)}
+        if given.keys() & {"settings", "timezone", "language"}:
+            try:
+                values["settings"] = self._open_settings(settings)
+            except InputError as error:
+                mistakes |= error.fields
+        if mistakes:
+            raise InputError(mistakes)
+        return values
+
+    def _open_settings(self, settings: Mapping[str, object]) -> dict[str, Any]:
+        checked = checked_settings(self.store.catalogue, settings)
+        secret = sorted(name for name in checked if self.store.catalogue.settings[name].type == "secret")
+        if secret:
+            raise InputError({f"settings.{name}": "a secret is set for each phone, not for many" for name in secret})
+        return checked
+
+    def _site(self, unit: Unit, name: str) -> SiteRecord:
+        record = self.store.site(name, unit.connection)
+        if record is None:
+            raise NotFound({"name": f"there is no site {name[:64]}"})
+        return record
+
+
+def _networks(texts: Any, mistakes: dict[str, str]) -> list[str]:
+    networks = []
+    for at, text in enumerate(texts):
+        try:
+            networks.append(str(ipaddress.ip_network(str(text).strip(), strict=False)))
+        except ValueError:
+            mistakes[f"trusted_networks.{at}"] = f"'{str(text)[:40]}' is not a network, for example 192.168.1.0/24"
+    return networks
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value

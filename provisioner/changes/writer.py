@@ -1,0 +1,30 @@
+"""``Changes``: the one object through which API, pages, command line and imports write desired state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.extensions import ExtensionWrites
+from provisioner.changes.phones import PhoneWrites
+from provisioner.changes.sites import SiteWrites
+from provisioner.changes.unit import ensure_default_site
+from provisioner.core.render import Renderer
+from provisioner.settings import Settings
+from provisioner.store import Store
+
+
+class Changes(ExtensionWrites, PhoneWrites, SiteWrites, BulkWrites):
+    """All writes of desired state; each method is one transaction, or rolls back and raises."""
+
+
+def open_changes(store: Store, renderer: Renderer, settings: Settings, clock: Callable[[], float] = time.time) -> Changes:
+    """Returns the writer of an installation, with its default site made."""
+    changes = Changes(store, renderer, clock)
+    networks = list(settings.trusted_networks)
+    changes.site_defaults = {"access": settings.access, "trusted_networks": networks, "enrolment": settings.enrolment}
+    if store.site("default") is None:
+        with store.database.write() as connection:
+            ensure_default_site(connection, access=settings.access, networks=networks, enrolment=settings.enrolment)
+    return changes

@@ -1,0 +1,199 @@
+"""What the catalogue says, as frozen values: vendors, models, file rules, settings.
+
+What lives here: shapes and pure look-ups. What does not: reading the folders (``provisioner.catalog``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from provisioner.core.mac import Mac, try_parse
+from provisioner.core.timezone import TimezoneRule
+from provisioner.core.values import SettingValue, UserAgent
+
+Scope = Literal["phone", "model", "vendor"]
+EscapeName = Literal["line", "xml"]
+
+FILE_KINDS: tuple[str, ...] = (
+    "device_config", "master_config", "common_config", "boot", "override", "license", "directory", "phonebook", "call_list",
+    "contacts_upload", "log", "firmware", "resource", "none",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the settings table."""
+
+    name: str
+    type: Literal["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"]
+    default: SettingValue
+    label: str
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    max_length: int = 255
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """A file name that phones of a vendor ask for."""
+
+    name: str
+    """Canonical name with placeholders: ``{mac}``, ``{common}``, ``{model}``, ``{part}``, ``{digits}``, ``{word}``."""
+    kind: str
+    scope: Scope
+    regex: re.Pattern[str]
+    template: str | None = None
+    """Template that makes it; None for a name that is known and never there (answered at once, without a look)."""
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRule:
+    """A file that phones of a vendor send."""
+
+    name: str
+    kind: str
+    regex: re.Pattern[str]
+    mode: Literal["replace", "append"] = "replace"
+    max_bytes: int = 1_048_576
+    """A larger upload is refused."""
+    keep_bytes: int = 1_048_576
+    """Only the newest so many bytes are kept."""
+    append_limit_bytes: int = 524_288
+    """An append that would pass this replaces what was there."""
+    readable: bool = False
+    """Whether the phone gets it back when it asks."""
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """The expansion modules that a model takes: ``modules`` of them with ``keys`` keys each."""
+
+    module: str
+    modules: int
+    keys: int
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A firmware quirk: ``quirks`` hold for firmware whose number fits ``firmware`` (``<84``, ``>=1.0.11``)."""
+
+    firmware: str
+    quirks: Mapping[str, SettingValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One phone model."""
+
+    id: str
+    """``yealink/t46u``: vendor folder and file name."""
+    vendor: str
+    name: str
+    """File name without ending, ``t46u``."""
+    title: str
+    ua_models: tuple[str, ...]
+    """How its User-Agent spells it, without prefix and underscores."""
+    lines: int
+    keys: int
+    """Programmable keys on the phone itself, over all pages."""
+    key_types: frozenset[str]
+    common: str = ""
+    """Number of its common file (Yealink), twelve digits."""
+    parts: tuple[str, ...] = ()
+    """Part numbers, where firmware file names carry them (Polycom)."""
+    expansion: Expansion | None = None
+    codecs: tuple[str, ...] = ()
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+    quirks: Mapping[str, SettingValue] = field(default_factory=dict)
+    when: tuple[When, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor folder."""
+
+    id: str
+    name: str
+    escape: EscapeName
+    ouis: frozenset[str]
+    user_agents: tuple[re.Pattern[str], ...]
+    notify_event: str
+    notify_reboot_event: str
+    files: tuple[FileRule, ...]
+    uploads: tuple[UploadRule, ...]
+    maps: Mapping[str, Mapping[str, str]]
+    masks: tuple[re.Pattern[str], ...]
+    """Each has a group ``secret``: what it matches in a rendered file is never shown."""
+    templates: Mapping[str, str]
+    models: Mapping[str, Model]
+    settings: Mapping[str, SettingValue] = field(default_factory=dict)
+    ua_strip: str = ""
+    """Characters to leave out of the model that a User-Agent names (``VVX_411`` is the VVX411)."""
+    common_files: Mapping[str, str] = field(default_factory=dict)
+    """Number of a common file -> model as the vendor spells it; evidence of the model on a wire without User-Agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """A maker whose phones are recognised when seen, and not provisioned."""
+
+    name: str
+    names: tuple[re.Pattern[str], ...]
+    ouis: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Everything in ``phone_templates/``, loaded once."""
+
+    vendors: Mapping[str, Vendor]
+    settings: Mapping[str, Setting]
+    makers: Sequence[Maker]
+    zones: Mapping[str, TimezoneRule]
+    """IANA zone -> its rule; zones that phones cannot follow are absent."""
+
+    def model(self, model_id: str) -> Model | None:
+        """Returns the model ``yealink/t46u``, or None."""
+        vendor = self.vendors.get(model_id.partition("/")[0])
+        return vendor.models.get(model_id.partition("/")[2]) if vendor else None
+
+    def vendor_of_oui(self, oui: str) -> str | None:
+        """Returns the id of the vendor that the first six digits belong to, or None."""
+        return next((vendor.id for vendor in self.vendors.values() if oui in vendor.ouis), None)
+
+
+def parse_user_agent(catalogue: Catalogue, text: str) -> UserAgent | None:
+    """Returns what a User-Agent (HTTP or SIP) says, or None where it is not one of our vendors' phones.
+
+    A patterns' groups are ``model``, ``version`` and ``mac``, each optional. A MAC that is none is left out.
+    """
+    if not text or len(text) > 300:
+        return None
+    for vendor in catalogue.vendors.values():
+        for pattern in vendor.user_agents:
+            match = pattern.match(text)
+            if match:
+                groups = match.groupdict()
+                model, mac = groups.get("model"), groups.get("mac")
+                if model and vendor.ua_strip:
+                    model = model.replace(vendor.ua_strip, "")
+                return UserAgent(vendor.id, model, groups.get("version"), try_parse(mac) if mac else None)
+    return None
+
+
+def canonical_name(rule: FileRule | UploadRule, mac: Mac | None, model: Model | None = None) -> str:
+    """Returns the one spelling of a file's name that is stored, logged and compared."""
+    name = rule.name
+    if mac is not None:
+        name = name.replace("{mac}", mac)
+    if model is not None:
+        name = name.replace("{common}", model.common).replace("{model}", model.name)
+    return name

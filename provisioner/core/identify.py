@@ -1,0 +1,203 @@
+"""Who is asking, for what: from the requested name, with the record deciding and the evidence compared.
+
+Two pure steps. ``parse_path`` reads a path against the catalogue's file names; it depends on nothing else, so serving keeps its
+results. ``identify`` joins that with the record of the phone and with what the User-Agent says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+from provisioner.core.catalogue import Catalogue, FileRule, UploadRule, Vendor, canonical_name
+from provisioner.core.mac import Mac, try_parse
+from provisioner.core.values import UserAgent
+
+MAX_PATH = 512
+_TOKEN = re.compile(r"^p/([a-z2-7]{24})/(.*)$", re.DOTALL)
+_BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
+_MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
+_CONFIG_ENDING = re.compile(r"(?i)(?:^|/)[\w:.\- ]*?(?:\.(?:cfg|xml|conf|bin|txt|boot))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One vendor's reading of a name."""
+
+    vendor: str
+    rule: FileRule | None
+    upload: UploadRule | None
+    name: str
+    """Canonical spelling, ``805ec0aabbcc.cfg``."""
+    model: str | None = None
+    """The model that the name itself tells, as the vendor spells it (common files)."""
+
+    @property
+    def kind(self) -> str:
+        return self.rule.kind if self.rule else self.upload.kind if self.upload else "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedPath:
+    """What a path says by itself."""
+
+    token: str | None = None
+    mac: Mac | None = None
+    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    """Vendor id -> its reading. Yealink and Polycom share ``<mac>.cfg``: then there are two."""
+    maker: str | None = None
+    """Another maker's name whose scheme or prefix this is."""
+    malformed: bool = False
+    rest: str = ""
+    """The path without token, for static files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks for what. ``conflict`` says in words what does not fit; empty where all agrees."""
+
+    vendor: str | None
+    mac: Mac | None
+    model: str | None
+    kind: str
+    name: str
+    conflict: str = ""
+    candidate: Candidate | None = None
+
+
+def parse_path(catalogue: Catalogue, path: str) -> ParsedPath:
+    """Returns what ``path`` (decoded, no leading slash, perhaps with ``?query``) says. Never raises."""
+    path = path.lstrip("/")
+    if len(path) > MAX_PATH or _BAD.search(path):
+        return ParsedPath(malformed=True)
+    token_match = _TOKEN.match(path)
+    token, rest = (token_match[1], token_match[2]) if token_match else (None, path)
+    rest, _, query = rest.partition("?")
+    for tail in _tails(rest):
+        candidates, mac = _candidates(catalogue, tail)
+        if candidates:
+            candidates, maker = _by_oui(catalogue, tail, candidates, mac)
+            return ParsedPath(token, mac, candidates, maker, rest=rest)
+    mac = _loose_mac(rest, query)
+    maker = _maker(catalogue, rest.rpartition("/")[2], mac)
+    return ParsedPath(token, mac, {}, maker, rest=rest)
+
+
+def identify(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None, agent: UserAgent | None) -> Identity:
+    """Returns who asks. ``record_model`` (``yealink/t46u``) is that of the listed phone with the path's MAC, or None.
+
+    The record decides; for an unknown MAC the User-Agent, then the prefix of the MAC. Evidence that names another MAC, vendor or model
+    than the record makes a conflict and changes nothing else.
+    """
+    if parsed.malformed:
+        return Identity(None, None, None, "none", "")
+    vendor = _vendor(catalogue, parsed, record_model, agent)
+    candidate = parsed.candidates.get(vendor) if vendor else None
+    if candidate is None and parsed.candidates and record_model is None:
+        candidate = next(iter(parsed.candidates.values()))
+        vendor = vendor or (candidate.vendor if len(parsed.candidates) == 1 else None)
+    kind = candidate.kind if candidate else "device_config" if parsed.mac else "none"
+    name = candidate.name if candidate else ""
+    model = agent.model if agent and agent.vendor == vendor else candidate.model if candidate else None
+    conflict = conflict_of(catalogue, parsed.mac, record_model, agent) if record_model else ""
+    return Identity(parsed.maker if vendor is None else vendor, parsed.mac, model, kind, name, conflict, candidate)
+
+
+def conflict_of(catalogue: Catalogue, mac: Mac | None, record_model: str, agent: UserAgent | None) -> str:
+    """Returns in words how the User-Agent contradicts the record, or an empty text."""
+    if agent is None:
+        return ""
+    model = catalogue.model(record_model)
+    if model is None or agent.vendor != model.vendor:
+        return f"the User-Agent is that of a {agent.vendor} phone"
+    if agent.mac is not None and mac is not None and agent.mac != mac:
+        return f"the User-Agent names the MAC {agent.mac.colons}"
+    if agent.model is not None and agent.model not in model.ua_models:
+        return f"the User-Agent names the model {agent.model}"
+    return ""
+
+
+def _tails(rest: str) -> list[str]:
+    parts = rest.split("/")
+    tails = ["/".join(parts[-count:]) for count in (len(parts), 2, 1) if count <= len(parts)]
+    return list(dict.fromkeys(tails))
+
+
+def _candidates(catalogue: Catalogue, tail: str) -> tuple[dict[str, Candidate], Mac | None]:
+    found: dict[str, Candidate] = {}
+    mac: Mac | None = None
+    for vendor in catalogue.vendors.values():
+        candidate, own_mac = _candidate(vendor, tail)
+        if candidate:
+            found[vendor.id] = candidate
+            mac = mac or own_mac
+    return found, mac
+
+
+def _candidate(vendor: Vendor, tail: str) -> tuple[Candidate | None, Mac | None]:
+    file_rule, match = _first_match(vendor.files, tail)
+    upload_rule, upload_match = _first_match(vendor.uploads, tail)
+    match = match or upload_match
+    if match is None:
+        return None, None
+    groups = match.groupdict()
+    mac = try_parse(groups["mac"]) if groups.get("mac") else None
+    if groups.get("mac") and mac is None:
+        return None, None  # 000000000000 and multicast addresses are no phone's
+    name = canonical_name(file_rule or upload_rule, mac) if (file_rule or upload_rule) else tail  # type: ignore[arg-type]
+    if "{" in name:
+        name = tail.lower()
+    model = vendor.common_files.get(groups.get("common") or "") or _named_model(vendor, groups.get("model"))
+    return Candidate(vendor.id, file_rule, upload_rule, name, model), mac
+
+
+def _first_match[Rule: (FileRule, UploadRule)](rules: tuple[Rule, ...], tail: str) -> tuple[Rule | None, re.Match[str] | None]:
+    for rule in rules:
+        match = rule.regex.match(tail)
+        if match:
+            return rule, match
+    return None, None
+
+
+def _named_model(vendor: Vendor, name: str | None) -> str | None:
+    return name.upper() if name and name.lower() in {model.name for model in vendor.models.values()} else None
+
+
+def _by_oui(
+    catalogue: Catalogue, tail: str, candidates: dict[str, Candidate], mac: Mac | None
+) -> tuple[dict[str, Candidate], str | None]:
+    """A MAC whose prefix belongs to another maker, under a name that this maker uses, is that maker's."""
+    return candidates, _maker(catalogue, tail, mac) if mac else None
+
+
+def _loose_mac(rest: str, query: str) -> Mac | None:
+    for name, value in parse_qsl(query, max_num_fields=20) if query else ():
+        if name.lower() == "mac":
+            return try_parse(value)
+    runs = _MAC_RUN.findall(rest.rpartition("/")[2]) or _MAC_RUN.findall(rest)
+    return try_parse(runs[0]) if len(runs) == 1 else None
+
+
+def _maker(catalogue: Catalogue, tail: str, mac: Mac | None) -> str | None:
+    for maker in catalogue.makers:
+        for pattern in maker.names:
+            if pattern.match(tail) and (not maker.ouis or (mac is not None and mac.oui in maker.ouis)):
+                return maker.name
+    return None
+
+
+def _vendor(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None, agent: UserAgent | None) -> str | None:
+    if record_model is not None:
+        return record_model.partition("/")[0]
+    if agent is not None and (not parsed.candidates or agent.vendor in parsed.candidates):
+        return agent.vendor
+    if parsed.maker is not None:
+        return None
+    if parsed.mac is not None:
+        by_oui = catalogue.vendor_of_oui(parsed.mac.oui)
+        if by_oui is not None and (not parsed.candidates or by_oui in parsed.candidates):
+            return by_oui
+        return next(iter(parsed.candidates)) if len(parsed.candidates) == 1 else None
+    return next(iter(parsed.candidates)) if len(parsed.candidates) == 1 else None

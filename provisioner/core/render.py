@@ -1,0 +1,213 @@
+"""Turns a phone's facts into its files: a pure function, so that the same rows give the same bytes.
+
+Templates run in Jinja2's sandbox with every undefined name an error, every printed value escaped for the file's format,
+and the size bounded. No clock, no request, no network, no file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+
+from provisioner.core.catalogue import Catalogue, FileRule, Model, Vendor, canonical_name
+from provisioner.core.escape import ESCAPES, clean_label
+from provisioner.core.timezone import TimezoneRule
+from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
+from provisioner.errors import RenderError
+
+MAX_FILE_BYTES = 524_288
+"""No phone of the catalogue takes a configuration of this size; a runaway loop reaches it soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The provisioning address in the pieces that vendors want. ``path`` begins and ends with a slash."""
+
+    full: str
+    scheme: str
+    host: str
+    port: int
+    hostport: str
+    path: str
+
+    @property
+    def bare(self) -> str:
+        """``host:port/path`` without scheme and closing slash, as Grandstream wants it."""
+        return f"{self.hostport}{self.path}".rstrip("/")
+
+
+class Renderer:
+    """Renders the files of one catalogue. Templates are compiled once; instances are safe to share between threads."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._environments = {vendor.id: _environment(vendor) for vendor in catalogue.vendors.values()}
+
+    def phone_files(self, config: PhoneConfig) -> list[RenderedFile]:
+        """Returns every file of one phone, in the order of its vendor's rules. Raises ``RenderError``."""
+        model = self._catalogue.model(config.model)
+        if model is None:
+            raise RenderError(f"the catalogue has no model {config.model}", template=config.model)
+        vendor = self._catalogue.vendors[model.vendor]
+        context = phone_context(self._catalogue, vendor, model, config)
+        return [
+            self._render(vendor, rule, canonical_name(rule, config.mac, model), context)
+            for rule in vendor.files
+            if rule.scope == "phone" and rule.template
+        ]
+
+    def shared_files(self) -> list[RenderedFile]:
+        """Returns the files that belong to no phone: common files of models and of vendors. They know no secret and no phone."""
+        return [
+            self._render(vendor, rule, canonical_name(rule, None, model), {"vendor": vendor, "model": model})
+            for vendor in self._catalogue.vendors.values()
+            for rule in vendor.files
+            if rule.template and rule.scope != "phone"
+            for model in (vendor.models.values() if rule.scope == "model" else [None])
+        ]
+
+    def _render(self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any]) -> RenderedFile:
+        template = f"{vendor.id}/templates/{rule.template}"
+        try:
+            text = self._environments[vendor.id].get_template(rule.template or "").render(context)
+        except TemplateSyntaxError as error:
+            raise RenderError(error.message or "syntax error", template=template, line=error.lineno) from error
+        except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise RenderError(_plain(error), template=template, line=_template_line(error)) from error
+        body = text.encode("utf-8")
+        if len(body) > MAX_FILE_BYTES:
+            raise RenderError(f"the file would have {len(body)} bytes; the bound is {MAX_FILE_BYTES}", template=template)
+        return RenderedFile(name, body, Sha256(hashlib.sha256(body).hexdigest()), rule.content_type)
+
+
+def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: PhoneConfig) -> dict[str, Any]:
+    """Returns what a phone's templates may use; ``docs/reference/templates.md`` explains each name."""
+    zone = catalogue.zones.get(str(config.settings.get("timezone", "UTC")))
+    keys = {(key.module, key.key): _cleaned(key) for key in config.keys}
+    return {
+        "mac": str(config.mac),
+        "vendor": vendor,
+        "model": model,
+        "lines": {line.line: line for line in config.lines},
+        "keys": [key for _, key in sorted(keys.items())],
+        "slots": list(_slots(model, config, keys)),
+        "modules": config.modules,
+        "settings": dict(config.settings),
+        "codecs": [codec for codec in str(config.settings.get("codecs", "")).split(",") if codec in model.codecs],
+        "maps": vendor.maps,
+        "quirks": quirks(model, config.firmware),
+        "address": split_address(config.provisioning_url),
+        "tz": zone or TimezoneRule("UTC0", 0, None, None, None),
+        "label_of": _labeller(config),
+    }
+
+
+def quirks(model: Model, firmware: str) -> dict[str, SettingValue]:
+    """Returns the model's quirks with those of its firmware on top; an unknown firmware has only the model's own."""
+    values = dict(model.quirks)
+    for when in model.when:
+        if firmware and firmware_fits(firmware, when.firmware):
+            values.update(when.quirks)
+    return values
+
+
+def firmware_fits(firmware: str, condition: str) -> bool:
+    """Returns whether ``firmware`` (``108.86.0.90``) fits ``condition`` (``<x.84``, ``>=1.0.11``). ``x`` stands for any number."""
+    match = re.match(r"(<=|>=|<|>|=)(.+)", condition)
+    if match is None:
+        return False
+    wanted = match[2].split(".")
+    have = re.findall(r"\d+", firmware)[: len(wanted)]
+    pairs = [(int(number), int(want)) for number, want in zip(have, wanted, strict=False) if want != "x"]
+    left, right = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "=": left == right}[match[1]]
+
+
+def split_address(url: str) -> Address:
+    """Returns the pieces of a provisioning address such as ``http://prov.example:8080/p/abc/``."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    shown = f"[{host}]" if ":" in host else host
+    hostport = shown if port == (443 if parts.scheme == "https" else 80) else f"{shown}:{port}"
+    return Address(url, parts.scheme, host, port, hostport, parts.path or "/")
+
+
+def masked(vendor: Vendor, text: str) -> str:
+    """Returns a rendered file with every secret shown as ``***``: for pages, logs and errors."""
+    for mask in vendor.masks:
+        text = mask.sub(_hide_secret, text)
+    return text
+
+
+def _hide_secret(match: re.Match[str]) -> str:
+    begin, end = match.start("secret") - match.start(), match.end("secret") - match.start()
+    return f"{match[0][:begin]}***{match[0][end:]}" if match["secret"] else match[0]
+
+
+def _slots(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> Iterator[Key]:
+    """Yields every key position in order; one that nobody laid out has type ``none``, so that the phone clears it."""
+    for number in range(1, model.keys + 1):
+        yield keys.get((0, number)) or Key(0, number, "none")
+    if model.expansion is None:
+        return
+    for module in range(1, min(config.modules, model.expansion.modules) + 1):
+        for number in range(1, model.expansion.keys + 1):
+            yield keys.get((module, number)) or Key(module, number, "none")
+
+
+def _cleaned(key: Key) -> Key:
+    return Key(key.module, key.key, key.type, clean_label(key.value), clean_label(key.label), key.line)
+
+
+def _labeller(config: PhoneConfig) -> Callable[[Line], str]:
+    by_name = config.settings.get("line_label") == "name"
+
+    def label_of(line: Line) -> str:
+        return clean_label(line.label or (line.display_name if by_name and line.display_name else line.extension))
+
+    return label_of
+
+
+def _environment(vendor: Vendor) -> ImmutableSandboxedEnvironment:
+    # Autoescape is off because the finaliser escapes instead: it knows formats other than HTML and cannot be switched off by "|safe".
+    environment = ImmutableSandboxedEnvironment(
+        loader=DictLoader(dict(vendor.templates)),
+        undefined=StrictUndefined,
+        finalize=ESCAPES[vendor.escape],
+        autoescape=False,  # noqa: S701 - see above
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals.clear()
+    environment.globals["range"] = _bounded_range
+    return environment
+
+
+def _bounded_range(*bounds: int) -> range:
+    numbers = range(*bounds)
+    if len(numbers) > 4096:
+        raise ValueError("a loop of more than 4096 rounds")
+    return numbers
+
+
+def _template_line(error: BaseException) -> int | None:
+    traceback, line = error.__traceback__, None
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == "<template>" or traceback.tb_frame.f_code.co_name in {"root", "top-level template code"}:
+            line = traceback.tb_lineno
+        traceback = traceback.tb_next
+    return line
+
+
+def _plain(error: BaseException) -> str:
+    # Jinja's and Python's messages name attributes and types; a value could only appear in ValueError, so that one is not repeated.
+    return "a value does not fit" if isinstance(error, ValueError) and not isinstance(error, UnicodeError) else str(error)

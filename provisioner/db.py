@@ -1,0 +1,103 @@
+"""The database engine: SQLite in WAL by default, PostgreSQL by address; one writer at a time on both.
+
+What lives here: connections and transactions. What does not: any query (``store``), any table (``models``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+_WRITE_LOCK = 0x70726F76  # "prov": the PostgreSQL advisory lock that writers take
+
+
+class Database:
+    """One database. Instances may be shared between threads, not across a fork."""
+
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        """``durable`` False is for observations: a power cut may take the last second of them, never the file."""
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url, durable) if self.is_sqlite else _postgres(self.url)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for reading: one consistent snapshot."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that holds the one write lock; committed at the end, rolled back by any exception.
+
+        Both engines have one writer at a time: so the numbers of ``index_log`` become visible in their order, and a reader that has
+        seen number 7 has missed nothing below it.
+        """
+        with self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection = connection.execution_options(immediate=True)
+            with connection.begin():
+                if not self.is_sqlite:
+                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK})
+                yield connection
+
+    def watcher(self) -> Watcher:
+        """Returns a cheap answer to "did anything change since I last asked?", for loops that must not query for it."""
+        return Watcher(self)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+class Watcher:
+    """Tells whether another connection committed anything since the last call. Not for sharing between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        # data_version costs two microseconds and changes with any commit of another connection (SQLite, PRAGMA data_version).
+        self._query = sa.text("PRAGMA data_version" if database.is_sqlite else "SELECT last_value FROM index_log_id_seq")
+        self._seen: Any = None
+
+    def changed(self) -> bool:
+        """True when something was committed since the last call; True at the first call."""
+        value = self._connection.execute(self._query).scalar()
+        seen, self._seen = self._seen, value
+        return bool(value != seen)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _sqlite(url: sa.URL, durable: bool) -> Engine:
+    if url.database and url.database != ":memory:":
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # transactions are begun by _begin below, not guessed by the driver
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            "foreign_keys=ON",
+            "busy_timeout=30000",
+            "journal_size_limit=67108864",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("immediate") else "BEGIN")
+
+    return engine
+
+
+def _postgres(url: sa.URL) -> Engine:
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=5, isolation_level="READ COMMITTED")

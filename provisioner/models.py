@@ -1,0 +1,207 @@
+"""The tables. Facts only: whatever can be derived (a phone's stage above all) is not stored.
+
+Three groups: *desired state* (written by ``changes`` and ``enroll`` alone), *results* (written by the worker) and
+*observations* (written by the recorder). A NULL hash means "not known yet" and equals nothing.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite counts up by itself only in INTEGER columns
+
+
+def _serial() -> sa.Column[int]:
+    return sa.Column("id", _ID, primary_key=True, autoincrement=True)
+
+
+site = sa.Table(
+    "site",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("access", sa.String(16), nullable=False),
+    sa.Column("trusted_networks", sa.JSON, nullable=False),
+    sa.Column("enrolment", sa.String(16), nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+)
+
+phone_group = sa.Table(
+    "phone_group",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+)
+
+extension = sa.Table(
+    "extension",
+    metadata,
+    sa.Column("number", sa.String(32), primary_key=True),
+    sa.Column("display_name", sa.String(128), nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False, comment="sealed under extension:<number>"),
+    sa.Column("email", sa.String(254), nullable=False, server_default=""),
+    sa.Column("department", sa.String(64), nullable=False, server_default=""),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("pbx_wanted", sa.String(64), comment="hash of what the PBX should say; NULL: to be worked out"),
+    sa.Column("pbx_verified", sa.String(64), comment="hash of what the PBX was last read to say"),
+    sa.Column("pbx_error", sa.Text, nullable=False, server_default=""),
+)
+
+phone = sa.Table(
+    "phone",
+    metadata,
+    sa.Column("mac", sa.String(12), primary_key=True),
+    sa.Column("model", sa.String(64), nullable=False, index=True),
+    sa.Column("site", sa.ForeignKey("site.name"), nullable=False, index=True),
+    sa.Column("group", sa.ForeignKey("phone_group.name"), index=True),
+    sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
+    sa.Column("modules", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("firmware", sa.String(64), nullable=False, server_default=""),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("secret_settings", sa.LargeBinary, comment="sealed under phone:<mac>: settings of type secret"),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    # How it may prove itself.
+    sa.Column("token_epoch", sa.Integer, nullable=False, server_default="1", comment="epoch of the token written into its files"),
+    sa.Column("token_floor", sa.Integer, nullable=False, server_default="1", comment="oldest epoch still accepted"),
+    sa.Column("opened_at", sa.Float, nullable=False, comment="when the first fetch was opened"),
+    sa.Column("first_success_at", sa.Float, comment="first success at its own address since then; closes the first fetch"),
+    # Results.
+    sa.Column("wanted_hash", sa.String(64), index=True, comment="hash of the files it should have; NULL: to be rendered"),
+    sa.Column("live_hash", sa.String(64), comment="hash of the files that it is served"),
+    sa.Column("live_at", sa.Float),
+    sa.Column("notified_at", sa.Float),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
+    sa.Column("error_at", sa.Float),
+    # Observations.
+    sa.Column("registered_at", sa.Float),
+)
+
+phone_line = sa.Table(
+    "phone_line",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("line", sa.Integer, primary_key=True),
+    sa.Column("extension", sa.ForeignKey("extension.number"), nullable=False, index=True),
+    sa.Column("label", sa.String(64), nullable=False, server_default=""),
+)
+
+phone_key = sa.Table(
+    "phone_key",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("module", sa.Integer, primary_key=True),
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("type", sa.String(16), nullable=False),
+    sa.Column("value", sa.String(255), nullable=False, server_default="", index=True),
+    sa.Column("label", sa.String(64), nullable=False, server_default=""),
+    sa.Column("line", sa.Integer, nullable=False, server_default="1"),
+)
+
+rendered_file = sa.Table(
+    "rendered_file",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("state", sa.String(4), primary_key=True, comment="next or live"),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("content_type", sa.String(64), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="sealed under file:<mac>:<name>"),
+)
+
+served_file = sa.Table(
+    "served_file",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False, comment="of the bytes that last went out to their end"),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+change = sa.Table(
+    "change",
+    metadata,
+    _serial(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(48), nullable=False, comment="noun.verb, e.g. phone.update"),
+    sa.Column("subject", sa.String(64), nullable=False, index=True, comment="MAC, number or name of what changed"),
+    sa.Column("before", sa.JSON, comment="without secrets"),
+    sa.Column("after", sa.JSON, comment="without secrets"),
+    sa.Column("phones", sa.Integer, nullable=False, server_default="0", comment="how many phones it touched"),
+)
+
+index_log = sa.Table(
+    "index_log",
+    metadata,
+    _serial(),
+    sa.Column("mac", sa.String(12), comment="whose record or files changed; NULL: all"),
+    sa.Column("at", sa.Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+fetch = sa.Table(
+    "fetch",
+    metadata,
+    _serial(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("mac", sa.String(12), index=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("transport", sa.String(8), nullable=False),
+    sa.Column("peer", sa.String(45), nullable=False),
+    sa.Column("user_agent", sa.String(200), nullable=False),
+    sa.Column("method", sa.String(8), nullable=False),
+    sa.Column("reason", sa.String(24), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("duration_ms", sa.Float, nullable=False),
+)
+
+sighting = sa.Table(
+    "sighting",
+    metadata,
+    sa.Column("mac", sa.String(12), primary_key=True),
+    sa.Column("vendor", sa.String(32), nullable=False, server_default="", comment="catalogue id, or another maker's name"),
+    sa.Column("model", sa.String(64), nullable=False, server_default=""),
+    sa.Column("firmware", sa.String(64), nullable=False, server_default=""),
+    sa.Column("peer", sa.String(45), nullable=False, server_default=""),
+    sa.Column("first_seen", sa.Float, nullable=False),
+    sa.Column("last_seen", sa.Float, nullable=False, index=True),
+    sa.Column("count", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("conflict", sa.Text, nullable=False, server_default=""),
+    sa.Column("evidence", sa.JSON, nullable=False, comment="source -> fact, time"),
+)
+
+upload = sa.Table(
+    "upload",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("kind", sa.String(24), nullable=False),
+    sa.Column("content_type", sa.String(64), nullable=False),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="sealed under upload:<mac>:<name>"),
+)
+
+api_token = sa.Table(
+    "api_token",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("last_used_at", sa.Float),
+)

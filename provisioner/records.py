@@ -1,0 +1,179 @@
+"""What the store returns: rows as frozen values. Shapes only; ORM rows and connections never leave the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from provisioner.core.mac import Mac
+from provisioner.core.values import Key, PhoneConfig, SettingValue
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRecord:
+    name: str
+    access: Literal["open", "first-fetch", "token", "digest"]
+    trusted_networks: tuple[str, ...]
+    enrolment: str
+    settings: Mapping[str, SettingValue]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    name: str
+    settings: Mapping[str, SettingValue]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionRecord:
+    """An extension, without its secret."""
+
+    number: str
+    display_name: str
+    email: str
+    department: str
+    revision: int
+    pbx_wanted: str | None
+    pbx_verified: str | None
+    pbx_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineRecord:
+    line: int
+    extension: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneRecord:
+    """A phone as the API shows it. ``settings`` are the phone's own layer; secret ones are only named in ``secret_names``."""
+
+    mac: Mac
+    model: str
+    site: str
+    group: str | None
+    enabled: bool
+    modules: int
+    firmware: str
+    settings: Mapping[str, SettingValue]
+    secret_names: tuple[str, ...]
+    lines: tuple[LineRecord, ...]
+    keys: tuple[Key, ...]
+    created_at: float
+    revision: int
+    token_epoch: int
+    opened_at: float
+    first_success_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRecord:
+    """What a serving process holds of each phone: small, for there are ten thousand of them."""
+
+    mac: Mac
+    model: str
+    vendor: str
+    site: str
+    enabled: bool
+    token_epoch: int
+    token_floor: int
+    opened_at: float
+    first_success_at: float | None
+    live_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """One live file as a serving process holds it; ``body`` is in clear."""
+
+    mac: Mac
+    name: str
+    sha256: str
+    size: int
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RenderJob:
+    """A phone whose files are to be made, and the revision of the facts they are made of."""
+
+    config: PhoneConfig
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRecord:
+    id: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    before: Any
+    after: Any
+    phones: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecord:
+    id: int
+    at: float
+    mac: str | None
+    name: str
+    transport: str
+    peer: str
+    user_agent: str
+    method: str
+    reason: str
+    sha256: str
+    bytes: int
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SightingRecord:
+    mac: Mac
+    vendor: str
+    model: str
+    firmware: str
+    peer: str
+    first_seen: float
+    last_seen: float
+    count: int
+    conflict: str
+    evidence: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A phone's file as the API shows it; ``content`` is masked unless secrets were asked for."""
+
+    name: str
+    state: Literal["live", "next"]
+    sha256: str
+    size: int
+    content_type: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    mac: Mac
+    name: str
+    kind: str
+    content_type: str
+    received_at: float
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRecord:
+    name: str
+    role: Literal["admin", "technician", "viewer"]
+    created_at: float
+    last_used_at: float | None

@@ -1,0 +1,234 @@
+"""The installation's settings: one table, from which the frozen values, ``--help-settings``, the docs and every check derive.
+
+Values come from the environment, then from ``provisioner.toml`` (the same names), then from the default. The only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from provisioner.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+PRIVATE_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
+
+
+class Bind(NamedTuple):
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Row(NamedTuple):
+    """One setting: ``parse`` turns its text into the value or raises ``ValueError`` with the sentence that the person reads."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    help: str
+    unit: str = ""
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def _bind(text: str) -> Bind:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address and a port are needed, for example 0.0.0.0:8080 or [::]:8080")
+    host = host.strip("[]") or "0.0.0.0"  # noqa: S104 - ":8080" means every address
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError(f"'{host}' is not an IP address; names are not looked up at start") from error
+    return Bind(host, int(port))
+
+
+def _bind_or_off(text: str) -> Bind | None:
+    return None if text in {"off", ""} else _bind(text)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip())
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is needed")
+        return text
+
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high} is needed")
+        return int(text)
+
+    return parse
+
+
+def _database_url(text: str) -> str:
+    if not text or text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return text
+    if text.startswith(("postgresql://", "postgres://")):
+        return "postgresql+psycopg://" + text.partition("://")[2]
+    raise ValueError("an SQLAlchemy address of SQLite or PostgreSQL is needed, for example postgresql://user:password@host/database")
+
+
+def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
+
+
+SETTINGS: tuple[Row, ...] = (
+    Row("DATA_DIR", "./var", _path, "Folder of the database, the secret key and the logs."),
+    Row("DATABASE_URL", "", _database_url, "SQLAlchemy address of SQLite or PostgreSQL. Empty: SQLite in the data folder."),
+    Row("CATALOGUE_DIR", str(ROOT / "phone_templates"), _path, "Folder of the vendors, models and templates."),
+    Row("TFTP_ROOT", str(ROOT / "tftp_root"), _path, "Folder of static files (firmware, ring tones, wallpapers), served over HTTP and TFTP alike."),
+    Row("PHONES_BIND", "0.0.0.0:8080", _bind, "Configuration files over HTTP."),
+    Row("PHONES_TLS_BIND", "off", _bind_or_off, "Configuration files over HTTPS; off, or an address."),
+    Row("TLS_CERTIFICATE", "", _optional(_path), "Certificate chain (PEM) for HTTPS. Empty: one is made in the data folder."),
+    Row("TLS_KEY", "", _optional(_path), "Private key (PEM) of that certificate."),
+    Row("ADMIN_BIND", "127.0.0.1:8000", _bind, "Pages and API."),
+    Row("TFTP_BIND", "0.0.0.0:69", _bind_or_off, "TFTP; off, or an address. Where port 69 is not allowed, 6969 is used and said."),
+    Row("PUBLIC_HOST", "", _text, "Host written into phone files. Empty: the address of the default route."),
+    Row("PBX", "bundled", _choice("bundled", "external", "fake", "none"), "Which PBX is kept in lockstep."),
+    Row("SIP_BIND", "0.0.0.0:5060", _bind, "SIP of the PBX; its port is written into phone files."),
+    Row("ACCESS", "first-fetch", _choice("open", "first-fetch", "token", "digest"), "How a phone of a new site proves itself before it gets secrets."),
+    Row("TRUSTED_NETWORKS", PRIVATE_NETWORKS, _networks, "Networks where open and first-fetch apply, comma separated."),
+    Row("TRUSTED_PROXIES", "", _networks, "Reverse proxies whose X-Forwarded-For is believed, comma separated."),
+    Row("ENROLMENT", "listed", _choice("never", "listed", "window", "claim"), "What happens with a phone that nobody listed."),
+    Row("FIRST_FETCH_HOURS", "24", _integer(1, 24 * 30), "How long a first fetch stays possible after a phone was added or re-opened.", "h"),
+    Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
+    Row("API_TOKEN", "", _text, "An admin token fixed from outside, for automation."),
+    Row("CACHE_MB", "64", _integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
+    Row("FETCH_LOG_ROWS", "200000", _integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
+    Row("SIGHTINGS", "100000", _integer(100, 1_000_000), "How many seen phones are kept; the ones seen longest ago go first.", "rows"),
+    Row("LOG_LEVEL", "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
+)
+PREFIX = "PROVISIONER_"
+FILE = Path("provisioner.toml")
+"""Where the settings file is looked for: in the folder that the command is started in."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting in its type; ``docs/reference/settings.md`` lists them."""
+
+    data_dir: Path
+    database_url: str
+    catalogue_dir: Path
+    tftp_root: Path
+    phones_bind: Bind
+    phones_tls_bind: Bind | None
+    tls_certificate: Path | None
+    tls_key: Path | None
+    admin_bind: Bind
+    tftp_bind: Bind | None
+    public_host: str
+    pbx: str
+    sip_bind: Bind
+    access: str
+    trusted_networks: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
+    enrolment: str
+    first_fetch_hours: int
+    admin_password: str
+    api_token: str
+    cache_mb: int
+    fetch_log_rows: int
+    sightings: int
+    log_level: str
+
+    @property
+    def database(self) -> str:
+        """The database's address, with the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'provisioner.sqlite3'}"
+
+    @property
+    def host(self) -> str:
+        """The host that phones are told."""
+        return self.public_host or default_route_address()
+
+    @property
+    def provisioning_base(self) -> str:
+        """Address of the phones listener as phones are told it, ending in ``/``."""
+        bind = self.phones_tls_bind or self.phones_bind
+        scheme = "https" if self.phones_tls_bind else "http"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{bind.port}/"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, file: Path | None = None, overrides: Mapping[str, str] | None = None
+) -> Settings:
+    """Returns the settings. ``overrides`` (of the command line, names without prefix) win over the environment.
+
+    Raises ``SettingsError`` listing every value that cannot be used and every unknown name.
+    """
+    environ = os.environ if environ is None else environ
+    mistakes: list[str] = []
+    given = _file_values(file or FILE, mistakes)
+    given |= {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+    given |= overrides or {}
+    known = {row.name for row in SETTINGS}
+    mistakes += [f"{PREFIX}{name}: there is no such setting" for name in sorted(given.keys() - known)]
+    values: dict[str, Any] = {}
+    for row in SETTINGS:
+        try:
+            values[row.name.lower()] = row.parse(given.get(row.name, row.default))
+        except ValueError as error:
+            mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
+    if mistakes:
+        raise SettingsError(mistakes)
+    return Settings(**values)
+
+
+def wants_no_colour() -> bool:
+    """Returns whether the person asked for output without colour (https://no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
+def default_route_address() -> str:
+    """Returns this machine's own address towards the outside, or 127.0.0.1 where it has none. Sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _file_values(path: Path, mistakes: list[str]) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        mistakes.append(f"{path}: {error}")
+        return {}
+    return {name.removeprefix(PREFIX): _as_text(value) for name, value in content.items()}
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Wires: decode, ask ``serve``, encode, record. No vendor, no rule of who gets what."""

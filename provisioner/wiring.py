@@ -1,0 +1,47 @@
+"""Builds an installation from its settings: the one place where objects meet. Everything else takes what it needs as arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provisioner.catalog import load_catalogue
+from provisioner.changes import Changes, open_changes
+from provisioner.core.catalogue import Catalogue
+from provisioner.core.render import Renderer
+from provisioner.db import Database
+from provisioner.migrate import upgrade
+from provisioner.secrets import SecretBox, load_secret_box
+from provisioner.settings import Settings
+from provisioner.store import Store
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every process of an installation shares by construction, not by memory."""
+
+    settings: Settings
+    database: Database
+    box: SecretBox
+    catalogue: Catalogue
+    renderer: Renderer
+    store: Store
+    changes: Changes
+
+
+def open_installation(settings: Settings, *, create: bool = False) -> Installation:
+    """Returns the installation, its database migrated. With ``create`` folder, key and database are made where they are missing."""
+    if create:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    box = load_secret_box(settings.data_dir, create=create)
+    database = Database(settings.database)
+    upgrade(database)
+    catalogue = load_catalogue(settings.catalogue_dir)
+    renderer = Renderer(catalogue)
+    store = Store(
+        database,
+        box,
+        catalogue,
+        base_url=settings.provisioning_base,
+        installation={"sip_server": settings.host, "sip_port": settings.sip_bind.port},
+    )
+    return Installation(settings, database, box, catalogue, renderer, store, open_changes(store, renderer, settings))

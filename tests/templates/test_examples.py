@@ -1,0 +1,66 @@
+"""Every model has an example, and every example renders to the recorded bytes."""
+
+from __future__ import annotations
+
+import os
+from xml.etree import ElementTree
+
+import pytest
+
+from provisioner.catalog import load_catalogue
+from provisioner.core.render import Renderer, masked
+from tests.templates.examples import INSTALLATION, Example, load_examples
+
+CATALOGUE = load_catalogue()
+EXAMPLES = load_examples(CATALOGUE)
+RENDERER = Renderer(CATALOGUE)
+REWRITE = os.environ.get("REWRITE_EXAMPLES") == "1"
+
+
+@pytest.mark.parametrize("model", [model.id for vendor in CATALOGUE.vendors.values() for model in vendor.models.values()])
+def test_model_has_an_example(model: str) -> None:
+    assert [example for example in EXAMPLES if f"{example.vendor}/{example.model}" == model], f"no examples/{model.partition('/')[2]}-*.toml"
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.vendor}/{example.name}")
+def test_example_renders_to_the_recorded_bytes(example: Example) -> None:
+    files = {file.name: file.body for file in RENDERER.phone_files(example.config)}
+    if REWRITE:
+        example.folder.mkdir(exist_ok=True)
+        for stale in example.folder.iterdir():
+            stale.unlink()
+        for name, body in files.items():
+            (example.folder / name).write_bytes(body)
+    recorded = {path.name: path.read_bytes() for path in example.folder.iterdir()}
+    assert files == recorded
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.vendor}/{example.name}")
+def test_rendering_twice_gives_the_same_bytes(example: Example) -> None:
+    assert Renderer(CATALOGUE).phone_files(example.config) == RENDERER.phone_files(example.config)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.vendor}/{example.name}")
+def test_xml_parses(example: Example) -> None:
+    if CATALOGUE.vendors[example.vendor].escape != "xml":
+        return
+    for file in RENDERER.phone_files(example.config):
+        ElementTree.fromstring(file.body)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.vendor}/{example.name}")
+def test_masked_text_shows_no_secret(example: Example) -> None:
+    vendor = CATALOGUE.vendors[example.vendor]
+    secrets = [line.secret for line in example.config.lines if line.secret]
+    secrets += [str(example.config.settings[name]) for name in ("admin_password", "user_password")]
+    plain = b"\n".join(file.body for file in RENDERER.phone_files(example.config)).decode()
+    shown = masked(vendor, plain)
+    assert secrets
+    assert [secret for secret in secrets if secret in plain], "the files hold no secret: the mask was not tried"
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_shared_files_know_no_phone() -> None:
+    for file in RENDERER.shared_files():
+        text = file.body.decode()
+        assert all(str(value) not in text for value in INSTALLATION.values() if isinstance(value, str)), file.name

@@ -1,0 +1,542 @@
+"""The Yealink folder: names that phones ask for, what the files hold, and that no value can add a line to them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.core.catalogue import FileRule, parse_user_agent
+from provisioner.core.escape import clean_label, escape_line
+from provisioner.core.render import Renderer
+from provisioner.core.values import KEY_TYPES, Key, Line, PhoneConfig
+from tests.conftest import load_cases
+from tests.templates.examples import example_config, load_examples
+
+CATALOGUE = load_catalogue()
+VENDOR = CATALOGUE.vendors["yealink"]
+RENDERER = Renderer(CATALOGUE)
+EXAMPLES = [example for example in load_examples(CATALOGUE) if example.vendor == "yealink"]
+KNOWN = frozenset((Path(__file__).parent.parent / "data" / "yealink_params.txt").read_text("ascii").split())
+MODELS = sorted(VENDOR.models)
+SPELLINGS = {spelling: model.name for model in VENDOR.models.values() for spelling in model.ua_models}
+MAC = "805ec0aabbcc"
+
+Parameters = dict[str, str]
+
+
+def config(model: str, keys: tuple[Key, ...] = (), lines: int = 1, modules: int = 0, firmware: str = "", **chosen: object) -> PhoneConfig:
+    raw = {"mac": MAC, "modules": modules, "firmware": firmware, "settings": chosen}
+    registrations = tuple(Line(number, f"10{number:02}", f"Name {number}", f"secret-{number}") for number in range(1, lines + 1))
+    return replace(example_config(CATALOGUE, "yealink", model, raw), lines=registrations, keys=keys)
+
+
+def text_of(phone: PhoneConfig) -> str:
+    files = RENDERER.phone_files(phone)
+    assert [file.name for file in files] == [f"{MAC}.cfg"]
+    return files[0].body.decode("utf-8")
+
+
+def parsed(text: str) -> Parameters:
+    """Reads a file as strictly as a phone could: version line first, then blank lines, comments and ``name = value``.
+
+    The one parameter that stands once for each login is told apart by the login.
+    """
+    version, *rows = text.split("\n")
+    assert version == "#!version:1.0.0.1"
+    assert rows.pop() == ""
+    assert text.splitlines() == [version, *rows], "a character that some parser takes for a line break"
+    found: Parameters = {}
+    for row in rows:
+        if not row or row.startswith("# "):
+            continue
+        match = re.fullmatch(r"([a-z0-9_.]+) = (.*)", row)
+        assert match, row
+        name, value = match.groups()
+        if name == "static.security.user_password":
+            login, _, value = value.partition(":")
+            name = f"{name}[{login}]"
+        assert name not in found, f"{name} is there twice"
+        found[name] = value
+    return found
+
+
+def rendered(model: str, keys: tuple[Key, ...] = (), **rest: object) -> Parameters:
+    return parsed(text_of(config(model, keys, **rest)))  # type: ignore[arg-type]
+
+
+def rule_of(name: str) -> tuple[FileRule, dict[str, str | None]] | None:
+    for rule in VENDOR.files:
+        match = rule.regex.match(name)
+        if match:
+            return rule, match.groupdict()
+    return None
+
+
+# --- Parameters -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_every_parameter_is_one_that_yealink_phones_know(example) -> None:
+    for file in RENDERER.phone_files(example.config):
+        names = {line.partition(" = ")[0] for line in file.body.decode().splitlines() if line and not line.startswith("#")}
+        unknown = {name for name in names if re.sub(r"\.\d+(?=\.|$)", ".N", name) not in KNOWN}
+        assert unknown == set()
+
+
+def test_every_parameter_of_the_full_phone_is_known() -> None:
+    for model in MODELS:
+        record = VENDOR.models[model]
+        modules = record.expansion.modules if record.expansion else 0
+        names = {name.partition("[")[0] for name in rendered(model, lines=record.lines, modules=modules, firmware="96.84.0.125")}
+        assert {name for name in names if re.sub(r"\.\d+(?=\.|$)", ".N", name) not in KNOWN} == set()
+
+
+def test_first_file_moves_the_phone_to_its_own_address_and_closes_the_other_ways_in() -> None:
+    found = rendered("t46u")
+    assert found["static.auto_provision.server.url"] == "http://prov.example:8080/p/tokentokentokentokentoke/"
+    off = (
+        "static.auto_provision.pnp_enable", "static.auto_provision.dhcp_option.enable", "static.zero_touch.enable", "redirect.enable",
+        "dm.enable", "static.managementserver.enable", "features.action_uri.enable", "push_xml.sip_notify",
+        "features.direct_ip_call_enable",
+        "static.auto_provision.custom.protect", "sip.notify_reboot_enable",
+    )  # fmt: skip
+    assert {name: found[name] for name in off} == dict.fromkeys(off, "0")
+    assert found["sip.trust_ctrl"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("firmware_url", "written"),
+    [
+        ("", "%NULL%"),
+        ("T54W-96.84.0.125.rom", "http://prov.example:8080/firmware/T54W-96.84.0.125.rom"),
+        ("https://other.example/fw.rom", "https://other.example/fw.rom"),
+    ],
+    ids=["none clears it", "a name is below firmware/", "an address stays"],
+)
+def test_firmware_address(firmware_url: str, written: str) -> None:
+    assert rendered("t54w", firmware_url=firmware_url)["static.firmware.url"] == written
+
+
+def test_vlan_zero_is_written_as_off() -> None:
+    found = rendered("t46u", voice_vlan=0, pc_vlan=0)
+    assert found["static.network.vlan.internet_port_enable"] == found["static.network.vlan.pc_port_enable"] == "0"
+    assert found["static.network.vlan.internet_port_vid"] == found["static.network.vlan.pc_port_vid"] == "%NULL%"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "step"), [(0, "0"), (1, "15"), (15, "15"), (16, "60"), (60, "60"), (700, "1800"), (1800, "1800"), (3600, "1800")]
+)
+def test_display_light_is_a_step_that_the_phone_knows(wanted: int, step: str) -> None:
+    assert rendered("t31p", backlight_s=wanted)["phone_setting.backlight_time"] == step
+
+
+def test_codecs_are_numbered_in_order_and_all_others_are_off() -> None:
+    found = rendered("t46u", codecs="pcma,opus")
+    codec = {name.removeprefix("account.1.codec."): value for name, value in found.items() if name.startswith("account.1.codec.")}
+    assert {name: value for name, value in codec.items() if value != "0"} == {
+        "pcma.enable": "1", "pcma.priority": "1", "opus.enable": "1", "opus.priority": "2",
+    }  # fmt: skip
+    assert {name for name, value in codec.items() if value == "0"} >= {"g722.enable", "pcmu.enable", "g729.enable", "g723_53.enable"}
+
+
+# --- Time zones -------------------------------------------------------------------------------------------------------------
+
+# The recorded expectation is one year's dates; the rule (last Sunday, week 5) is right in every year, as the case itself says.
+MENDED = {"timezone-003": {"local_time.start_time": "3/5/7/3", "local_time.end_time": "10/5/7/4"}}
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in load_cases("timezone_cases") if case["vendor"] == "Yealink"], ids=lambda case: case["id"]
+)
+def test_time_zone(case: dict) -> None:
+    found = rendered("t46u", timezone=case["zone"])
+    expected = case["expect"] | MENDED.get(case["id"], {})
+    assert {name: found[name] for name in expected} == expected
+
+
+def test_every_zone_renders_with_numbers_in_range() -> None:
+    for zone in CATALOGUE.zones:
+        found = rendered("t31p", timezone=zone)
+        assert re.fullmatch(r"0|[+-]\d{1,2}(:\d\d)?", found["local_time.time_zone"]), zone
+        if found["local_time.summer_time"] == "1":
+            for name in ("local_time.start_time", "local_time.end_time"):
+                assert re.fullmatch(r"([1-9]|1[0-2])/[1-5]/[1-7]/(1?\d|2[0-3])", found[name]), zone
+
+
+# --- User-Agents ------------------------------------------------------------------------------------------------------------
+
+UA_CASES = load_cases("ua_cases")
+
+
+@pytest.mark.parametrize("case", [case for case in UA_CASES if case["expected"]["vendor"] == "Yealink"], ids=lambda case: case["id"])
+def test_user_agent(case: dict) -> None:
+    found = parse_user_agent(replace(CATALOGUE, vendors={"yealink": VENDOR}), case["ua"])
+    assert found is not None
+    expected = case["expected"]
+    assert (found.vendor, found.model, found.version, found.mac) == ("yealink", expected["model"], expected["version"], expected["mac"])
+
+
+@pytest.mark.parametrize("case", [case for case in UA_CASES if case["expected"]["vendor"] != "Yealink"], ids=lambda case: case["id"])
+def test_user_agent_of_others_is_not_ours(case: dict) -> None:
+    assert [pattern.pattern for pattern in VENDOR.user_agents if pattern.match(case["ua"])] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Yealink SIP-T46U 108.86.0.90\n",
+        "Yealink SIP-T46U 108.86.0.90 80:5e:c0:aa:bb:cc\r\nX: 1",
+        "xYealink SIP-T46U 108.86.0.90",
+        "Yealink",
+        "T46U 1.2.3.4",
+    ],
+)
+def test_user_agent_with_more_or_less_is_not_ours(text: str) -> None:
+    assert [pattern.pattern for pattern in VENDOR.user_agents if pattern.match(text)] == []
+
+
+# --- Names of files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in load_cases("path_cases") if case["expected"]["vendor"] == "Yealink"], ids=lambda case: case["id"]
+)
+def test_path(case: dict) -> None:
+    if "?" in case["path"]:
+        pytest.skip("a query: names of files only")
+    name, expected = case["path"].lstrip("/"), case["expected"]
+    if case["method"] == "PUT":
+        assert [rule.kind for rule in VENDOR.uploads if rule.regex.match(name)] == [expected["kind"]]
+        return
+    found = rule_of(name)
+    assert found is not None
+    rule, groups = found
+    assert rule.kind == expected["kind"]
+    assert groups.get("mac") == expected["mac"]
+    model = (expected["model"] or "").partition("/")[0] or None
+    assert VENDOR.common_files.get(groups.get("common") or "") == model
+    if expected["mac"]:
+        assert expected["mac"][:6] in VENDOR.ouis
+
+
+def test_boot_file_for_all_is_no_evidence_of_the_model_with_number_zero() -> None:
+    rule, groups = rule_of("y000000000000.boot") or pytest.fail("no rule")
+    assert (rule.kind, rule.template, groups) == ("boot", None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "there"),
+    [
+        ("805ec0aabbcc.boot", "boot", False),
+        ("y000000000108.boot", "boot", False),
+        ("y000000000108.cfg", "common_config", True),
+        ("805EC0AABBCC.cfg", "device_config", True),
+        ("805EC0AABBCC-local.cfg", "override", False),
+        ("249AD8416C5C-contact.xml", "contacts_upload", False),
+        ("805ec0aabbcc-calllog.xml", "call_list", False),
+        ("805ec0aabbcc_Security.enc", "resource", False),
+        ("y000000000058_Security.enc", "resource", False),
+        ("T54W(T57W,T53W,T53,T53C,T54,T57)-96.87.0.15.rom", "firmware", False),
+        ("T46U(T43U,T46U,T41U,T48U,T42U,T44U,T44W)-108.86.0.90.rom", "firmware", False),
+        ("T31(T30,T30P,T31G,T31P,T33P,T33G)-124.86.0.75.rom", "firmware", False),
+        ("T54W-96.84.0.125.rom", "firmware", False),
+    ],
+)
+def test_name_is_known(name: str, kind: str, there: bool) -> None:
+    rule, _ = rule_of(name) or pytest.fail("no rule")
+    assert (rule.kind, rule.template is not None) == (kind, there)
+
+
+@pytest.mark.parametrize("name", ["001565jabd", "patate", "y00000000108.cfg", "y0000000000123.cfg", "805ec0aabbcc.cfg.bak"])
+def test_name_of_nothing_fits_no_rule(name: str) -> None:
+    assert rule_of(name) is None
+
+
+def test_secrets_are_in_files_of_one_phone_only() -> None:
+    bodies = {file.name: file.body for file in RENDERER.shared_files() if file.name.startswith("y0")}
+    assert bodies == dict.fromkeys((f"y{model.common}.cfg" for model in VENDOR.models.values()), b"#!version:1.0.0.1\n")
+
+
+def test_common_file_names_a_model_that_the_record_accepts() -> None:
+    for model in VENDOR.models.values():
+        assert VENDOR.common_files[model.common] in model.ua_models
+
+
+def test_ouis_have_no_block_of_apple() -> None:
+    assert "3035ad" not in VENDOR.ouis
+    assert "e434d7" in VENDOR.ouis
+
+
+BOOT = tomllib.loads((DEFAULT_FOLDER / "yealink" / "examples" / "boot.toml").read_text("utf-8"))["boot"]
+
+
+@pytest.mark.parametrize("story", BOOT, ids=lambda story: story["story"])
+def test_boot_story_agrees_with_the_rules(story: dict) -> None:
+    agent = parse_user_agent(CATALOGUE, story["user_agent"])
+    model = CATALOGUE.model(story["model"])
+    assert agent is not None
+    assert model is not None
+    assert agent.model in model.ua_models
+    for request in story["request"]:
+        name = request["name"].replace("{mac}", MAC)
+        if request["method"] == "PUT":
+            assert request["expect"] == "stored"
+            assert any(rule.regex.match(name) for rule in VENDOR.uploads)
+            continue
+        rule, groups = rule_of(name.rpartition("/")[2]) or pytest.fail(name)
+        assert request["expect"] == ("static" if rule.kind == "firmware" else "file" if rule.template else "absent")
+        assert groups.get("common") in (None, model.common)
+
+
+# --- Keys -------------------------------------------------------------------------------------------------------------------
+
+BLF_CASES = [case for case in load_cases("blf_expected") if case["vendor"] == "Yealink"]
+NOT_YET = dict.fromkeys(
+    ("blf-001", "blf-002", "blf-006", "blf-007", "blf-008", "blf-010", "blf-012", "blf-013", "blf-014", "blf-015", "blf-016", "blf-017"),
+    "model not in the catalogue",
+)
+WORDS = {"speeddial": "speed_dial"}
+
+
+def case_keys(case: dict) -> tuple[Key, ...]:
+    return tuple(
+        Key(0, int(number), WORDS.get(key["type"], key["type"]), key["value"], key["label"])
+        for number, key in case["given"]["keys"].items()
+    )
+
+
+@pytest.mark.parametrize("case", BLF_CASES, ids=lambda case: case["id"])
+def test_blf_case(case: dict) -> None:
+    if case["model"] is None:
+        assert {word: VENDOR.maps["key_type"][word] for word in case["expect"]} == case["expect"]
+        return
+    if case["model"] not in SPELLINGS:
+        assert case["id"] in NOT_YET
+        return
+    model = VENDOR.models[SPELLINGS[case["model"]]]
+    assert case["id"] not in NOT_YET
+    assert model.expansion is not None
+    assert {"modules": model.expansion.modules, "keys": model.expansion.keys} == case["expansion"]
+    found = rendered(model.name, case_keys(case), modules=model.expansion.modules)
+    assert {name: found[name] for name in case["expect"]} == case["expect"]
+    assert f"expansion_module.{model.expansion.modules}.key.{model.expansion.keys}.type" in found
+
+
+@pytest.mark.parametrize("model", ["t46u", "t54w"])
+def test_keys_are_written_as_in_the_case_of_a_sibling_model(model: str) -> None:
+    case = next(case for case in BLF_CASES if case["id"] == "blf-001")
+    found = rendered(model, case_keys(case), lines=1, pickup_code="1234", firmware="96.87.0.15")
+    assert {name: found[name] for name in case["expect"]} == case["expect"]
+    assert "linekey.2.pickup_value" not in found
+
+
+def test_older_firmware_gets_the_pickup_code_twice() -> None:
+    case = next(case for case in BLF_CASES if case["id"] == "blf-002")
+    found = rendered("t54w", case_keys(case), pickup_code="1234", firmware="96.84.0.125")
+    assert {name: found[name] for name in case["expect"]} == case["expect"]
+    assert found["linekey.1.pickup_value"] == "%NULL%"
+
+
+@pytest.mark.parametrize("firmware", ["", "96.85.0.5", "96.87.0.15"])
+def test_newer_or_unknown_firmware_gets_the_pickup_code_once(firmware: str) -> None:
+    assert not [name for name in rendered("t54w", firmware=firmware) if name.endswith(".pickup_value")]
+
+
+def test_label_loses_breaks_and_semicolon() -> None:
+    found = rendered("t46u", (Key(0, 5, "blf", "12;34\r\n", "\nhe;l\tlo\r"),))
+    assert (found["linekey.5.label"], found["linekey.5.value"]) == ("hello", "1234")
+
+
+@pytest.mark.parametrize("type_", KEY_TYPES)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_key_type_renders(model: str, type_: str) -> None:
+    record = VENDOR.models[model]
+    places = [(0, record.keys, "linekey.{key}")]
+    places += [(record.expansion.modules, record.expansion.keys, "expansion_module.{module}.key.{key}")] if record.expansion else []
+    for module, number, prefix in places:
+        found = rendered(model, (Key(module, number, type_, "1002", "Text"),), modules=module)
+        name = prefix.format(module=module, key=number)
+        assert found[f"{name}.type"] == VENDOR.maps["key_type"][type_]
+        assert (found[f"{name}.label"], found[f"{name}.line"]) == (("%NULL%", "%NULL%") if type_ == "none" else ("Text", "1"))
+
+
+def test_key_types_of_the_vendor_are_all_of_the_contract() -> None:
+    assert set(VENDOR.maps["key_type"]) == set(KEY_TYPES) == set(VENDOR.models["t46u"].key_types)
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "written"),
+    [
+        ("pickup", "1002", "*81002"),
+        ("intercom", "1002", "*801002"),
+        ("group_pickup", "", "*8"),
+        ("group_pickup", "*86", "*86"),
+        ("voicemail", "", "*97"),
+        ("voicemail", "*981002", "*981002"),
+        ("park", "701", "701"),
+        ("dnd", "", "%NULL%"),
+        ("line", "", "1001"),
+    ],
+)
+def test_value_of_a_key(type_: str, value: str, written: str) -> None:
+    assert rendered("t46u", (Key(0, 9, type_, value),))["linekey.9.value"] == written
+
+
+def test_blf_without_a_pickup_code_clears_the_one_before() -> None:
+    found = rendered("t46u", (Key(0, 9, "blf", "1002"),), pickup_code="")
+    assert found["linekey.9.extension"] == found["features.pickup.direct_pickup_code"] == "%NULL%"
+    assert found["features.pickup.direct_pickup_enable"] == "0"
+
+
+def test_key_of_a_line_that_the_phone_lacks_still_renders() -> None:
+    assert rendered("t46u", (Key(0, 9, "line", line=4),))["linekey.9.line"] == "4"
+
+
+def test_removed_key_is_cleared() -> None:
+    key, far = Key(0, 9, "blf", "1002", "Bob"), Key(2, 60, "blf", "1003", "Eve")
+    before, after = rendered("t46u", (key, far), modules=2), rendered("t46u", modules=2)
+    assert set(before) == set(after)
+    for prefix in ("linekey.9", "expansion_module.2.key.60"):
+        fields = ("type", "line", "value", "label", "extension")
+        assert [after[f"{prefix}.{name}"] for name in fields] == ["0", "%NULL%", "%NULL%", "%NULL%", "%NULL%"]
+
+
+def test_removed_line_is_cleared() -> None:
+    found = rendered("t46u", lines=1)
+    assert (found["account.1.enable"], found["account.2.enable"], found["account.16.enable"]) == ("1", "0", "0")
+    for name in ("label", "display_name", "auth_name", "user_name", "password", "sip_server.1.address"):
+        assert found[f"account.2.{name}"] == "%NULL%"
+    assert (found["linekey.1.type"], found["linekey.2.type"]) == ("15", "0")
+    assert "secret-2" not in text_of(config("t46u", lines=1))
+
+
+def test_key_laid_out_as_none_hides_the_line_of_its_number() -> None:
+    assert rendered("t46u")["linekey.1.type"] == "15"
+    assert rendered("t46u", (Key(0, 1, "none"),))["linekey.1.type"] == "0"
+
+
+# --- Totality ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_lines_and_modules_from_none_to_all(model: str) -> None:
+    record = VENDOR.models[model]
+    for lines in range(record.lines + 1):
+        found = rendered(model, lines=lines)
+        assert sum(found[f"account.{number}.enable"] == "1" for number in range(1, record.lines + 1)) == lines
+    modules = record.expansion.modules if record.expansion else 0
+    for count in range(modules + 1):
+        found = rendered(model, modules=count)
+        assert len([name for name in found if name.endswith(".type") and name.startswith(("linekey", "expansion"))]) == (
+            record.keys + (count * record.expansion.keys if record.expansion else 0)
+        )
+
+
+CHOICES = [(row.name, choice) for row in CATALOGUE.settings.values() if row.type in {"choice", "list"} for choice in row.choices]
+CHOICES += [(row.name, choice) for row in CATALOGUE.settings.values() if row.type == "boolean" for choice in (True, False)]
+CHOICES += [(row.name, bound) for row in CATALOGUE.settings.values() if row.type == "integer" for bound in (row.minimum, row.maximum)]
+
+
+@pytest.mark.parametrize(("name", "value"), CHOICES, ids=str)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_choice_of_every_setting_renders(model: str, name: str, value: object) -> None:
+    assert all(rendered(model, **{name: value}).values())
+
+
+# --- Nothing that somebody types adds a line --------------------------------------------------------------------------------
+
+AWKWARD = [
+    "\n",
+    "\r",
+    "\r\n",
+    "\0",
+    '"',
+    "'",
+    "<",
+    "&",
+    "]]>",
+    "#",
+    ";",
+    "=",
+    "%NULL%",
+    "\u2028",
+    "\u2029",
+    "\x85",
+    "\x0b",
+    "\x0c",
+    "\x1c",
+    "[T46U]",
+    "{{ 1 }}",
+]
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(st.one_of(st.sampled_from(AWKWARD), st.text(max_size=8)), max_size=8).map("".join),
+    st.text(min_size=1, max_size=5).map(lambda text: text * (10_000 // len(text))),
+    st.sampled_from(["line1\naccount.1.password = x", "x\r\nstatic.auto_provision.server.url = http://evil.example/"]),
+)
+PLACES = ("display_name", "label", "secret", "extension", "key_value", "key_label")
+STRINGS = tuple(row.name for row in CATALOGUE.settings.values() if row.type in {"string", "secret", "host"})
+
+
+CODED = (Key(0, 3, "pickup", "1002"), Key(0, 4, "intercom", "1002"), Key(0, 5, "group_pickup"), Key(0, 6, "voicemail"))
+
+
+def typed(place: str, text: str) -> PhoneConfig:
+    key = Key(0, 2, "blf", "1002", "Bob")
+    phone = config("t54w", (key, *CODED), modules=1, firmware="96.84.0.125")
+    if place in STRINGS:
+        return replace(phone, settings={**phone.settings, place: text})
+    if place.startswith("key_"):
+        return replace(phone, keys=(replace(key, **{place.removeprefix("key_"): text}), *CODED))
+    return replace(phone, lines=(replace(phone.lines[0], **{place: text}),))
+
+
+def possible(place: str, text: str, plain: str) -> set[str]:
+    """Returns what may stand where ``plain`` stands with a plain text: the text, escaped, and what is put in place of an empty one."""
+    before, _, after = plain.partition("plain")
+    spellings = {before + escape_line(text) + after, before + escape_line(clean_label(text)) + after, escape_line(before + text + after)}
+    if place == "firmware_url" and "://" in text:
+        spellings = {escape_line(text)}
+    if not escape_line(clean_label(text)):
+        spellings |= {"%NULL%", "1001"} if place == "label" else {"%NULL%"}
+    return spellings
+
+
+@pytest.mark.parametrize("place", (*PLACES, *STRINGS))
+@given(text=TEXTS)
+@settings(max_examples=25, deadline=None)
+def test_no_text_adds_or_hides_a_line(place: str, text: str) -> None:
+    plain, found = parsed(text_of(typed(place, "plain"))), parsed(text_of(typed(place, text)))
+    assert set(found) == set(plain)
+    carriers = {name for name, value in plain.items() if "plain" in value}
+    assert carriers, "the place is not in the file: nothing was tried"
+    for name in carriers:
+        assert found[name] in possible(place, text, plain[name]), name
+    switches = {"features.pickup.direct_pickup_enable", "features.pickup.group_pickup_enable", "static.syslog.enable"}
+    switches |= {"account.1.outbound_proxy_enable", "account.1.outbound_proxy.1.port"}
+    moved = {name for name in plain if plain[name] != found[name]} - carriers
+    assert moved <= switches
+
+
+def test_number_sign_is_written_as_it_is() -> None:
+    """Case escaping-001 wants quotes around ``foo#bar``. Here it stays bare: a ``#`` within a value is data to these phones.
+
+    Source: wazo-platform/wazo-provd-plugins at 2321a3f3, ``plugins/wazo_yealink/v82/tests/test_common.py`` line 256 and ``common.py``
+    line 478: the phone book address ends in ``term=#SEARCH``;
+    ``templates/base.tpl`` writes it bare into ``remote_phonebook.data.1.url``.
+    """
+    case = next(case for case in load_cases("escaping_cases") if case["id"] == "escaping-001")
+    assert case["expect"] == f'"{case["value"]}"'
+    assert parsed(text_of(typed("display_name", case["value"])))["account.1.display_name"] == case["value"]
+
+
+def test_line_break_in_a_value_adds_no_parameter() -> None:
+    case = next(case for case in load_cases("escaping_cases") if case["id"] == "escaping-003")
+    assert parsed(text_of(typed("display_name", case["value"])))["account.1.password"] == "secret-1"
