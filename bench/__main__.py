@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -106,6 +107,7 @@ def run(chosen: argparse.Namespace, work: Path) -> int:
 def main(words: Sequence[str] | None = None) -> int:
     """Returns the exit status of the command: 0 all met, 1 something missed or skipped, 2 cannot run."""
     chosen = _arguments(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # So that every started server is stopped on the way out.
     try:
         build_all()
     except BuildError as error:

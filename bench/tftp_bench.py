@@ -168,7 +168,16 @@ def compare(ctx: Context, names: tuple[str, ...], plan: Path, load: Load, block_
                     one = run(ctx, target, plan, replace(load, seed=load.seed + number), blksize)
                     runs.setdefault((name, blksize), []).append(one)
     ctx.report.table(HEADS, [row(name, blksize, runs[name, blksize]) for blksize in block_sizes for name in names])
+    explain_failures(ctx, runs)
     return runs
+
+
+def explain_failures(ctx: Context, runs: Runs) -> None:
+    """Says how transfers failed, when some did."""
+    for (name, blksize), some in runs.items():
+        kinds = [f"{kind} {count:,}" for each in some for kind, count in each.storm.failed_by_kind.items() if count]
+        if kinds:
+            ctx.report.say(f"failures of {name} at blksize {blksize}, run by run: {', '.join(kinds)}")
 
 
 def rate(runs: list[Run]) -> float:

@@ -40,6 +40,7 @@ PLACEHOLDERS: Mapping[str, str] = {
     "{model}": r"(?P<model>[a-z0-9]{3,20})",
     "{part}": r"\d{4}-\d{5}-\d{3}",
     "{word}": r"[\w.\-]{1,80}",
+    "{file}": r"[\w.\-(),+]{1,120}",
 }
 
 
@@ -49,7 +50,9 @@ class _Strict(Schema):
 
 
 class _SettingSchema(_Strict):
-    type = fields.String(required=True, validate=validate.OneOf(["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"]))
+    type = fields.String(
+        required=True, validate=validate.OneOf(["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"])
+    )
     default = fields.Raw(required=True)
     label = fields.String(required=True, validate=validate.Length(min=1))
     help = fields.String(required=True, validate=validate.Length(min=1))
@@ -142,7 +145,7 @@ class _Mistakes(list[str]):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             self.append(f"{path}: {error}")
         except ValidationError as error:
-            self.extend(f"{path}: {where}: {what}" for where, what in _flat(error.normalized_messages()))
+            self.extend(f"{path}: {where}: {what}" for where, what in _flat(error.messages))
         return {}
 
     def pattern(self, where: str, text: str) -> re.Pattern[str]:
@@ -158,9 +161,7 @@ def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
     mistakes = _Mistakes()
     settings = _settings(folder / "settings.toml", mistakes)
     zones = load_zones()
-    vendors = {
-        path.name: _vendor(path, settings, zones, mistakes) for path in sorted(folder.iterdir()) if (path / "vendor.toml").exists()
-    }
+    vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in sorted(folder.iterdir()) if (path / "vendor.toml").exists()}
     makers = _makers(folder / "other_makers.toml", mistakes)
     mistakes.extend(_shared_ouis(folder, vendors))
     if mistakes:
@@ -172,7 +173,7 @@ def name_pattern(name: str) -> re.Pattern[str]:
     """Returns the pattern of a file rule's name: placeholders open, the rest literal, any case."""
     parts = re.split(r"(\{\w+\})", name)
     body = "".join(PLACEHOLDERS[part] if part in PLACEHOLDERS else re.escape(part) for part in parts)
-    return re.compile(f"^{body}$", re.IGNORECASE | re.ASCII)
+    return re.compile(rf"^{body}\Z", re.IGNORECASE | re.ASCII)
 
 
 def load_zones() -> dict[str, TimezoneRule]:
@@ -195,7 +196,7 @@ def _settings(path: Path, mistakes: _Mistakes) -> dict[str, Setting]:
         try:
             checked = cast("dict[str, Any]", _SettingSchema().load(row))
         except ValidationError as error:
-            mistakes.extend(f"{path}: {name}.{where}: {what}" for where, what in _flat(error.normalized_messages()))
+            mistakes.extend(f"{path}: {name}.{where}: {what}" for where, what in _flat(error.messages))
             continue
         checked["choices"] = tuple(checked.get("choices", ()))
         rows[name] = Setting(name=name, **checked)
@@ -295,13 +296,13 @@ def _vendor_mistakes(
     for mask in raw.get("masks", ()):
         if "(?P<secret>" not in mask:
             yield f"{path}: masks: '{mask}' has no group named secret"
-    names = [rule.name for rule in (*rules, *uploads)]
-    for name in sorted({name for name in names if names.count(name) > 1 and [r.name for r in rules].count(name) > 1}):
-        yield f"{path}: file {name} is there twice"
-    for rule in (*rules, *uploads):
-        for placeholder in re.findall(r"\{\w*\}", rule.name):
+    for kind in ([rule.name for rule in rules], [rule.name for rule in uploads]):
+        for name in sorted({name for name in kind if kind.count(name) > 1}):
+            yield f"{path}: {name} is there twice"
+    for name in [*(rule.name for rule in rules), *(rule.name for rule in uploads)]:
+        for placeholder in re.findall(r"\{\w*\}", name):
             if placeholder not in PLACEHOLDERS:
-                yield f"{path}: {rule.name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
+                yield f"{path}: {name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
     for template in sorted((folder / "templates").glob("*.j2")):
         used = {rule.template for rule in rules}
         if template.name not in used and not template.name.startswith("_"):
@@ -329,7 +330,7 @@ def _makers(path: Path, mistakes: _Mistakes) -> list[Maker]:
         try:
             checked = cast("dict[str, Any]", _MakerSchema().load(row))
         except ValidationError as error:
-            mistakes.extend(f"{path}: {where}: {what}" for where, what in _flat(error.normalized_messages()))
+            mistakes.extend(f"{path}: {where}: {what}" for where, what in _flat(error.messages))
             continue
         makers.append(Maker(checked["name"], tuple(name_pattern(name) for name in checked["names"]), frozenset(checked["ouis"])))
     return makers

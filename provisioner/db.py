@@ -16,6 +16,9 @@ from sqlalchemy.engine import Connection, Engine
 
 _WRITE_LOCK = 0x70726F76  # "prov": the PostgreSQL advisory lock that writers take
 
+DatabaseError = sa.exc.SQLAlchemyError
+"""What a database that cannot be read or written raises, for those who show that rather than fail."""
+
 
 class Database:
     """One database. Instances may be shared between threads, not across a fork."""
@@ -100,4 +103,4 @@ def _sqlite(url: sa.URL, durable: bool) -> Engine:
 
 
 def _postgres(url: sa.URL) -> Engine:
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=5, isolation_level="READ COMMITTED")
+    return sa.create_engine(url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED")

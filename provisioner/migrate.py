@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +13,8 @@ from alembic.script import ScriptDirectory
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
 
+logging.getLogger("alembic").setLevel(logging.WARNING)  # its INFO lines tell how it works, not what it did
+
 
 def upgrade(database: Database) -> None:
     """Applies every migration that is missing, in one transaction; several processes may try at once."""
@@ -20,7 +23,9 @@ def upgrade(database: Database) -> None:
         current = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if current is not None and current not in known:
-            raise ProvisionerError(f"this database was written by a newer version (revision {current}): install that version, or restore a backup")
+            raise ProvisionerError(
+                f"this database was written by a newer version (revision {current}): install that version, or restore a backup"
+            )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

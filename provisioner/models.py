@@ -57,6 +57,19 @@ extension = sa.Table(
     sa.Column("pbx_error", sa.Text, nullable=False, server_default=""),
 )
 
+pbx_removal = sa.Table(
+    "pbx_removal",
+    metadata,
+    sa.Column("number", sa.String(32), primary_key=True, comment="deleted extension that the PBX may still know"),
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
 phone = sa.Table(
     "phone",
     metadata,

@@ -24,6 +24,8 @@ from provisioner.models import (
     extension,
     fetch,
     index_log,
+    meta,
+    pbx_removal,
     phone,
     phone_group,
     phone_key,
@@ -59,7 +61,9 @@ CHUNK = 400
 class Store:
     """Reads. ``installation`` are the settings that the installation itself fills in (SIP server and port)."""
 
-    def __init__(self, database: Database, box: SecretBox, catalogue: Catalogue, *, base_url: str, installation: Mapping[str, SettingValue]) -> None:
+    def __init__(
+        self, database: Database, box: SecretBox, catalogue: Catalogue, *, base_url: str, installation: Mapping[str, SettingValue]
+    ) -> None:
         self.database = database
         self.box = box
         self.catalogue = catalogue
@@ -209,7 +213,7 @@ class Store:
             Layer("phone", row.mac, {**row.settings, **self.secret_settings(row)}),
         ]
 
-    def secret_settings(self, row: Row[Any]) -> dict[str, SettingValue]:
+    def secret_settings(self, row: Any) -> dict[str, SettingValue]:
         """Returns a phone row's own settings of type secret, in clear."""
         if not row.secret_settings:
             return {}
@@ -228,6 +232,77 @@ class Store:
         """Returns a phone's own settings, and those of type secret in clear; empty where there is no such phone."""
         row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
         return (dict(row.settings), self.secret_settings(row)) if row else ({}, {})
+
+    # ---- PBX -----------------------------------------------------------------------------------------------------
+
+    def extensions_to_push(self, limit: int) -> list[tuple[ExtensionRecord, str]]:
+        """Returns extensions that the PBX is not known to say as they should be, with their secrets; refused ones come last."""
+        behind = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
+        query = sa.select(extension).where(behind).order_by(extension.c.pbx_error != "", extension.c.number).limit(limit)
+        return self._with_secrets(query)
+
+    def extensions_with_secrets(self) -> list[tuple[ExtensionRecord, str]]:
+        """Returns every extension with its secret in clear: for a full comparison with the PBX."""
+        return self._with_secrets(sa.select(extension).order_by(extension.c.number))
+
+    def removals(self) -> list[str]:
+        """Returns deleted extensions that the PBX may still know."""
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(pbx_removal.c.number).order_by(pbx_removal.c.number)).scalars())
+
+    def phones_on_extensions(self, numbers: Sequence[str]) -> dict[str, list[Mac]]:
+        """Returns number -> phones that have it on a line."""
+        found: dict[str, list[Mac]] = {}
+        with self.database.read() as connection:
+            for start in range(0, len(numbers), CHUNK):
+                query = sa.select(phone_line.c.extension, phone_line.c.mac).where(
+                    phone_line.c.extension.in_(numbers[start : start + CHUNK])
+                )
+                for row in connection.execute(query):
+                    found.setdefault(row.extension, []).append(Mac(row.mac))
+        return found
+
+    def promotable(self, limit: int, *, has_pbx: bool) -> list[Mac]:
+        """Returns phones whose next files may become live: rendered, and every line known to the PBX as it should be."""
+        query = sa.select(phone.c.mac).where(
+            phone.c.wanted_hash.is_not(None), phone.c.wanted_hash.is_distinct_from(phone.c.live_hash), phone.c.error == ""
+        )
+        if has_pbx:
+            behind = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
+            waiting = sa.select(phone_line.c.mac).join(extension, extension.c.number == phone_line.c.extension).where(behind)
+            query = query.where(phone.c.mac.not_in(waiting))
+        with self.database.read() as connection:
+            return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
+
+    def to_wake(self, limit: int) -> list[tuple[Mac, str, str]]:
+        """Returns (phone, model, extension of its first line) of phones with live files that they have not been told of."""
+        lines = sa.select(phone_line.c.mac, sa.func.min(phone_line.c.line).label("line")).group_by(phone_line.c.mac).subquery()
+        query = (
+            sa.select(phone.c.mac, phone.c.model, phone_line.c.extension)
+            .join(lines, lines.c.mac == phone.c.mac)
+            .join(phone_line, sa.and_(phone_line.c.mac == phone.c.mac, phone_line.c.line == lines.c.line))
+            .where(phone.c.live_at.is_not(None), sa.or_(phone.c.notified_at.is_(None), phone.c.notified_at < phone.c.live_at))
+            .where(phone.c.enabled)
+            .order_by(phone.c.live_at)
+            .limit(limit)
+        )
+        with self.database.read() as connection:
+            return [(Mac(row.mac), row.model, row.extension) for row in connection.execute(query)]
+
+    def changes_after(self, change_id: int, actions: Sequence[str]) -> list[ChangeRecord]:
+        """Returns changes of the kinds named with a number above ``change_id``, oldest first."""
+        query = sa.select(change).where(change.c.id > change_id, change.c.action.in_(actions)).order_by(change.c.id).limit(500)
+        with self.database.read() as connection:
+            return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+
+    def meta(self, key: str) -> str | None:
+        with self.database.read() as connection:
+            return connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+
+    def _with_secrets(self, query: sa.Select[Any]) -> list[tuple[ExtensionRecord, str]]:
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        return [(_extension(row), self.box.open(row.secret, f"extension:{row.number}").decode()) for row in rows]
 
     # ---- lockstep ------------------------------------------------------------------------------------------------
 
@@ -254,7 +329,8 @@ class Store:
             hashes = _live_hashes(connection, macs)
         live_of, extensions_of = _by_mac(live), _by_mac(extensions)
         return {
-            Mac(row.mac): _facts(row, live_of.get(row.mac, ()), extensions_of.get(row.mac, ()), hashes.get(row.mac, {}), has_pbx) for row in phones
+            Mac(row.mac): _facts(row, live_of.get(row.mac, ()), extensions_of.get(row.mac, ()), hashes.get(row.mac, {}), has_pbx)
+            for row in phones
         }
 
     def stage_counts(self, *, has_pbx: bool) -> dict[str, int]:
@@ -269,7 +345,9 @@ class Store:
 
     def pbx_counts(self) -> dict[str, int]:
         """Returns how many extensions there are, how many the PBX does not yet say as wanted, and how many of those failed."""
-        drifts = extension.c.pbx_wanted.is_(None) | extension.c.pbx_verified.is_(None) | (extension.c.pbx_wanted != extension.c.pbx_verified)
+        drifts = (
+            extension.c.pbx_wanted.is_(None) | extension.c.pbx_verified.is_(None) | (extension.c.pbx_wanted != extension.c.pbx_verified)
+        )
         query = sa.select(
             sa.func.count().label("extensions"),
             sa.func.count(sa.case((drifts, 1))).label("drift"),
@@ -288,9 +366,7 @@ class Store:
             query = query.where(extension.c.number.in_(numbers))
         if search:
             pattern = f"%{_like(search)}%"
-            query = query.where(
-                extension.c.number.ilike(pattern, escape="\\") | extension.c.display_name.ilike(pattern, escape="\\")
-            )
+            query = query.where(extension.c.number.ilike(pattern, escape="\\") | extension.c.display_name.ilike(pattern, escape="\\"))
         with self.database.read() as connection:
             return [_extension(row) for row in connection.execute(query)]
 
@@ -322,7 +398,14 @@ class Store:
         return {Mac(row.mac): self.secret_settings(row) for row in rows}
 
     def phones(
-        self, *, after: str = "", limit: int = 100, site_name: str = "", model: str = "", search: str = "", macs: Sequence[Mac] | None = None
+        self,
+        *,
+        after: str = "",
+        limit: int = 100,
+        site_name: str = "",
+        model: str = "",
+        search: str = "",
+        macs: Sequence[Mac] | None = None,
     ) -> list[PhoneRecord]:
         """Returns phones in the order of their MAC, with lines and keys, in three statements."""
         query = sa.select(phone).where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)
@@ -407,7 +490,9 @@ class Store:
         if connection is None:
             with self.database.read() as own:
                 return self.groups(own)
-        return [GroupRecord(row.name, dict(row.settings), row.revision) for row in connection.execute(sa.select(phone_group).order_by("name"))]
+        return [
+            GroupRecord(row.name, dict(row.settings), row.revision) for row in connection.execute(sa.select(phone_group).order_by("name"))
+        ]
 
     def files(self, mac: Mac) -> list[tuple[FileRecord, bytes]]:
         """Returns every rendered file of a phone with its bytes in clear; the caller masks. ``content`` is left empty."""
@@ -458,6 +543,12 @@ class Store:
             row = connection.execute(sa.select(*columns).where(api_token.c.digest == digest)).first()
         return TokenRecord(**row._mapping) if row else None
 
+    def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
+        """Returns phones whose last render failed, with the reason, in the order of their MAC."""
+        query = sa.select(phone.c.mac, phone.c.error).where(phone.c.error != "").order_by(phone.c.mac).limit(limit)
+        with self.database.read() as connection:
+            return [(Mac(row.mac), row.error) for row in connection.execute(query)]
+
     def counts(self) -> dict[str, int]:
         """Returns how many phones, extensions, phones to render, phones held and sightings there are, and the newest change's number."""
         queries = {
@@ -481,8 +572,8 @@ def _in_chunks(connection: Connection, query: sa.Select[Any], column: sa.Column[
         yield from connection.execute(query.where(column.in_(wanted[start : start + CHUNK])))
 
 
-def _by_mac(rows: Iterable[Row[Any]]) -> dict[str, list[Row[Any]]]:
-    grouped: dict[str, list[Row[Any]]] = {}
+def _by_mac(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = {}
     for row in rows:
         grouped.setdefault(row.mac, []).append(row)
     return grouped
@@ -507,7 +598,9 @@ def _live_hashes(connection: Connection, macs: Sequence[Mac]) -> dict[str, dict[
     return hashes
 
 
-def _facts(row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any]], hashes: Mapping[str, str], has_pbx: bool) -> LockstepFacts:
+def _facts(
+    row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any]], hashes: Mapping[str, str], has_pbx: bool
+) -> LockstepFacts:
     # A file that the phone replaced by its own upload is served from there: it says nothing of ours.
     served = [(item.name, hashes[item.name] if item.own else item.sha256) for item in live]
     complete = bool(served) and all(sha256 for _, sha256 in served)

@@ -40,7 +40,7 @@ def allowed(role: str) -> Callable[[View], View]:
     """Says which role a view needs, where it is not the default for its method; ``nobody`` makes it public."""
 
     def decorate(view: View) -> View:
-        view.allowed_role = role  # type: ignore[attr-defined]
+        view.__dict__["allowed_role"] = role
         return view
 
     return decorate
@@ -105,12 +105,10 @@ def _needed() -> str:
         return "nobody"
     if request.endpoint is None:  # an address that is not there: only somebody with a token is told so
         return "viewer"
-    view = current_app.view_functions[request.endpoint]
-    view_class = getattr(view, "view_class", None)
-    method = request.method
-    if view_class is not None:
-        view = getattr(view_class, method.lower(), None) or getattr(view_class, "get", view)
-    return role_of(view, method)
+    view: Any = current_app.view_functions[request.endpoint]
+    view_class, method = getattr(view, "view_class", None), request.method
+    name = "get" if method == "HEAD" else method.lower()
+    return role_of(getattr(view_class, name, view), method)
 
 
 def _authenticated(failures: Failures) -> Caller:

@@ -74,19 +74,21 @@ def _no_constant(name: str) -> None:
 
 def conditional(view: View) -> View:
     """Says that a view answers with an entity tag (GET) or honours ``If-Match`` (writes)."""
-    view.is_conditional = True  # type: ignore[attr-defined]
+    view.__dict__["is_conditional"] = True
     return view
 
 
 class Noun:
     """The routes of one noun, collected at import and registered in any number of applications."""
 
-    def __init__(self, name: str, description: str, *, prefix: str = "/api/v1") -> None:
+    def __init__(self, name: str, description: str, *, prefix: str | None = "/api/v1") -> None:
         self.blueprint = flask_smorest.Blueprint(name, __name__, url_prefix=prefix, description=description)
         self.blueprint.ARGUMENTS_PARSER = StrictParser()
         self.blueprint.before_request(_no_nul)
 
-    def route(self, rule: str, *, parameters: Sequence[Mapping[str, Any]] = (), conflicts: bool = False) -> Callable[[ViewClass], ViewClass]:
+    def route(
+        self, rule: str, *, parameters: Sequence[Mapping[str, Any]] = (), conflicts: bool = False
+    ) -> Callable[[ViewClass], ViewClass]:
         """Registers a view class; each method documents its role and its problems. ``conflicts``: POST may find it there already."""
 
         def decorate(view: ViewClass) -> ViewClass:
@@ -104,9 +106,14 @@ class Noun:
         decorate: Callable[[View], View] = self.blueprint.arguments(schema, location=location, **more)
         return decorate
 
-    def gives(self, status: int, schema: type[Schema] | Schema | None = None, **more: Any) -> Callable[[View], View]:
+    def gives(self, status: int, schema: type[Schema] | Schema | dict[str, Any] | None = None, **more: Any) -> Callable[[View], View]:
         """Writes what the view returns; ``**more`` is for the document: description, example, content_type, headers."""
         decorate: Callable[[View], View] = self.blueprint.response(status, schema, **more)
+        return decorate
+
+    def documents(self, **more: Any) -> Callable[[View], View]:
+        """Adds to the document what no schema says."""
+        decorate: Callable[[View], View] = self.blueprint.doc(**more)
         return decorate
 
     def _documented(self, function: Callable[..., Any], method: str, statuses: Sequence[int]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema, fields, validate
 
-from provisioner.api.schemas import Strict, Text
+from provisioner.api.schemas import MacField, Strict, Text, refusals
 
 DEFAULT_LIMIT = 100
 MOST = 500
@@ -21,7 +21,7 @@ Row = TypeVar("Row")
 
 
 class _Limited(Strict):
-    error_messages = {"unknown": "there is no such parameter"}  # noqa: RUF012 - marshmallow's own declaration
+    error_messages = refusals("there is no such parameter")
 
     limit = fields.Integer(
         load_default=DEFAULT_LIMIT,
@@ -35,6 +35,12 @@ class PageQuery(_Limited):
     """A page of an ordered list."""
 
     after = Text(load_default="", metadata={"description": "The 'next' of the page before"})
+
+
+class MacPageQuery(_Limited):
+    """A page of a list in the order of the MAC."""
+
+    after = MacField(metadata={"description": "The 'next' of the page before"})
 
 
 class NewestQuery(_Limited):
@@ -62,7 +68,9 @@ def page(rows: Sequence[Row], limit: int, key: Callable[[Row], object], shown: C
     return {"items": [shown(row) if shown else row for row in kept], "next": following}
 
 
-def sliced(rows: Iterable[Row], after: str, limit: int, key: Callable[[Row], str], shown: Callable[[Row], Any] | None = None) -> dict[str, Any]:
+def sliced(
+    rows: Iterable[Row], after: str, limit: int, key: Callable[[Row], str], shown: Callable[[Row], Any] | None = None
+) -> dict[str, Any]:
     """Returns a page of a short list that was read whole (sites, groups, models)."""
     ordered = sorted((row for row in rows if key(row) > after), key=key)
     return page(ordered[: limit + 1], limit, key, shown)

@@ -59,7 +59,7 @@ _OF_ERROR: tuple[tuple[type[ProvisionerError], int], ...] = (
 )
 
 
-class Refusal(Exception):  # noqa: N818 - it is the problem itself, not a fault
+class Refusal(Exception):
     """Carries a problem to the edge."""
 
     def __init__(self, status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None, **extra: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
@@ -12,13 +12,23 @@ from provisioner.core.mac import InvalidMac, Mac
 from provisioner.core.settings_check import CONTROL
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_SENTENCES = {"required": "this is needed", "null": "null is not possible here"}
+Messages = dict[str, str | list[Any] | dict[Any, Any]]
+
+
+def sentences(invalid: str, **more: str) -> Messages:
+    """Returns what a field says when it is missing, null or wrong."""
+    return {"required": "this is needed", "null": "null is not possible here", "invalid": invalid, **more}
+
+
+def refusals(unknown: str) -> dict[str, str]:
+    """Returns what a schema says of an unknown name and of what is no object."""
+    return {"unknown": unknown, "type": "an object is needed"}
 
 
 class Strict(Schema):
     """A schema that refuses what it does not know."""
 
-    error_messages: ClassVar[dict[str, str]] = {"unknown": "there is no such field", "type": "an object is needed"}
+    error_messages = refusals("there is no such field")
 
     class Meta:
         unknown = RAISE
@@ -27,7 +37,7 @@ class Strict(Schema):
 class Text(fields.String):
     """A text without control characters, so that it fits a line, a log and every database."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "a text is needed", "invalid_utf8": "a text is needed"}
+    default_error_messages = sentences("a text is needed", invalid_utf8="a text is needed")
 
     def __init__(self, *, longest: int = 255, shortest: int = 0, **kwargs: Any) -> None:
         sentence = f"at most {longest} characters are possible" if not shortest else f"{shortest} to {longest} characters are needed"
@@ -43,7 +53,7 @@ class Text(fields.String):
 class Whole(fields.Integer):
     """A whole number; texts and fractions are refused."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "a whole number is needed", "too_large": "this is too large"}
+    default_error_messages = sentences("a whole number is needed", too_large="this is too large")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -52,9 +62,7 @@ class Whole(fields.Integer):
 class Flag(fields.Boolean):
     """``true`` or ``false``; words and numbers are refused."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "true or false is needed"}
-    truthy: ClassVar[set[Any]] = {True}
-    falsy: ClassVar[set[Any]] = {False}
+    default_error_messages = sentences("true or false is needed")
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -62,10 +70,10 @@ class Flag(fields.Boolean):
         return value
 
 
-class Rows(fields.List):
+class Rows(fields.List[Any]):
     """A list, at most ``longest`` long."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "a list is needed"}
+    default_error_messages = sentences("a list is needed")
 
     def __init__(self, inner: Any, *, longest: int = 1000, **kwargs: Any) -> None:
         super().__init__(inner, validate=validate.Length(max=longest, error=f"at most {longest} entries are possible"), **kwargs)
@@ -74,7 +82,7 @@ class Rows(fields.List):
 class MacField(fields.Field[Mac]):
     """A MAC: any usual form in, ``aa:bb:cc:dd:ee:ff`` out."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "a MAC address is needed, for example 80:5e:c0:aa:bb:cc"}
+    default_error_messages = sentences("a MAC address is needed, for example 80:5e:c0:aa:bb:cc")
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else Mac(value).colons
@@ -98,11 +106,13 @@ class Time(fields.Field[float]):
 class SettingsField(fields.Dict):
     """Phone settings: a name of ``/api/v1/settings`` and its value; judged by the catalogue, not here."""
 
-    default_error_messages: ClassVar[dict[str, str]] = {**_SENTENCES, "invalid": "an object is needed"}
+    default_error_messages = sentences("an object is needed")
 
     def __init__(self, **kwargs: Any) -> None:
-        metadata = {"description": SETTINGS_HELP, "example": {"timezone": "Europe/Amsterdam", "voice_vlan": 20}} | kwargs.pop("metadata", {})
-        value = fields.Raw(allow_none=True, metadata={"type": ["string", "integer", "boolean", "null"]})
+        metadata = {"description": SETTINGS_HELP, "example": {"timezone": "Europe/Amsterdam", "voice_vlan": 20}} | kwargs.pop(
+            "metadata", {}
+        )
+        value = fields.Raw(allow_none=True, metadata={"type": ["string", "integer", "boolean"]})
         super().__init__(keys=Text(longest=64), values=value, metadata=metadata, **kwargs)
 
 
@@ -152,3 +162,15 @@ class Problem(Schema):
 def shown_time(at: float) -> str:
     """Returns RFC 3339 in UTC, to the millisecond: ``2026-01-31T12:00:00.000Z``."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def row_of(schema: type[Schema]) -> fields.Nested:
+    """Returns the field of one object in a list."""
+    return fields.Nested(schema, error_messages=sentences("an object is needed"))
+
+
+def rows_of(schema: type[Schema]) -> Schema:
+    """Returns the schema of a body that is a list of ``schema``."""
+    rows = schema(many=True)
+    rows.error_messages = {**rows.error_messages, "type": "a list of objects is needed"}
+    return rows

@@ -17,7 +17,7 @@ from provisioner.changes.phones import LineInput
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
-from provisioner.models import extension, index_log, phone, phone_line, sighting
+from provisioner.models import extension, index_log, pbx_removal, phone, phone_line, sighting
 from provisioner.records import ExtensionRecord, PhoneRecord
 from provisioner.secrets import new_sip_secret
 from provisioner.store import CHUNK
@@ -78,6 +78,9 @@ class BulkWrites(UnitMaker):
             values.append({"number": row.number, "secret": self._sealed(row.number, secret), **base, **given})
         if values:
             unit.connection.execute(extension.insert(), values)
+        numbers = [row.number for row in rows]
+        for start in range(0, len(numbers), CHUNK):  # made anew: no longer to be taken off the PBX
+            unit.connection.execute(pbx_removal.delete().where(pbx_removal.c.number.in_(numbers[start : start + CHUNK])))
 
     def _update_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
         """Groups the rows by the columns that they set: one statement, prepared once, for each group."""
@@ -88,7 +91,7 @@ class BulkWrites(UnitMaker):
                 values["new_secret"] = self._sealed(row.number, row.given["secret"])
             groups.setdefault(tuple(sorted(row.given)), []).append({"which": row.number, **values})
         for names, parameters in groups.items():
-            columns = {name: sa.bindparam(f"new_{name}") for name in names}
+            columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
             statement = extension.update().where(extension.c.number == sa.bindparam("which"))
             unit.connection.execute(
                 statement.values(**columns, revision=extension.c.revision + 1, pbx_wanted=None, pbx_error=""), parameters
@@ -110,9 +113,7 @@ class BulkWrites(UnitMaker):
         known = [row.mac for row in rows if row.before is not None]
         for start in range(0, len(known), CHUNK):
             unit.connection.execute(phone_line.delete().where(phone_line.c.mac.in_(known[start : start + CHUNK])))
-        lines = [
-            {"mac": row.mac, "line": line.line, "extension": line.extension, "label": line.label} for row in rows for line in row.lines or ()
-        ]
+        lines = [{"mac": row.mac, **_line(line)} for row in rows for line in row.lines or ()]
         if lines:
             unit.connection.execute(phone_line.insert(), lines)
 
@@ -150,3 +151,7 @@ class BulkWrites(UnitMaker):
 
 def _columns(row: PhoneRow) -> dict[str, Any]:
     return {"model": row.model, "site": row.site, "group": row.group, "enabled": row.enabled}
+
+
+def _line(line: LineInput) -> dict[str, Any]:
+    return {"line": line.line, "extension": line.extension, "label": line.label}

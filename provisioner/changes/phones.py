@@ -18,7 +18,7 @@ from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, phone, phone_group, phone_key, phone_line, sighting, site
 from provisioner.records import PhoneRecord
 
-SHOWN_SECRET = "***"  # noqa: S105 - what is shown instead of one
+SHOWN_SECRET = "***"
 """How a secret setting is shown; sent back, it leaves the secret as it is."""
 
 
@@ -130,10 +130,10 @@ class PhoneWrites(UnitMaker):
             self._phone(unit, mac)
             unit.log("phone.reboot" if reboot else "phone.resync", mac, None, {"reboot": reboot}, 1)
 
-    def note_secrets_shown(self, actor: str, mac: Mac, what: str) -> None:
-        """Appends to the audit that ``actor`` was shown secrets of a phone: its ``files``, or its ``token``."""
+    def note_secrets_shown(self, actor: str, action: str, subject: str) -> None:
+        """Appends to the audit that ``actor`` was shown secrets; ``action`` is e.g. ``phone.files_with_secrets``."""
         with self.unit(actor) as unit:
-            unit.log(f"phone.{what}_with_secrets", mac, None, None)
+            unit.log(action, subject, None, None)
 
     def _prove_anew(self, actor: str, mac: Mac, action: str, values: Mapping[str, Any]) -> PhoneRecord:
         with self.unit(actor) as unit:
@@ -198,7 +198,9 @@ class PhoneWrites(UnitMaker):
         hidden = [name for name, value in wanted.items() if value == SHOWN_SECRET and name in rows and rows[name].type == "secret"]
         missing = [name for name in hidden if name not in secrets]
         if missing:
-            raise InputError({f"settings.{name}": f"{SHOWN_SECRET} keeps a secret that is there, and none is: send the secret" for name in missing})
+            raise InputError(
+                {f"settings.{name}": f"{SHOWN_SECRET} keeps a secret that is there, and none is: send the secret" for name in missing}
+            )
         return wanted | {name: secrets[name] for name in hidden}
 
     def _check(self, unit: Unit, given: PhoneInput, model_id: str) -> None:

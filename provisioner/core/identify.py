@@ -7,8 +7,9 @@ results. ``identify`` joins that with the record of the phone and with what the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from provisioner.core.catalogue import Catalogue, FileRule, UploadRule, Vendor, canonical_name
@@ -19,7 +20,7 @@ MAX_PATH = 512
 _TOKEN = re.compile(r"^p/([a-z2-7]{24})/(.*)$", re.DOTALL)
 _BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
 _MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
-_CONFIG_ENDING = re.compile(r"(?i)(?:^|/)[\w:.\- ]*?(?:\.(?:cfg|xml|conf|bin|txt|boot))?$")
+_Rule = TypeVar("_Rule", FileRule, UploadRule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Candidate:
     """Canonical spelling, ``805ec0aabbcc.cfg``."""
     model: str | None = None
     """The model that the name itself tells, as the vendor spells it (common files)."""
+    upload_name: str = ""
+    """Canonical spelling of the upload, which may stand in a folder of its own (``calls/...``)."""
 
     @property
     def kind(self) -> str:
@@ -78,11 +81,10 @@ def parse_path(catalogue: Catalogue, path: str) -> ParsedPath:
     for tail in _tails(rest):
         candidates, mac = _candidates(catalogue, tail)
         if candidates:
-            candidates, maker = _by_oui(catalogue, tail, candidates, mac)
-            return ParsedPath(token, mac, candidates, maker, rest=rest)
-    mac = _loose_mac(rest, query)
-    maker = _maker(catalogue, rest.rpartition("/")[2], mac)
-    return ParsedPath(token, mac, {}, maker, rest=rest)
+            return ParsedPath(token, mac, candidates, _maker(catalogue, tail, mac) if mac else None, rest=rest)
+    last = rest.rpartition("/")[2]
+    mac = _loose_mac(rest, query) or _maker_mac(catalogue, last)
+    return ParsedPath(token, mac, {}, _maker(catalogue, last, mac), rest=rest)
 
 
 def identify(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None, agent: UserAgent | None) -> Identity:
@@ -95,7 +97,7 @@ def identify(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None,
         return Identity(None, None, None, "none", "")
     vendor = _vendor(catalogue, parsed, record_model, agent)
     candidate = parsed.candidates.get(vendor) if vendor else None
-    if candidate is None and parsed.candidates and record_model is None:
+    if candidate is None and parsed.candidates and record_model is None and parsed.maker is None:
         candidate = next(iter(parsed.candidates.values()))
         vendor = vendor or (candidate.vendor if len(parsed.candidates) == 1 else None)
     kind = candidate.kind if candidate else "device_config" if parsed.mac else "none"
@@ -137,23 +139,26 @@ def _candidates(catalogue: Catalogue, tail: str) -> tuple[dict[str, Candidate], 
 
 
 def _candidate(vendor: Vendor, tail: str) -> tuple[Candidate | None, Mac | None]:
-    file_rule, match = _first_match(vendor.files, tail)
+    file_rule, file_match = _first_match(vendor.files, tail)
     upload_rule, upload_match = _first_match(vendor.uploads, tail)
-    match = match or upload_match
-    if match is None:
+    match, rule = file_match or upload_match, file_rule or upload_rule
+    if match is None or rule is None:
         return None, None
     groups = match.groupdict()
     mac = try_parse(groups["mac"]) if groups.get("mac") else None
     if groups.get("mac") and mac is None:
         return None, None  # 000000000000 and multicast addresses are no phone's
-    name = canonical_name(file_rule or upload_rule, mac) if (file_rule or upload_rule) else tail  # type: ignore[arg-type]
-    if "{" in name:
-        name = tail.lower()
     model = vendor.common_files.get(groups.get("common") or "") or _named_model(vendor, groups.get("model"))
-    return Candidate(vendor.id, file_rule, upload_rule, name, model), mac
+    upload_name = _spelled(upload_rule, mac, tail) if upload_rule else ""
+    return Candidate(vendor.id, file_rule, upload_rule, _spelled(rule, mac, tail), model, upload_name), mac
 
 
-def _first_match[Rule: (FileRule, UploadRule)](rules: tuple[Rule, ...], tail: str) -> tuple[Rule | None, re.Match[str] | None]:
+def _spelled(rule: FileRule | UploadRule, mac: Mac | None, tail: str) -> str:
+    name = canonical_name(rule, mac)
+    return tail.lower() if "{" in name else name
+
+
+def _first_match(rules: Sequence[_Rule], tail: str) -> tuple[_Rule | None, re.Match[str] | None]:
     for rule in rules:
         match = rule.regex.match(tail)
         if match:
@@ -165,19 +170,17 @@ def _named_model(vendor: Vendor, name: str | None) -> str | None:
     return name.upper() if name and name.lower() in {model.name for model in vendor.models.values()} else None
 
 
-def _by_oui(
-    catalogue: Catalogue, tail: str, candidates: dict[str, Candidate], mac: Mac | None
-) -> tuple[dict[str, Candidate], str | None]:
-    """A MAC whose prefix belongs to another maker, under a name that this maker uses, is that maker's."""
-    return candidates, _maker(catalogue, tail, mac) if mac else None
-
-
 def _loose_mac(rest: str, query: str) -> Mac | None:
     for name, value in parse_qsl(query, max_num_fields=20) if query else ():
         if name.lower() == "mac":
             return try_parse(value)
     runs = _MAC_RUN.findall(rest.rpartition("/")[2]) or _MAC_RUN.findall(rest)
     return try_parse(runs[0]) if len(runs) == 1 else None
+
+
+def _maker_mac(catalogue: Catalogue, tail: str) -> Mac | None:
+    matches = (pattern.match(tail) for maker in catalogue.makers for pattern in maker.names)
+    return next((try_parse(match["mac"]) for match in matches if match and "mac" in match.groupdict()), None)
 
 
 def _maker(catalogue: Catalogue, tail: str, mac: Mac | None) -> str | None:

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.core.catalogue import Catalogue, FileRule, Model, Vendor, canonical_name
 from provisioner.core.escape import ESCAPES, clean_label
@@ -182,7 +183,7 @@ def _environment(vendor: Vendor) -> ImmutableSandboxedEnvironment:
         loader=DictLoader(dict(vendor.templates)),
         undefined=StrictUndefined,
         finalize=ESCAPES[vendor.escape],
-        autoescape=False,  # noqa: S701 - see above
+        autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -202,7 +203,10 @@ def _bounded_range(*bounds: int) -> range:
 def _template_line(error: BaseException) -> int | None:
     traceback, line = error.__traceback__, None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == "<template>" or traceback.tb_frame.f_code.co_name in {"root", "top-level template code"}:
+        if traceback.tb_frame.f_code.co_filename == "<template>" or traceback.tb_frame.f_code.co_name in {
+            "root",
+            "top-level template code",
+        }:
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return line

@@ -85,7 +85,9 @@ def _timezone(row: Setting, zones: Mapping[str, TimezoneRule], value: object) ->
     text = _string(row, value)
     if text not in zones:
         near = get_close_matches(text, zones, n=1, cutoff=0.5)
-        raise _refuse(row, f"'{text[:40]}' is not a time zone" + (f"; did you mean {near[0]}?" if near else ", for example Europe/Amsterdam"))
+        raise _refuse(
+            row, f"'{text[:40]}' is not a time zone" + (f"; did you mean {near[0]}?" if near else ", for example Europe/Amsterdam")
+        )
     return text
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 _NAME = r"(?:<[^>]+>|[A-Za-z]{3,})"
 _OFFSET = r"[+-]?\d{1,3}(?::\d{2}){0,2}"
-_POSIX = re.compile(rf"^(?P<std>{_NAME})(?P<std_off>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_off>{_OFFSET})?,(?P<start>[^,]+),(?P<end>[^,]+))?$")
+_POSIX = re.compile(
+    rf"^(?P<std>{_NAME})(?P<std_off>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_off>{_OFFSET})?,(?P<start>[^,]+),(?P<end>[^,]+))?$"
+)
 _RULE = re.compile(rf"^M(?P<month>\d+)\.(?P<week>\d)\.(?P<day>\d)(?:/(?P<time>{_OFFSET}))?$")
 
 
@@ -94,7 +96,7 @@ def _switch(text: str, whole: str) -> Switch:
     match = _RULE.match(text)
     if match is None:
         raise InvalidTimezone(f"'{whole}' changes its clock on fixed days; phones follow only weekday rules")
-    time_s = _seconds(match["time"]) if match["time"] else 7200
-    days, time_s = divmod(time_s, 86400)
-    # RFC 9636 allows -167 to 167 hours: a change "50 hours after Thursday" is Saturday 02:00 to a phone.
-    return Switch(int(match["month"]), int(match["week"]), (int(match["day"]) + days) % 7, time_s)
+    # RFC 9636 allows -167 to 167 hours ("50 hours after Thursday"). Phones know only a time of that very day, and moving the weekday
+    # would be a week wrong in some years; so the change is made on the right day, at its nearest end.
+    time_s = min(max(_seconds(match["time"]) if match["time"] else 7200, 0), 86_340)
+    return Switch(int(match["month"]), int(match["week"]), int(match["day"]), time_s)

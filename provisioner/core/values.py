@@ -105,6 +105,10 @@ class FileAnswer(NamedTuple):
     """The requested name in its canonical spelling, for the record."""
     challenge: bool = False
     """True where the wire should say 401 with a challenge rather than 404."""
+    epoch: int = 0
+    """Epoch of the capability token by which the request was proven; 0 where it was not, or otherwise."""
+    secret: bool = False
+    """True for a phone's own file: no cache on the way may keep it."""
 
 
 class Fetch(NamedTuple):
@@ -123,6 +127,8 @@ class Fetch(NamedTuple):
     sha256: str
     bytes_sent: int
     duration_ms: float
+    epoch: int = 0
+    """As in the answer."""
 
 
 @dataclass(frozen=True, slots=True)

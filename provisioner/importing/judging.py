@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
 from provisioner.changes.extensions import checked_extension
-from provisioner.changes.phones import KeyInput, LineInput, key_mistakes, line_mistakes
+from provisioner.changes.phones import SHOWN_SECRET, KeyInput, LineInput, key_mistakes, line_mistakes
 from provisioner.core.catalogue import Model
 from provisioner.core.mac import InvalidMac, Mac
 from provisioner.core.settings_check import checked_setting
@@ -137,7 +137,7 @@ def _judge_phone(row: ParsedRow, world: World, candidate: Candidate, mac: Mac) -
     site = row.cells.get("site") or (before.site if before else "default")
     if site not in world.sites:
         candidate.refuse("site", f"there is no site {site[:60]}", f"make it first: provisioner site add '{site[:60]}'")
-    group = row.cells["group"] if "group" in row.cells else (before.group if before else None)
+    group = row.cells.get("group", before.group if before else None)
     if group and group not in world.groups:
         candidate.refuse("group", f"there is no group {group[:60]}", "make the group first, or leave the cell empty")
     enabled = _enabled(row, candidate, before)
@@ -177,12 +177,17 @@ def _enabled(row: ParsedRow, candidate: Candidate, before: PhoneRecord | None) -
 
 def _settings(row: ParsedRow, world: World, candidate: Candidate, before: PhoneRecord | None) -> dict[str, SettingValue | None]:
     """Returns the settings of the phone's own layer that would change; None for one that is taken off."""
-    now: Mapping[str, SettingValue] = {**(before.settings if before else {}), **world.secret_settings.get(before.mac if before else Mac(""), {})}
+    now: Mapping[str, SettingValue] = {
+        **(before.settings if before else {}),
+        **world.secret_settings.get(before.mac if before else Mac(""), {}),
+    }
     changed: dict[str, SettingValue | None] = {}
     for column, cell in row.cells.items():
         if not column.startswith("setting:"):
             continue
         name = column.removeprefix("setting:")
+        if cell == SHOWN_SECRET:  # as the pages show a secret that is there: it stays
+            continue
         try:
             value = None if cell is None else checked_setting(world.catalogue.settings, world.catalogue.zones, name, cell)
         except InputError as error:
@@ -239,7 +244,8 @@ def _check_keys(model: Model, before: PhoneRecord, candidate: Candidate) -> None
 def _note_other_maker(world: World, candidate: Candidate, mac: Mac, model: Model) -> None:
     vendor = world.catalogue.vendor_of_oui(mac.oui)
     if vendor is not None and vendor != model.vendor:
-        candidate.notes.append(f"line {candidate.line}: {mac.colons} is an address of {world.catalogue.vendors[vendor].name}, the model is {model.title}")
+        maker = world.catalogue.vendors[vendor].name
+        candidate.notes.append(f"line {candidate.line}: {mac.colons} is an address of {maker}, and the model is {model.title}")
 
 
 def _differs(candidate: Candidate, before: PhoneRecord, wanted: PhoneRow, world: World) -> bool:

@@ -50,9 +50,11 @@ def _refuse_unknown(candidates: Sequence[Candidate], world: World) -> None:
                 if number in world.extensions or maker is candidate or (maker is not None and not maker.mistakes):
                     continue
                 if maker is None:
-                    candidate.refuse(column, f"there is no extension {number[:32]}", "make it in a row of its own, in the column extension")
+                    candidate.refuse(column, f"there is no extension {number[:32]}", "make it first, in the column extension")
                 else:
-                    candidate.refuse(column, f"extension {number[:32]} would be made in line {maker.line}, which is wrong", "mend that line first")
+                    candidate.refuse(
+                        column, f"extension {number[:32]} would be made in line {maker.line}, which is wrong", "mend that line first"
+                    )
                 fallen = True
         waiting = [candidate for candidate in waiting if not candidate.mistakes]
 

@@ -19,7 +19,7 @@ DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"\Asep=(.)\r?\n", re.IGNORECASE)
 
 
-class Unreadable(Exception):
+class UnreadableFileError(Exception):
     """The file as a whole cannot be taken."""
 
     def __init__(self, mistakes: list[ImportMistake]) -> None:
@@ -37,7 +37,7 @@ def parsed_file(content: str | bytes) -> ParsedFile:
     notes: list[str] = []
     try:
         return _parsed(_text(content, notes), notes)
-    except Unreadable as error:
+    except UnreadableFileError as error:
         return ParsedFile((), tuple(error.mistakes), tuple(notes), is_unreadable=True)
 
 
@@ -70,7 +70,7 @@ def best_delimiter(text: str) -> str:
     def known(delimiter: str) -> int:
         try:
             first = next((record for _, record in _records(text, delimiter)), [])
-        except Unreadable:
+        except UnreadableFileError:
             return -1
         return sum(1 for cell in first if column_name(cell))
 
@@ -115,13 +115,15 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             # What follows could be swallowed by an open quote: nothing after this can be trusted.
-            raise _refused(line, f"the quotes of this row do not fit ({error})", 'a quote inside a quoted cell is written twice: ""') from error
+            raise _refused(
+                line, f"the quotes of this row do not fit ({error})", 'a quote inside a quoted cell is written twice: ""'
+            ) from error
         if any(cell.strip() for cell in record):
             yield line, record
 
 
 def _columns(line: int, header: list[str], notes: list[str]) -> list[_Column]:
-    """Returns the columns that are used. Raises ``Unreadable`` with everything that is wrong with the header."""
+    """Returns the columns that are used. Raises ``UnreadableFileError`` with everything that is wrong with the header."""
     if len(header) > MAX_COLUMNS:
         raise _refused(line, f"there are {len(header)} columns; at most {MAX_COLUMNS} are taken", "take away those that are not needed")
     columns: dict[str, _Column] = {}
@@ -138,10 +140,10 @@ def _columns(line: int, header: list[str], notes: list[str]) -> list[_Column]:
         elif cell.strip():
             notes.append(f"the column '{cell.strip()[:40]}' is not used")
     if not mistakes and not columns.keys() & {"mac", "extension"}:
-        known = ", ".join(ALIASES)
-        raise _refused(line, "the first row names neither mac nor extension", f"begin with a header row; columns are {known}, line1, line2, setting:<name>")
+        mend = f"begin with a header row; columns are {', '.join(ALIASES)}, line1, line2, setting:<name>"
+        raise _refused(line, "the first row names neither mac nor extension", mend)
     if mistakes:
-        raise Unreadable(mistakes)
+        raise UnreadableFileError(mistakes)
     return list(columns.values())
 
 
@@ -154,5 +156,5 @@ def _cells(record: list[str], columns: list[_Column]) -> dict[str, str | None]:
     return cells
 
 
-def _refused(line: int, sentence: str, mend: str) -> Unreadable:
-    return Unreadable([ImportMistake(line, "", sentence, mend)])
+def _refused(line: int, sentence: str, mend: str) -> UnreadableFileError:
+    return UnreadableFileError([ImportMistake(line, "", sentence, mend)])

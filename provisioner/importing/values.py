@@ -118,7 +118,5 @@ def plan_as_dict(plan: ImportPlan) -> dict[str, Any]:
             }
             for row in plan.rows
         ],
-        "mistakes": [
-            {"line": item.line, "column": item.column, "sentence": item.sentence, "mend": item.mend} for item in plan.mistakes
-        ],
+        "mistakes": [{"line": item.line, "column": item.column, "sentence": item.sentence, "mend": item.mend} for item in plan.mistakes],
     }

@@ -256,8 +256,9 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _is_duplicate(self, datagram: bytes, client: Address, pool: TidPool) -> bool:
         """Returns True for an RRQ that was answered already; the first packet goes again where it seems to be lost.
 
-        The same RRQ from a client that acknowledged and then fell silent is a phone that started again: a new transfer, on another TID,
-        as is a different RRQ. The transfer that it forgot is left to its ERROR or its time-out, so a forged RRQ cannot end a real one.
+        The same RRQ from a client that acknowledged and then fell silent is a phone that started again: its old transfer ends, or the
+        phone would take resends of that for the answer. A different RRQ is another transfer, on another TID; it cannot end a real one,
+        because it may be forged.
         """
         for session in pool.of_client(client):
             if session.datagram != datagram:
@@ -272,6 +273,8 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             if now - session.heard_at < _GRACE_S:
                 self.counters["duplicates"] += 1
                 return True
+            self._finish(session, Reason.ABORTED)
+            return False
         return False
 
     def _on_read(self, request: Request, asked: Asked, datagram: bytes, client: Address, pool: TidPool) -> None:

@@ -37,7 +37,7 @@ class TFTPLimits:
     max_timeout_s: int = 10
     """Longest retransmission time that a client may ask for (RFC 2349)."""
     rto_floor_s: float = 0.15
-    """Shortest retransmission time; three times the worst round trip seen is used where that is longer."""
+    """Shortest retransmission time; three times the worst round trip seen lately is used where that is longer."""
     rto_ceiling_s: float = 5.0
     max_resends: int = 6
     give_up_s: float = 20.0
@@ -140,11 +140,16 @@ class Session:
             self.resends = 0
         else:
             self.backoff = 0
-            if 3 * (now - self.sent_at) > self.rto and not self.terms.timeout_s:
-                self.rto = min(3 * (now - self.sent_at), self.limits.rto_ceiling_s)
+            measured = 3 * (now - self.sent_at)
+            if (measured > self.rto or self.rto > self.limits.rto_floor_s) and not self.terms.timeout_s:
+                self._measure(measured)
         self.acked = acked = acked + step
         self.heard_at = now
         return self.window(now) if acked != self._count else ()
+
+    def _measure(self, measured: float) -> None:
+        """Takes over a longer wait at once and a shorter one bit by bit: one stall must not slow the repair of every later loss."""
+        self.rto = min(max(measured, 0.9 * self.rto, self.limits.rto_floor_s), self.limits.rto_ceiling_s)
 
     def resend_at_timeout(self, now: float) -> bool:
         """Returns True where the window should go again now; False where there is only the end of patience left to wait for."""

@@ -181,7 +181,7 @@ class Client:
                 datagram = self.receive(patience_s)
             except TimeoutError:
                 self.retries += 1
-                assert self.retries < 60, "gave up"
+                assert self.retries < 25, "gave up"
                 self.send(last)
                 pending = 0
                 continue
@@ -190,9 +190,10 @@ class Client:
                 raise TftpError(datagram)
             if opcode == 6:
                 if not self.oack:
-                    parts = datagram[2:].decode().split("\0")
-                    self.oack = dict(zip(parts[::2], parts[1::2], strict=False))
-                    blksize, window = int(self.oack.get("blksize", 512)), int(self.oack.get("windowsize", 1))
+                    parts = datagram[2:-1].decode().split("\0")
+                    self.oack = dict(zip(parts[::2], parts[1::2], strict=True))
+                    agreed = {name.lower(): value for name, value in self.oack.items()}
+                    blksize, window = int(agreed.get("blksize", 512)), int(agreed.get("windowsize", 1))
                 if block == 0:
                     last = ack(0)
                     self.send(last)

@@ -1,0 +1,52 @@
+"""The command line: one command, one line of wiring. Nothing but click is imported before a command runs."""
+
+from __future__ import annotations
+
+import click
+
+from provisioner import __version__
+from provisioner.commands.group import CommandGroup
+from provisioner.commands.session import Session
+
+COMMANDS = {
+    "init": ("provisioner.commands.init:init", "Make the data folder, the secret key and the database."),
+    "serve": ("provisioner.commands.serve:serve", "Serve phones and the admin pages until stopped."),
+    "doctor": ("provisioner.commands.doctor:doctor", "Look at machine and installation, and say what to mend."),
+    "settings": ("provisioner.commands.settings:settings", "Show every setting with its value."),
+    "check": ("provisioner.commands.check:check", "Check the catalogue of vendors and models."),
+    "phone": ("provisioner.commands.phone:phone", "Add, show, list, remove, re-open and wake phones."),
+    "extension": ("provisioner.commands.extension:extension", "Add, list and remove extensions."),
+    "site": ("provisioner.commands.site:site", "Add and list sites."),
+    "import": ("provisioner.commands.spreadsheet:import_", "Read phones and extensions from a CSV file."),
+    "export": ("provisioner.commands.spreadsheet:export", "Write phones and extensions to a CSV file."),
+    "render": ("provisioner.commands.render:render", "Print the files of one phone."),
+    "explain": ("provisioner.commands.explain:explain", "Say where a phone's setting or parameter comes from."),
+    "lockstep": ("provisioner.commands.lockstep:lockstep", "Show how far each phone is behind what it should have."),
+    "sightings": ("provisioner.commands.seen:sightings", "List phones that were seen and are not listed."),
+    "fetches": ("provisioner.commands.seen:fetches", "List what phones asked for and what they got."),
+    "token": ("provisioner.commands.token:token", "Make, list and revoke API tokens."),
+    "backup": ("provisioner.commands.backup:backup", "Write database, key and settings to one file."),
+    "restore": ("provisioner.commands.backup:restore", "Put a backup back."),
+}
+
+
+@click.group(cls=CommandGroup, wiring=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--data-dir", metavar="FOLDER", help="Folder of database and keys; wins over PROVISIONER_DATA_DIR.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done, on standard error.")
+@click.version_option(__version__, message="provisioner %(version)s")
+@click.pass_context
+def main(context: click.Context, data_dir: str | None, verbose: bool) -> None:
+    """Zero-touch provisioning of IP phones, in lockstep with their PBX.
+
+    \b
+    Example, from nothing to the first phone:
+      provisioner init
+      provisioner extension add 1001 --name 'Alice'
+      provisioner phone add 80:5e:c0:aa:bb:cc --model yealink/t46u --extension 1001
+      provisioner serve
+    """
+    context.obj = context.with_resource(Session(data_dir, verbose=verbose))
+
+
+if __name__ == "__main__":
+    main(prog_name="provisioner")

@@ -1,0 +1,101 @@
+"""The admin listener: JSON for programs under ``/api/v1``, health for machines, the first page for people.
+
+One module per noun. Views read and write through ``store`` and ``changes`` alone; no rule about phones lives here.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from importlib import metadata
+from urllib.parse import quote
+
+from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
+
+import web
+from provisioner.api import (
+    auth,
+    catalogue,
+    changes_,
+    context,
+    document,
+    etags,
+    extensions,
+    groups,
+    health,
+    imports,
+    pbx,
+    phone_actions,
+    phone_layout,
+    phone_state,
+    phones,
+    problems,
+    sightings,
+    sites,
+    tokens,
+)
+from provisioner.api.metrics import Metrics
+from provisioner.api.numbers import Numbers
+from provisioner.api.readiness import Readiness
+from provisioner.logs import pairs
+from provisioner.wiring import Installation
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+NOUNS = [
+    extensions.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, sites.noun, groups.noun,
+    catalogue.noun, changes_.noun, pbx.noun, imports.noun, tokens.noun, health.noun, document.noun,
+]  # fmt: skip
+log = logging.getLogger("provisioner.admin")
+
+
+def create_admin_app(installation: Installation) -> Flask:
+    """Returns the application of the admin listener."""
+    app = Flask("provisioner.admin", static_folder=None, template_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json = _json(app)
+    app.url_map.merge_slashes = False
+    context.attach(app, installation)
+    numbers = Numbers(installation)
+    app.extensions["provisioner.metrics"] = Metrics(installation, numbers)
+    app.extensions["provisioner.readiness"] = Readiness(installation)
+    _number_requests(app)
+    auth.register(app)
+    etags.register(app)
+    app.register_blueprint(web.create_pages(lambda: (numbers().counts, numbers().stages)))
+    document.build(app, NOUNS, metadata.version("provisioner"))
+    problems.register(app)  # after flask-smorest, whose own handler it replaces
+    return app
+
+
+def _json(app: Flask) -> DefaultJSONProvider:
+    provider = DefaultJSONProvider(app)
+    provider.sort_keys = False  # fields come in the order in which the schemas list them
+    return provider
+
+
+def _number_requests(app: Flask) -> None:
+    """Gives every request a random id, every answer its headers, and the log one line."""
+
+    @app.before_request
+    def _begin() -> None:
+        g.request_id = secrets.token_hex(8)
+        g.started = time.perf_counter()
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        who = context.caller()
+        fields = {
+            "method": request.method,
+            "path": quote(request.path)[:300],
+            "status": response.status_code,
+            "ms": (time.perf_counter() - g.started) * 1000,
+            "actor": who.name if who else "-",
+            "req": g.request_id,
+        }
+        log.info("%s", pairs(**fields))
+        return response

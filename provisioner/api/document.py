@@ -1,0 +1,71 @@
+"""The OpenAPI document: built once from the routes, and served to anybody, since it describes and holds nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import flask_smorest
+from flask import Flask, Response, current_app
+from flask.views import MethodView
+
+from provisioner.api.auth import allowed
+from provisioner.api.imports import ImportBody
+from provisioner.api.noun import PROBLEMS, Noun, role_text
+from provisioner.api.problems import CONTENT_TYPE
+from provisioner.api.schemas import MacField, Problem, Time
+
+noun = Noun("document", "This document.")
+_STORED = "provisioner.openapi"
+
+
+@noun.route("/openapi.json")
+class OpenAPI(MethodView):
+    """This document."""
+
+    @allowed("nobody")
+    @noun.gives(200, {"type": "object"}, description="OpenAPI 3.1")
+    def get(self) -> Response:
+        """Show this document."""
+        return Response(cast("str", current_app.extensions[_STORED]), content_type="application/json")
+
+
+def build(app: Flask, nouns: list[Noun], version: str) -> None:
+    """Registers the routes of all nouns and keeps the document that they make."""
+    app.config.update(
+        API_TITLE="Provisioner",
+        API_VERSION=version,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={"info": {"description": _about()}, "security": [{"bearer": []}]},
+    )
+    api = flask_smorest.Api(app)
+    api.DEFAULT_ERROR_RESPONSE_NAME = None  # each operation lists its own problems
+    api.register_field(MacField, "string", "mac")
+    api.register_field(Time, "string", "date-time")
+    components = api.spec.components
+    components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "A token of 'provisioner token create'"})
+    components.schema("Problem", schema=Problem)
+    components.schema("ImportBody", schema=ImportBody)
+    for status, (name, description) in PROBLEMS.items():
+        components.response(name, _problem_response(status, description))
+    for each in nouns:
+        api.register_blueprint(each.blueprint)
+    for name in ("Error", "PaginationMetadata"):  # flask-smorest's own, which nothing here answers with
+        components.schemas.pop(name, None)
+    app.extensions[_STORED] = json.dumps(api.spec.to_dict())
+
+
+def _problem_response(status: int, description: str) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": description, "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    headers = {401: "WWW-Authenticate", 429: "Retry-After", 503: "Retry-After"}
+    if status in headers:
+        response["headers"] = {headers[status]: {"schema": {"type": "string"}}}
+    return response
+
+
+def _about() -> str:
+    return (
+        "Zero-touch provisioning of IP phones. Lists are paged: give 'next' as 'after' (or 'before') for the next page. "
+        "ETag is the revision; PATCH, PUT and DELETE honour If-Match. Errors are problem details (RFC 9457) with a stable 'reason'.\n\n"
+        f"Roles of tokens (x-role says which an operation needs):\n\n{role_text()}"
+    )

@@ -1,0 +1,92 @@
+"""What may be asked of a phone: wake it, open its first fetch again, give it a new address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from flask.views import MethodView
+from marshmallow import Schema, fields
+
+from provisioner.api.auth import allowed
+from provisioner.api.context import actor, installation
+from provisioner.api.noun import ETAG, Noun
+from provisioner.api.phones import PhoneShown, found_phone, mac_of, shown
+from provisioner.api.schemas import Flag, MacField, Strict, Time, Whole
+
+noun = Noun("phone-actions", "What may be asked of a phone: wake it, open its first fetch again, give it a new address.")
+
+
+class ResyncBody(Strict):
+    """How to wake it."""
+
+    reboot = Flag(load_default=False, metadata={"description": "true restarts the phone; false only has it fetch its files"})
+
+
+class Accepted(Schema):
+    """What was asked."""
+
+    mac = MacField(metadata={"example": "80:5e:c0:aa:bb:cc"})
+    reboot = fields.Boolean()
+
+
+class PhoneToken(Schema):
+    """A phone's own address: whoever knows it gets the phone's files."""
+
+    url = fields.String(metadata={"example": "http://192.0.2.1:8080/p/abcdefghijklmnopqrstuvwx/"})
+    epoch = Whole(metadata={"description": "Counts the addresses that it had"})
+    opened_at = Time()
+    first_success_at = Time(allow_none=True, metadata={"description": "Closed the first fetch"})
+
+
+@noun.route("/phones/<string:mac>/resync")
+class Resync(MethodView):
+    """Waking a phone."""
+
+    @allowed("technician")
+    @noun.takes(ResyncBody, required=False, example={"reboot": False})
+    @noun.gives(202, Accepted)
+    def post(self, given: dict[str, Any], mac: str) -> dict[str, Any]:
+        """Ask a phone to fetch its files now, or to restart; the worker tells it within seconds."""
+        parsed = mac_of(mac)
+        installation().changes.request_resync(actor(), parsed, reboot=given["reboot"])
+        return {"mac": parsed, "reboot": given["reboot"]}
+
+
+@noun.route("/phones/<string:mac>/reopen")
+class Reopen(MethodView):
+    """The first fetch of a phone that was reset."""
+
+    @allowed("technician")
+    @noun.gives(200, PhoneShown, headers=ETAG)
+    def post(self, mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Open the first fetch of a phone again."""
+        return shown(installation().changes.reopen_first_fetch(actor(), mac_of(mac)))
+
+
+@noun.route("/phones/<string:mac>/token")
+class Token(MethodView):
+    """The capability token in a phone's own address."""
+
+    @allowed("admin")
+    @noun.gives(200, PhoneToken)
+    def get(self, mac: str) -> dict[str, Any]:
+        """Show a phone's own address, to be typed into it where its site wants a token; kept in the changes."""
+        record = found_phone(mac)
+        place = installation()
+        place.changes.note_secrets_shown(actor(), "phone.token_shown", record.mac)
+        url = f"{place.store.base_url}p/{place.box.token(record.mac, record.token_epoch)}/"
+        return {"url": url, "epoch": record.token_epoch, "opened_at": record.opened_at, "first_success_at": record.first_success_at}
+
+    @allowed("admin")
+    @noun.gives(200, PhoneShown, headers=ETAG)
+    def post(self, mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Give a phone a new address; the old one holds until the first success at the new one."""
+        return shown(installation().changes.renew_token(actor(), mac_of(mac)))
+
+    @allowed("admin")
+    @noun.gives(204, description="The old address is refused from now on; the phone has a new one.")
+    def delete(self, mac: str) -> Response:
+        """Revoke a phone's address at once."""
+        installation().changes.revoke_token(actor(), mac_of(mac))
+        return Response(status=204)

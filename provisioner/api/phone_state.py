@@ -1,0 +1,179 @@
+"""What is so of a phone: its lockstep, its files, what it fetched, and where a setting comes from. Reading only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask.views import MethodView
+from marshmallow import Schema, fields, validate
+
+from provisioner.api.context import actor, has_pbx, installation, is_admin
+from provisioner.api.noun import Noun
+from provisioner.api.paging import NewestQuery, page, page_of
+from provisioner.api.phones import STAGES, found_phone, mac_of
+from provisioner.api.schemas import Strict, Time
+from provisioner.api.shown import masked_content, secrets_of, shown_file
+from provisioner.changes.phones import SHOWN_SECRET
+from provisioner.core.layers import LAYER_ORDER
+from provisioner.core.lockstep import stage
+from provisioner.core.mac import Mac
+from provisioner.core.values import Reason
+from provisioner.errors import NotFound
+from provisioner.records import PhoneRecord
+
+noun = Noun("phone-state", "What is so of a phone: lockstep, files, fetches, and where a setting comes from.")
+
+REASONS = [str(reason) for reason in Reason]
+
+
+class Lockstep(Schema):
+    """The facts that a phone's stage follows from. Hashes are of whole sets of files; null equals nothing."""
+
+    stage = fields.String(validate=validate.OneOf(STAGES))
+    wanted = fields.String(allow_none=True, metadata={"description": "The files that it should have"})
+    live = fields.String(allow_none=True, metadata={"description": "The files that it is served"})
+    served = fields.String(allow_none=True, metadata={"description": "The files that it took to their last byte"})
+    pbx_wanted = fields.String(allow_none=True, metadata={"description": "What the PBX should say of its extensions"})
+    pbx_verified = fields.String(allow_none=True, metadata={"description": "What the PBX was last read to say"})
+    registered_at = Time(allow_none=True)
+    fetched_at = Time(allow_none=True)
+    notified_at = Time(allow_none=True)
+    error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
+
+
+class File(Schema):
+    """One file of a phone, secrets masked unless an admin asked for them."""
+
+    name = fields.String(metadata={"example": "805ec0aabbcc.cfg"})
+    state = fields.String(validate=validate.OneOf(["live", "next"]), metadata={"description": "live is served; next waits for the PBX"})
+    sha256 = fields.String(metadata={"description": "Of the bytes as served, before masking"})
+    size = fields.Integer(metadata={"description": "Bytes as served"})
+    content_type = fields.String()
+    content = fields.String()
+
+
+class FilesQuery(Strict):
+    """Whether secrets are asked for."""
+
+    secrets = fields.Boolean(
+        load_default=False,
+        error_messages={"invalid": "true or false is needed"},
+        metadata={"description": "true shows secrets to an admin, and is kept in the changes; nobody else gets them"},
+    )
+
+
+class FetchQuery(NewestQuery):
+    """Which fetches."""
+
+    reason = fields.String(validate=validate.OneOf(REASONS, error=f"one of {', '.join(REASONS)} is needed"))
+
+
+class Fetch(Schema):
+    """What a phone asked for and what it got."""
+
+    id = fields.Integer()
+    at = Time()
+    name = fields.String()
+    transport = fields.String(metadata={"example": "http"})
+    peer = fields.String()
+    user_agent = fields.String()
+    method = fields.String()
+    reason = fields.String(validate=validate.OneOf(REASONS))
+    sha256 = fields.String()
+    bytes = fields.Integer()
+    duration_ms = fields.Float()
+
+
+class Layered(Schema):
+    """A layer that says something of a setting."""
+
+    layer = fields.String(validate=validate.OneOf(LAYER_ORDER))
+    name = fields.String(metadata={"description": "Which site, group, model or phone"})
+    value = fields.Raw(metadata={"type": ["string", "integer", "boolean"]})
+
+
+class Explained(Layered):
+    """Where a setting comes from, and what that hides, the nearest layer first."""
+
+    setting = fields.String()
+    overridden = fields.List(fields.Nested(Layered))
+
+
+@noun.route("/phones/<string:mac>/lockstep")
+class PhoneLockstep(MethodView):
+    """Where a phone stands between a change and its proof."""
+
+    @noun.gives(200, Lockstep)
+    def get(self, mac: str) -> dict[str, Any]:
+        """Show how far a phone is."""
+        parsed = mac_of(mac)
+        facts = installation().store.lockstep(parsed, has_pbx=has_pbx())
+        if facts is None:
+            raise NotFound({"mac": f"phone {parsed.colons} is not listed"})
+        names = ("wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error")
+        return {"stage": str(stage(facts)), **{name: getattr(facts, name) for name in names}}
+
+
+@noun.route("/phones/<string:mac>/files")
+class PhoneFiles(MethodView):
+    """A phone's rendered files."""
+
+    @noun.takes(FilesQuery, location="query")
+    @noun.gives(200, File(many=True))
+    def get(self, query: dict[str, Any], mac: str) -> list[dict[str, Any]]:
+        """Show the live and the next files of a phone."""
+        record = found_phone(mac)
+        files = installation().store.files(record.mac)
+        if query["secrets"] and is_admin():
+            installation().changes.note_secrets_shown(actor(), "phone.files_with_secrets", record.mac)
+            return [shown_file(file, body.decode("utf-8", "replace")) for file, body in files]
+        vendor = installation().catalogue.vendors.get(record.model.partition("/")[0])
+        secrets = _secrets(record)
+        return [shown_file(file, masked_content(vendor, body.decode("utf-8", "replace"), secrets)) for file, body in files]
+
+
+@noun.route("/phones/<string:mac>/fetches")
+class PhoneFetches(MethodView):
+    """What a phone asked for."""
+
+    @noun.takes(FetchQuery, location="query")
+    @noun.gives(200, page_of(Fetch, "FetchPage"))
+    def get(self, query: dict[str, Any], mac: str) -> dict[str, Any]:
+        """List what a phone asked for, the newest first."""
+        record = found_phone(mac)
+        rows = installation().store.fetches(
+            mac=record.mac, before=query["before"], limit=query["limit"] + 1, reason=query.get("reason", "")
+        )
+        return page(rows, query["limit"], lambda row: row.id)
+
+
+@noun.route("/phones/<string:mac>/explain/<string:setting>")
+class PhoneExplain(MethodView):
+    """Where a phone's setting comes from."""
+
+    @noun.gives(200, Explained)
+    def get(self, mac: str, setting: str) -> dict[str, Any]:
+        """Explain a setting of a phone."""
+        record = found_phone(mac)
+        row = installation().catalogue.settings.get(setting)
+        origin = installation().store.explain(record.mac, setting) if row else None
+        if row is None or origin is None:
+            raise NotFound({"setting": f"there is no setting {setting[:64]}; /api/v1/settings lists them"})
+        hidden = row.type == "secret"
+        overridden = [_layered(layer.kind, layer.name, layer.values[setting], hidden) for layer in origin.overridden]
+        return {"setting": setting, **_layered(origin.layer, origin.name, origin.value, hidden), "overridden": overridden}
+
+
+def _layered(kind: str, name: str, value: object, hidden: bool) -> dict[str, Any]:
+    shown = SHOWN_SECRET if hidden and value else value
+    return {"layer": kind, "name": Mac(name).colons if kind == "phone" else name, "value": shown}
+
+
+def _secrets(record: PhoneRecord) -> set[str]:
+    place = installation()
+    jobs = place.store.render_jobs([record.mac])
+    made = [
+        place.box.token(record.mac, record.token_epoch),
+        *(place.box.phone_password(record.mac, use) for use in ("admin", "user", "digest")),
+    ]
+    return secrets_of(jobs[0].config, place.catalogue.settings, made) if jobs else set(made)

@@ -1,0 +1,299 @@
+"""Backups: one archive with everything that an installation on SQLite is made of, and the way back.
+
+What lives here: the archive (a gzipped tar of at most four files) and the exchange of files on disk. What does not: asking the person.
+Everything about an archive is checked, hashes first, before one file of the installation is touched; what is replaced is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner import __version__
+from provisioner.db import Database
+from provisioner.errors import ProvisionerError
+from provisioner.migrate import upgrade
+from provisioner.secrets import KEY_FILE, SecretBox
+from provisioner.settings import Settings
+
+FORMAT = "provisioner-backup-1"
+MANIFEST = "manifest.json"
+DATABASE_FILE = "provisioner.sqlite3"
+SETTINGS_FILE = "provisioner.toml"
+MOST_BYTES: Mapping[str, int] = {MANIFEST: 65_536, KEY_FILE: 1024, SETTINGS_FILE: 1_048_576, DATABASE_FILE: 64 * 1024**3}
+"""The only names that an archive may hold, and how large each may be: an archive is anybody's file until its hashes are checked."""
+_BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an archive says of itself. ``files`` maps each name to its SHA-256."""
+
+    version: str
+    created_at: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore did. ``kept`` is the folder of what was there before, None where nothing was."""
+
+    manifest: Manifest
+    places: tuple[Path, ...]
+    kept: Path | None
+
+
+def write_backup(settings: Settings, settings_file: Path, target: Path) -> Manifest:
+    """Writes the archive, whole or not at all, readable by its owner alone. The server may go on running meanwhile."""
+    database = _database_path(settings)
+    key = settings.data_dir / KEY_FILE
+    for path in (database, key):
+        if not path.exists():
+            raise ProvisionerError(f"{path} is not there: is this the data folder? ('provisioner init' makes an installation)")
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.data_dir) as folder:
+        copy = Path(folder) / DATABASE_FILE
+        _copy_database(database, copy)
+        members = {DATABASE_FILE: copy, KEY_FILE: key}
+        if settings_file.exists():
+            members[SETTINGS_FILE] = settings_file
+        created_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        manifest = Manifest(__version__, created_at, {name: _sha256(path) for name, path in members.items()})
+        _write_archive(target, manifest, members)
+    return manifest
+
+
+def restore_backup(settings: Settings, settings_file: Path, archive: Path, *, force: bool) -> Restored:
+    """Puts an archive in place of the installation.
+
+    Raises ``ProvisionerError``, and has changed nothing, where the archive is damaged or not one of ours, was written by a newer
+    version, where its key does not fit its database, where an installation is there and not ``force``, or where a server uses it.
+    """
+    database = _database_path(settings)
+    places = {DATABASE_FILE: database, KEY_FILE: settings.data_dir / KEY_FILE, SETTINGS_FILE: settings_file}
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data_dir) as folder:
+        manifest = unpack(archive, Path(folder))
+        _check_contents(Path(folder))
+        names = [name for name in places if name in manifest.files]
+        there = [places[name] for name in names if places[name].exists()]
+        if there and not force:
+            raise ProvisionerError(
+                f"{', '.join(map(str, there))} would be replaced: give --force to do so (what is there is kept beside it)"
+            )
+        _refuse_in_use(database)
+        kept = _exchange(settings.data_dir, {Path(folder) / name: places[name] for name in names}, database)
+    return Restored(manifest, tuple(places[name] for name in names), kept)
+
+
+def settings_text(archive: Path) -> bytes | None:
+    """Returns the settings file in an archive, not yet checked, or None where it has none."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if member.name == SETTINGS_FILE and member.isreg() and member.size <= MOST_BYTES[SETTINGS_FILE]:
+                    source = tar.extractfile(member)
+                    return source.read() if source else None
+    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+        raise ProvisionerError(f"{archive} is not a whole backup: {error}") from error
+    return None
+
+
+def unpack(archive: Path, folder: Path) -> Manifest:
+    """Unpacks the files that an archive may hold and checks each hash. Raises ``ProvisionerError`` for anything else in it."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                _unpack_member(tar, member, folder)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise ProvisionerError(f"{archive} is not a whole backup: {error}") from error
+    except OSError as error:
+        raise ProvisionerError(f"{archive} cannot be read: {error.strerror or error}") from error
+    manifest = _manifest(archive, folder / MANIFEST)
+    found = {path.name for path in folder.iterdir()} - {MANIFEST}
+    if found != set(manifest.files):
+        raise ProvisionerError(f"{archive} does not hold what its list says: {', '.join(sorted(found ^ set(manifest.files)))}")
+    for name, sha256 in manifest.files.items():
+        if _sha256(folder / name) != sha256:
+            raise ProvisionerError(f"{archive} is damaged: {name} is not as it was written")
+    return manifest
+
+
+def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    # Names are compared, never joined: a path, a link or a device has no way in.
+    if member.name not in MOST_BYTES or not member.isreg():
+        raise ProvisionerError(f"'{member.name[:60]}' does not belong into a backup: nothing was restored")
+    target = folder / member.name
+    if target.exists() or not 0 <= member.size <= MOST_BYTES[member.name]:
+        raise ProvisionerError(f"'{member.name}' is there twice or too large: nothing was restored")
+    if member.size > shutil.disk_usage(folder).free:
+        raise ProvisionerError(f"'{member.name}' needs {member.size} bytes, and there is less free in {folder.parent}")
+    source = tar.extractfile(member)
+    if source is None:
+        raise ProvisionerError(f"'{member.name}' is no file: nothing was restored")
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        shutil.copyfileobj(source, out, _BLOCK)
+
+
+def _manifest(archive: Path, path: Path) -> Manifest:
+    try:
+        said: Any = json.loads(path.read_bytes())
+        if said["format"] != FORMAT:
+            raise ProvisionerError(f"{archive} has the format '{str(said['format'])[:40]}'; this version reads {FORMAT}")
+        files = {str(name): str(row["sha256"]) for name, row in said["files"].items()}
+        if not {DATABASE_FILE, KEY_FILE} <= files.keys():
+            raise ProvisionerError(f"{archive} lacks the database or the key")
+        return Manifest(str(said["version"]), str(said["created_at"]), files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProvisionerError(f"{archive} is no backup of ours: its {MANIFEST} is missing or cannot be read") from error
+
+
+def _check_contents(folder: Path) -> None:
+    """Ensures that the database is whole, fits this version (its tables are brought up to it) and opens with its key."""
+    path = folder / DATABASE_FILE
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            state = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            sample = connection.execute("SELECT number, secret FROM extension LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise ProvisionerError(f"the database in the backup cannot be read: {error}") from error
+    if state != "ok":
+        raise ProvisionerError(f"the database in the backup is damaged: {state}")
+    box = SecretBox((folder / KEY_FILE).read_bytes())
+    if sample is not None:
+        box.open(sample[1], f"extension:{sample[0]}")
+    staged = Database(f"sqlite:///{path}")
+    try:
+        upgrade(staged)
+    finally:
+        staged.dispose()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")  # one file again: what lies in a log beside it would not be moved along
+
+
+def _refuse_in_use(database: Path) -> None:
+    """Raises where another process has the database open: it would go on writing into the file that was replaced."""
+    if not database.exists():
+        return
+    try:
+        with closing(sqlite3.connect(database, timeout=0.2)) as connection:
+            # Leaving WAL needs the file for oneself (SQLite, "PRAGMA journal_mode"); the next start goes back to WAL.
+            mode = connection.execute("PRAGMA journal_mode=DELETE").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if "locked" not in str(error):
+            return  # it is damaged, which is why there is a restore
+        mode = "locked"
+    if mode != "delete":
+        raise ProvisionerError(f"{database} is in use: stop the server first")
+
+
+def _exchange(data_dir: Path, moves: Mapping[Path, Path], database: Path) -> Path | None:
+    """Moves what is there into a folder of its own and the new files in its place; undoes everything where one step fails."""
+    kept = data_dir / time.strftime("replaced-%Y%m%dT%H%M%SZ", time.gmtime())
+    old = [path for path in (*moves.values(), *(database.with_name(database.name + end) for end in ("-wal", "-shm"))) if path.exists()]
+    moved: list[tuple[Path, Path]] = []
+    placed: list[Path] = []
+    try:
+        if old:
+            kept.mkdir(mode=0o700)
+        for path in old:
+            shutil.move(path, kept / path.name)
+            moved.append((path, kept / path.name))
+        for source, target in moves.items():
+            _place(source, target)
+            placed.append(target)
+    except BaseException:
+        for target in placed:
+            target.unlink(missing_ok=True)
+        for path, away in moved:
+            shutil.move(away, path)
+        if kept.is_dir() and not any(kept.iterdir()):
+            kept.rmdir()
+        raise
+    return kept if moved else None
+
+
+def _place(source: Path, target: Path) -> None:
+    """Copies beside the target, then renames: the target may lie on another file system than the data folder."""
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with source.open("rb") as read, os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as write:
+            shutil.copyfileobj(read, write, _BLOCK)
+            write.flush()
+            os.fsync(write.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write_archive(target: Path, manifest: Manifest, members: Mapping[str, Path]) -> None:
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    said = {
+        "format": FORMAT,
+        "version": manifest.version,
+        "created_at": manifest.created_at,
+        "files": {name: {"sha256": manifest.files[name], "bytes": path.stat().st_size} for name, path in members.items()},
+    }
+    text = (json.dumps(said, indent=2) + "\n").encode()
+    try:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6) as tar:
+                tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
+                for name, path in members.items():
+                    with path.open("rb") as source:
+                        tar.addfile(_member(name, path.stat().st_size), source)
+            out.flush()
+            os.fsync(out.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = size, 0o600, int(time.time())
+    return member
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    """Copies a database that is in use, as it is at one moment (SQLite's online backup)."""
+    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(source, timeout=30)) as read, closing(sqlite3.connect(target)) as write:
+            read.backup(write)
+            write.execute("PRAGMA journal_mode=DELETE")
+            state = write.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise ProvisionerError(f"{source} cannot be copied: {error}") from error
+    if state != "ok":
+        raise ProvisionerError(f"{source} is damaged ({state}): restore the last good backup")
+
+
+def _database_path(settings: Settings) -> Path:
+    url = sa.make_url(settings.database)
+    if url.get_backend_name() != "sqlite":
+        raise ProvisionerError(
+            "the database is PostgreSQL: its tool is pg_dump, for example 'pg_dump --format=custom --file=provisioner.dump DATABASE' "
+            f"(back with pg_restore); copy besides {settings.data_dir / KEY_FILE}, without which the dump is worth nothing, "
+            f"and {SETTINGS_FILE}"
+        )
+    return Path(url.database or "").resolve()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""``provisioner explain``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from html import unescape
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from provisioner.commands.arguments import json_option, mac_argument
+from provisioner.commands.output import harmless, print_json
+from provisioner.commands.render import ShownFile, shown_files
+from provisioner.commands.session import Session, pass_session
+from provisioner.errors import NotFound
+
+if TYPE_CHECKING:
+    from provisioner.core.layers import Layer
+    from provisioner.core.mac import Mac
+
+# The ways in which configuration files write "name is value"; formats, not vendors.
+_SHAPES = (
+    re.compile(r"^\s*(?P<name>[\w.\-]+)\s*=\s?(?P<value>[^\"'].*|)$"),
+    re.compile(r"<(?:item|part|param)\s+name=\"(?P<name>[^\"]+)\"[^>]*>(?P<value>[^<]*)<"),
+    re.compile(r"<(?P<name>[\w.\-]+)(?:\s[^>]*)?>(?P<value>[^<]*)</(?P=name)>"),
+    re.compile(r"(?<![\w.\-])(?P<name>[\w.\-]+)=\"(?P<value>[^\"]*)\""),
+)
+
+
+class Place(NamedTuple):
+    """Where a parameter stands. ``line`` counts from 1."""
+
+    file: str
+    line: int
+    name: str
+    value: str
+
+
+@click.command()
+@json_option
+@mac_argument
+@click.argument("parameter")
+@pass_session
+def explain(session: Session, mac: Mac, parameter: str, as_json: bool) -> None:
+    """Say where a value of the phone MAC comes from.
+
+    PARAMETER is a setting (timezone): then the layer that gives its value is named, and what that hides. Or it is a parameter as the
+    maker writes it (linekey.3.value, P47): then file, line and value are.
+
+    \b
+    Examples:
+      provisioner explain 80:5e:c0:aa:bb:cc timezone
+      provisioner explain 80:5e:c0:aa:bb:cc linekey.3.value
+    """
+    from provisioner.commands.phone import found
+
+    found(session, mac)
+    if parameter in session.installation.catalogue.settings:
+        _explain_setting(session, mac, parameter, as_json)
+        return
+    files = shown_files(session, mac)
+    hits = [place for place in places(files) if place.name.lower() == parameter.lower()]
+    if not hits:
+        raise NotFound({"parameter": _not_found(session, mac, parameter, files)})
+    if as_json:
+        print_json([place._asdict() for place in hits])
+        return
+    for place in hits:
+        click.echo(f"{place.file}, line {place.line}: {place.name} = {harmless(place.value)}")
+
+
+def places(files: Iterable[ShownFile]) -> Iterator[Place]:
+    """Yields every parameter of the files with its place."""
+    for file in files:
+        for number, text in enumerate(file.content.splitlines(), 1):
+            for shape in _SHAPES:
+                for match in shape.finditer(text):
+                    if match["name"] != "name":
+                        yield Place(file.name, number, match["name"], unescape(match["value"]).strip())
+
+
+def _explain_setting(session: Session, mac: Mac, name: str, as_json: bool) -> None:
+    row = session.installation.catalogue.settings[name]
+    origin = session.installation.store.explain(mac, name)
+    if origin is None:
+        raise NotFound({"parameter": f"nothing sets {name} for {mac.colons}"})
+
+    def shown(value: object) -> str:
+        is_hidden = row.type == "secret" and value != ""
+        return "***" if is_hidden else "yes" if value is True else "no" if value is False else harmless(value)
+
+    if as_json:
+        hidden = [{"layer": layer.kind, "name": layer.name, "value": shown(layer.values[name])} for layer in origin.overridden]
+        print_json({"setting": name, "value": shown(origin.value), "layer": origin.layer, "name": origin.name, "overridden": hidden})
+        return
+    click.echo(f"{name} = {shown(origin.value) or '(empty)'}{f' {row.unit}' if row.unit else ''}")
+    click.echo(f"  from   {_layer(origin.layer, origin.name)}")
+    for layer in origin.overridden:
+        click.echo(f"  hides  {shown(layer.values[name]) or '(empty)'} {_from(layer)}")
+    click.echo(f"  {row.help}")
+
+
+def _layer(kind: str, name: str) -> str:
+    return f"{kind} {name}" if name else "the installation" if kind == "installation" else "the default of the settings table"
+
+
+def _from(layer: Layer) -> str:
+    return f"from {_layer(layer.kind, layer.name)}"
+
+
+def _not_found(session: Session, mac: Mac, parameter: str, files: list[ShownFile]) -> str:
+    names = {place.name for place in places(files)} | set(session.installation.catalogue.settings)
+    near = get_close_matches(parameter, names, n=3)
+    return f"no file of {mac.colons} has '{parameter}', and it is no setting" + (f"; did you mean {', '.join(near)}?" if near else "")

@@ -1,0 +1,98 @@
+"""``provisioner extension``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.commands.arguments import json_option
+from provisioner.commands.output import print_json, print_table
+from provisioner.commands.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from provisioner.records import ExtensionRecord
+
+PAGE = 1000
+
+
+@click.group()
+def extension() -> None:
+    """Add, list and remove extensions.
+
+    \b
+    Example:
+      provisioner extension add 1001 --name 'Alice Jansen' --email alice@example.com
+    """
+
+
+@extension.command()
+@click.argument("number")
+@click.option("--name", help="Name that others see; the number where left out.")
+@click.option("--email", help="Where voicemail is sent.")
+@click.option("--department", help="For the phone book.")
+@click.option("--secret-stdin", is_flag=True, help="Read the SIP password from standard input; one is made where left out.")
+@pass_session
+def add(session: Session, *, number: str, name: str | None, email: str | None, department: str | None, secret_stdin: bool) -> None:
+    """Add the extension NUMBER. Its SIP password is made, and goes to phone and PBX by itself.
+
+    \b
+    Examples:
+      provisioner extension add 1001 --name 'Alice Jansen'
+      printf %s "$PASSWORD" | provisioner extension add 1002 --name Bob --secret-stdin
+    """
+    # A password on the command line would be in the list of processes and in the shell's history.
+    secret = sys.stdin.readline().rstrip("\r\n") if secret_stdin else None
+    asked = {"display_name": name, "email": email, "department": department, "secret": secret}
+    given = {key: value for key, value in asked.items() if value is not None}
+    record = session.installation.changes.create_extension(session.actor, number, **given)
+    click.echo(f"extension {record.number} ({record.display_name}) is made")
+
+
+@extension.command("list")
+@click.option("--search", default="", help="Part of the number or name.")
+@json_option
+@pass_session
+def list_(session: Session, search: str, as_json: bool) -> None:
+    """List extensions, without their passwords.
+
+    \b
+    Example:
+      provisioner extension list --search jansen
+    """
+    records = list(_all(session, search))
+    if as_json:
+        print_json(records)
+        return
+    rows = [(record.number, record.display_name, record.email, record.department, pbx_state(record)) for record in records]
+    print_table(["NUMBER", "NAME", "E-MAIL", "DEPARTMENT", "PBX"], rows)
+
+
+@extension.command()
+@click.argument("number")
+@pass_session
+def remove(session: Session, number: str) -> None:
+    """Remove the extension NUMBER; no phone may have it on a line.
+
+    \b
+    Example:
+      provisioner extension remove 1001
+    """
+    session.installation.changes.delete_extension(session.actor, number)
+    click.echo(f"extension {number} is removed")
+
+
+def pbx_state(record: ExtensionRecord) -> str:
+    """Returns in a word or a sentence what the PBX knows of the extension."""
+    if record.pbx_error:
+        return record.pbx_error
+    return "verified" if record.pbx_wanted is not None and record.pbx_wanted == record.pbx_verified else "waiting"
+
+
+def _all(session: Session, search: str) -> Iterator[ExtensionRecord]:
+    after = ""
+    while page := session.installation.store.extensions(after=after, limit=PAGE, search=search):
+        yield from page
+        after = page[-1].number

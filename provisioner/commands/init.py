@@ -1,0 +1,58 @@
+"""``provisioner init``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.commands.output import note
+from provisioner.commands.session import Session, pass_session
+
+if TYPE_CHECKING:
+    from provisioner.wiring import Installation
+
+
+@click.command()
+@click.option("--print-token", is_flag=True, help="Make an admin API token named 'first' and show it, this once.")
+@pass_session
+def init(session: Session, print_token: bool) -> None:
+    """Make the data folder, the secret key and the database, where they are missing.
+
+    The first run also makes an admin API token and shows it once, unless PROVISIONER_API_TOKEN gives one. Running it again does no harm.
+
+    \b
+    Example:
+      provisioner --data-dir /var/lib/provisioner init
+    """
+    from provisioner.secrets import KEY_FILE
+    from provisioner.wiring import open_installation
+
+    settings = session.settings
+    key = settings.data_dir / KEY_FILE
+    had = {"data folder": settings.data_dir.is_dir(), "secret key": key.exists()}
+    installation = open_installation(settings, create=True)
+    # Told by its rows, not by its file: on PostgreSQL there is no file to look at.
+    had["database"] = bool(installation.store.changes(limit=1) or installation.store.api_tokens())
+    shown = installation.database.url.render_as_string(hide_password=True)
+    where = {
+        "data folder": settings.data_dir,
+        "secret key": key,
+        "database": shown,
+    }
+    for name, place in where.items():
+        click.echo(f"{name:<12} {place} ({'was there already' if had[name] else 'made'})")
+    if not had["secret key"]:
+        click.echo("Without the secret key the database cannot be read: keep a copy of both ('provisioner backup').")
+    _token(session, installation, print_token)
+    installation.database.dispose()
+
+
+def _token(session: Session, installation: Installation, print_token: bool) -> None:
+    is_first = not installation.store.api_tokens() and not session.settings.api_token
+    if not is_first and not print_token:
+        return
+    name = "first" if print_token else "admin"
+    made = installation.changes.create_token(session.actor, name, "admin")
+    note(f"Admin API token '{name}', shown this once; 'provisioner token remove {name}' revokes it:")
+    click.echo(made)

@@ -1,0 +1,197 @@
+"""``provisioner phone``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.commands.arguments import json_option, mac_argument, setting_option, settings_of
+from provisioner.commands.output import harmless, print_json, print_table, shown_time
+from provisioner.commands.session import Session, pass_session
+from provisioner.errors import NotFound
+
+if TYPE_CHECKING:
+    from provisioner.core.mac import Mac
+    from provisioner.records import PhoneRecord
+
+PAGE = 400
+
+
+@click.group()
+def phone() -> None:
+    """Add, show, list, remove, re-open and wake phones.
+
+    \b
+    Example:
+      provisioner phone add 80:5e:c0:aa:bb:cc --model yealink/t46u --extension 1001
+    """
+
+
+@phone.command()
+@mac_argument
+@click.option("--model", required=True, help="Model of the catalogue, for example yealink/t46u ('provisioner check --models' lists them).")
+@click.option("--extension", "extensions", multiple=True, help="Extension of line 1; given again, of line 2, and so on.")
+@click.option("--label", "labels", multiple=True, help="Text beside line 1; given again, beside line 2, and so on.")
+@click.option("--site", help="Site; 'default' where left out.")
+@click.option("--group", help="Group of phones that share settings.")
+@setting_option
+@pass_session
+def add(
+    session: Session,
+    *,
+    mac: Mac,
+    model: str,
+    extensions: tuple[str, ...],
+    labels: tuple[str, ...],
+    site: str | None,
+    group: str | None,
+    settings: tuple[str, ...],
+) -> None:
+    """List the phone MAC; its first fetch is open from now.
+
+    \b
+    Examples:
+      provisioner phone add 80:5e:c0:aa:bb:cc --model yealink/t46u --extension 1001 --label Alice
+      provisioner phone add 805ec0aabbcc --model yealink/t46u --site Utrecht --extension 1001 --extension 1002 --setting language=nl
+    """
+    from provisioner.changes import LineInput, PhoneInput
+
+    if len(labels) > len(extensions):
+        raise click.UsageError("there are more --label than --extension: each label belongs to one line")
+    padded = [*labels, *[""] * (len(extensions) - len(labels))]
+    lines = [LineInput(at, number, label) for at, (number, label) in enumerate(zip(extensions, padded, strict=True), 1)]
+    given = PhoneInput(model=model, site=site, group=group, lines=lines, settings=settings_of(settings))
+    record = session.installation.changes.create_phone(session.actor, mac, given)
+    click.echo(f"phone {record.mac.colons} ({record.model}) is listed at site {record.site}, {_lines(record) or 'without a line'}")
+
+
+@phone.command("list")
+@click.option("--site", default="", help="Only phones of this site.")
+@click.option("--model", default="", help="Only phones of this model.")
+@click.option("--search", default="", help="Part of a MAC or of an extension.")
+@json_option
+@pass_session
+def list_(session: Session, site: str, model: str, search: str, as_json: bool) -> None:
+    """List phones with their lines.
+
+    \b
+    Examples:
+      provisioner phone list --site Utrecht
+      provisioner phone list --json | jq -r '.[].mac'
+    """
+    records = list(_all(session, site, model, search))
+    if as_json:
+        print_json([_as_json(record) for record in records])
+        return
+    rows = [(record.mac, record.model, record.site, record.group, record.enabled, _lines(record)) for record in records]
+    print_table(["MAC", "MODEL", "SITE", "GROUP", "ENABLED", "LINES"], rows)
+
+
+@phone.command()
+@mac_argument
+@json_option
+@pass_session
+def show(session: Session, mac: Mac, as_json: bool) -> None:
+    """Show everything that is known of the phone MAC, without secrets.
+
+    \b
+    Example:
+      provisioner phone show 80:5e:c0:aa:bb:cc
+    """
+    from provisioner.core.lockstep import stage
+
+    record = found(session, mac)
+    facts = session.installation.store.lockstep(mac, has_pbx=session.settings.pbx != "none")
+    is_at = stage(facts).value if facts else "-"
+    if as_json:
+        print_json({**_as_json(record), "stage": is_at, "error": facts.error if facts else ""})
+        return
+    opened = "done" if record.first_success_at else f"since {shown_time(record.opened_at)}"
+    facts_shown: Sequence[tuple[str, object]] = [
+        ("MAC", record.mac.colons), ("Model", record.model), ("Site", record.site), ("Group", record.group or "-"),
+        ("Enabled", "yes" if record.enabled else "no"), ("Firmware", record.firmware or "-"), ("Modules", record.modules),
+        ("Listed", shown_time(record.created_at)), ("First fetch", opened), ("Stage", is_at),
+        ("Error", facts.error if facts and facts.error else "-"),
+    ]  # fmt: skip
+    for name, value in facts_shown:
+        click.echo(f"{name:<12} {harmless(value)}")
+    for line in record.lines:
+        click.echo(f"{f'Line {line.line}':<12} {harmless(line.extension)} {harmless(line.label)}".rstrip())
+    for key in record.keys:
+        place = f"Key {key.key}" if key.module == 0 else f"Key {key.module}/{key.key}"
+        click.echo(f"{place:<12} {key.type} {harmless(key.value)} {harmless(key.label)}".rstrip())
+    for name, value in sorted({**record.settings, **dict.fromkeys(record.secret_names, "***")}.items()):
+        click.echo(f"{'Setting':<12} {name} = {harmless(value)}")
+
+
+@phone.command()
+@mac_argument
+@pass_session
+def remove(session: Session, mac: Mac) -> None:
+    """Take the phone MAC off the list: its address and files are gone at once. Its extensions stay.
+
+    \b
+    Example:
+      provisioner phone remove 80:5e:c0:aa:bb:cc
+    """
+    session.installation.changes.delete_phone(session.actor, mac)
+    click.echo(f"phone {mac.colons} is off the list")
+
+
+@phone.command()
+@mac_argument
+@pass_session
+def reopen(session: Session, mac: Mac) -> None:
+    """Open the first fetch of the phone MAC again, after it was reset to factory settings.
+
+    \b
+    Example:
+      provisioner phone reopen 80:5e:c0:aa:bb:cc
+    """
+    session.installation.changes.reopen_first_fetch(session.actor, mac)
+    click.echo(f"phone {mac.colons} may make its first fetch within {session.settings.first_fetch_hours} h")
+
+
+@phone.command()
+@mac_argument
+@click.option("--reboot", is_flag=True, help="Restart the phone instead of only fetching anew.")
+@pass_session
+def resync(session: Session, mac: Mac, reboot: bool) -> None:
+    """Ask the running server to wake the phone MAC, so that it fetches its files now.
+
+    \b
+    Example:
+      provisioner phone resync 80:5e:c0:aa:bb:cc
+    """
+    session.installation.changes.request_resync(session.actor, mac, reboot=reboot)
+    click.echo(f"phone {mac.colons} is told to {'restart' if reboot else 'fetch'} by the worker of the running server")
+
+
+def found(session: Session, mac: Mac) -> PhoneRecord:
+    """Returns the phone. Raises ``NotFound``."""
+    record = session.installation.store.phone(mac)
+    if record is None:
+        raise NotFound({"mac": f"phone {mac.colons} is not listed; 'provisioner phone list' shows those that are"})
+    return record
+
+
+def _all(session: Session, site: str, model: str, search: str) -> Iterator[PhoneRecord]:
+    after = ""
+    while page := session.installation.store.phones(after=after, limit=PAGE, site_name=site, model=model, search=search):
+        yield from page
+        after = page[-1].mac
+
+
+def _lines(record: PhoneRecord) -> str:
+    return ", ".join(f"{line.line}: {line.extension}" + (f" ({line.label})" if line.label else "") for line in record.lines)
+
+
+def _as_json(record: PhoneRecord) -> dict[str, object]:
+    return {
+        "mac": record.mac, "model": record.model, "site": record.site, "group": record.group, "enabled": record.enabled,
+        "modules": record.modules, "firmware": record.firmware, "lines": list(record.lines), "keys": list(record.keys),
+        "settings": {**record.settings, **dict.fromkeys(record.secret_names, "***")},
+        "created_at": record.created_at, "opened_at": record.opened_at, "first_success_at": record.first_success_at,
+    }  # fmt: skip

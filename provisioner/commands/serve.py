@@ -1,0 +1,67 @@
+"""``provisioner serve``: everything that is enabled, in the foreground."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection
+
+import click
+
+from provisioner.commands.session import Session, pass_session
+
+PARTS = ("phones", "phones-tls", "tftp", "admin", "worker")
+
+
+@click.command()
+@click.argument("parts", nargs=-1, type=click.Choice(PARTS))
+@pass_session
+def serve(session: Session, parts: tuple[str, ...]) -> None:
+    """Serve phones, pages and API, and drain changes, until stopped.
+
+    Without PARTS everything that is enabled runs; with them, only those.
+
+    \b
+    Examples:
+      provisioner serve
+      provisioner serve phones tftp
+    """
+    from provisioner.logs import setup_logging
+    from provisioner.parts.listeners import run_admin, run_phones
+    from provisioner.parts.tftp import run_tftp
+    from provisioner.parts.worker import run_worker
+    from provisioner.supervisor import Supervisor
+    from provisioner.worker import pbx_backend
+
+    settings = session.settings
+    setup_logging(settings.log_level)
+    pbx_backend(settings)  # refuses a PBX that this version lacks before anything starts
+    _prepare(session)
+    runs = {
+        "phones": lambda: run_phones(settings),
+        "phones-tls": lambda: run_phones(settings, tls=True),
+        "tftp": lambda: run_tftp(settings),
+        "admin": lambda: run_admin(settings),
+        "worker": lambda: run_worker(settings),
+    }
+    off = {"phones-tls": settings.phones_tls_bind is None, "tftp": settings.tftp_bind is None}
+    chosen = {name: run for name, run in runs.items() if (name in parts if parts else not off.get(name, False))}
+    _say(session, chosen)
+    sys.exit(Supervisor(chosen).run())
+
+
+def _prepare(session: Session) -> None:
+    """Migrates the database and loads what the parts will share, then lets go of every connection: they must not cross a fork."""
+    import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
+    from provisioner.wiring import open_installation
+
+    open_installation(session.settings, create=True).database.dispose()
+
+
+def _say(session: Session, chosen: Collection[str]) -> None:
+    settings = session.settings
+    if "phones" in chosen:
+        click.echo(f"phones   {settings.provisioning_base}  (listening on {settings.phones_bind})", err=True)
+    if "tftp" in chosen and settings.tftp_bind:
+        click.echo(f"tftp     {settings.tftp_bind}", err=True)
+    if "admin" in chosen:
+        click.echo(f"admin    http://{settings.admin_bind}/", err=True)

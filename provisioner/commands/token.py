@@ -1,0 +1,67 @@
+"""``provisioner token``."""
+
+from __future__ import annotations
+
+import click
+
+from provisioner.commands.arguments import json_option
+from provisioner.commands.output import note, print_json, print_table, shown_time
+from provisioner.commands.session import Session, pass_session
+
+
+@click.group()
+def token() -> None:
+    """Make, list and revoke API tokens.
+
+    \b
+    Example:
+      provisioner token create helpdesk --role technician
+    """
+
+
+@token.command()
+@click.argument("name")
+@click.option("--role", required=True, type=click.Choice(["admin", "technician", "viewer"]), help="What the token may do.")
+@pass_session
+def create(session: Session, name: str, role: str) -> None:
+    """Make the token NAME and print it, this once: only its hash is kept.
+
+    \b
+    Example:
+      TOKEN=$(provisioner token create ansible --role admin)
+    """
+    made = session.installation.changes.create_token(session.actor, name, role)
+    note(f"Token '{name}' ({role}), shown this once:")
+    click.echo(made)
+
+
+@token.command("list")
+@json_option
+@pass_session
+def list_(session: Session, as_json: bool) -> None:
+    """List the tokens, without the tokens themselves.
+
+    \b
+    Example:
+      provisioner token list
+    """
+    records = session.installation.store.api_tokens()
+    if as_json:
+        print_json(records)
+        return
+    rows = [(record.name, record.role, shown_time(record.created_at), shown_time(record.last_used_at)) for record in records]
+    print_table(["NAME", "ROLE", "CREATED", "LAST USED"], rows)
+
+
+@token.command()
+@click.argument("name")
+@pass_session
+def remove(session: Session, name: str) -> None:
+    """Revoke the token NAME at once.
+
+    \b
+    Example:
+      provisioner token remove helpdesk
+    """
+    session.installation.changes.delete_token(session.actor, name)
+    click.echo(f"token {name} is revoked")

@@ -1,0 +1,66 @@
+"""Which stage a request has proven, and whether its site accepts that: the one place where secrets are let out.
+
+Pure: the clock, the network test and the credentials' verdict come in as arguments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from provisioner.core.values import Reason
+
+Credentials = Literal["none", "good", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a request brings along."""
+
+    token: Credentials = "none"
+    """Whether the path carried a capability token, and whether it is this phone's."""
+    trusted_network: bool = False
+    credentials: Credentials = "none"
+    """Digest or Basic."""
+    looks_like_vendor: bool = False
+    """The User-Agent is that of a phone of the listed vendor (or the wire has none, as TFTP)."""
+    conflict: str = ""
+    """In words, what contradicts the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the record says of the phone. Times in seconds since the epoch."""
+
+    enabled: bool
+    access: str
+    """``open``, ``first-fetch``, ``token`` or ``digest``: the site's."""
+    opened_at: float
+    first_success_at: float | None
+
+
+def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float) -> Reason:
+    """Returns SERVED where the phone may have its files, else the reason why not.
+
+    A token or good digest credentials prove the phone wherever it is. Without either, ``open`` and ``first-fetch`` accept a trusted
+    network; a first fetch, besides, only a phone of the listed vendor, only until its first success at its own address, and only for
+    ``first_fetch_s`` seconds. Nothing helps against a conflict.
+    """
+    if not standing.enabled:
+        return Reason.DISABLED
+    reason = _proven(standing, proof, now, first_fetch_s)
+    return Reason.CONFLICT if reason is Reason.SERVED and proof.conflict else reason
+
+
+def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) -> Reason:
+    if proof.token != "none":
+        return Reason.SERVED if proof.token == "good" else Reason.BAD_TOKEN
+    if standing.access == "digest":
+        return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS, "none": Reason.UNPROVEN}[proof.credentials]
+    if standing.access == "token" or not proof.trusted_network:
+        return Reason.UNPROVEN
+    if standing.access == "open":
+        return Reason.SERVED
+    if standing.first_success_at is not None or now - standing.opened_at > first_fetch_s:
+        return Reason.BOOTSTRAP_CLOSED
+    return Reason.SERVED if proof.looks_like_vendor else Reason.NOT_A_PHONE

@@ -1,0 +1,68 @@
+"""What the serving parts share: index, recorder and server, built once for each process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from provisioner.db import Database
+from provisioner.digest import PhoneCredentials
+from provisioner.parts.running import Beating
+from provisioner.recorder import Recorder
+from provisioner.serve import Server
+from provisioner.serving_index import ServingIndex
+from provisioner.settings import Settings
+from provisioner.uploads import UploadWriter
+from provisioner.wiring import Installation, open_installation
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A serving process, loaded; ``start`` begins to follow changes and to record."""
+
+    installation: Installation
+    index: ServingIndex
+    recorder: Recorder
+    server: Server
+    credentials: PhoneCredentials
+    uploads: UploadWriter
+    stop: threading.Event
+    beating: Beating
+
+    def start(self) -> None:
+        self.recorder.start()
+        threading.Thread(target=self.index.follow, args=(self.stop, self.beating), name="index", daemon=True).start()
+
+    def close(self) -> None:
+        """Writes what was recorded and lets go of the database."""
+        self.stop.set()
+        self.recorder.stop()
+        self.beating.forget()
+
+
+def open_serving(settings: Settings, part: str) -> Serving:
+    """Returns a serving process's objects, its index loaded."""
+    installation = open_installation(settings)
+    observations = Database(settings.database, durable=False)
+    index = ServingIndex(installation.store, settings.cache_mb * 1024 * 1024)
+    index.load()
+    recorder = Recorder(observations, installation.catalogue, fetch_rows=settings.fetch_log_rows, sighting_rows=settings.sightings)
+    credentials = PhoneCredentials(installation.box)
+    server = Server(
+        catalogue=installation.catalogue,
+        store=installation.store,
+        box=installation.box,
+        index=index,
+        renderer=installation.renderer,
+        recording=recorder,
+        static_root=settings.tftp_root,
+        first_fetch_s=settings.first_fetch_hours * 3600,
+        check_credentials=credentials,
+    )
+
+    def counters() -> Mapping[str, float]:
+        return {name: float(count) for name, count in recorder.counters.items()} | {"phones": float(len(index.phones))}
+
+    beating = Beating(settings, part, counters)
+    return Serving(installation, index, recorder, server, credentials, UploadWriter(installation.store), threading.Event(), beating)

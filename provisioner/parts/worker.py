@@ -1,0 +1,34 @@
+"""The worker's process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from provisioner.heartbeat import FOLDER
+from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
+from provisioner.settings import Settings
+from provisioner.wiring import open_installation
+from provisioner.worker import Worker, pbx_backend
+from provisioner.worker.loop import Lease
+
+log = logging.getLogger("provisioner.parts")
+
+
+def run_worker(settings: Settings) -> None:
+    """Drains changes until told to stop; waits while another process holds the lease."""
+    die_with_parent()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    installation = open_installation(settings)
+    lease = Lease(installation.database, settings.data_dir / FOLDER)
+    beating = Beating(settings, "worker")
+    while not lease.acquire():
+        beating(True, "another worker holds the lease")
+        if stop.wait(1.0):
+            return
+    try:
+        Worker(installation.store, installation.renderer, pbx_backend(settings)).run(stop, beating)
+    finally:
+        lease.release()
+        beating.forget()

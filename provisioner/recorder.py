@@ -1,0 +1,252 @@
+"""Keeps what phones did: every fetch, every sighting, what was last served, which first fetches are done.
+
+One bounded queue, emptied in batches by a thread of its own: a request costs an append. What does not fit is dropped and counted; what
+lockstep rests on (served hashes, successes) is kept apart, one entry a phone and file, and is never dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from typing import Any, TextIO
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Connection
+
+from provisioner.core.catalogue import Catalogue, parse_user_agent
+from provisioner.core.mac import Mac
+from provisioner.core.values import Fetch, Reason
+from provisioner.db import Database
+from provisioner.models import fetch as fetch_table
+from provisioner.models import index_log, phone, served_file, sighting
+
+log = logging.getLogger("provisioner.recorder")
+
+QUEUE = 100_000
+"""Fetches waiting to be written: ten thousand phones with their ten requests each."""
+FLUSH_S = 0.5
+BATCH = 4_000
+"""Rows a flush: at two flushes a second the log follows 8,000 requests a second, and a storm's rest follows after it."""
+TRIM_EVERY = 120
+_SAFE = re.compile(r"[^\x21-\x7e]")
+_SEEN = frozenset({Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED})
+
+
+class Recorder:
+    """The recorder of one serving process. ``fetch`` and ``success`` are called by the serving thread and never block."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        *,
+        fetch_rows: int,
+        sighting_rows: int,
+        access_log: TextIO | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._catalogue = catalogue
+        self._fetch_rows = fetch_rows
+        self._sighting_rows = sighting_rows
+        self._log = access_log if access_log is not None else sys.stdout
+        self._clock = clock
+        self._queue: deque[Fetch] = deque()
+        self._unwritten: deque[Fetch] = deque()
+        self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
+        self._successes: dict[Mac, tuple[int, float]] = {}
+        self._flushes = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.counters: Counter[str] = Counter()
+
+    def fetch(self, fetch: Fetch) -> None:
+        """Takes a finished request; drops and counts it where the queue is full."""
+        if len(self._queue) >= QUEUE:
+            self.counters["dropped"] += 1
+        else:
+            self._queue.append(fetch)
+        if fetch.mac is not None and fetch.sha256 and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
+            self._served[fetch.mac, fetch.name] = (fetch.sha256, fetch.at)
+
+    def success(self, mac: Mac, epoch: int, at: float) -> None:
+        """Takes the first success of a phone at its own address."""
+        self._successes[mac] = (epoch, at)
+
+    def start(self) -> None:
+        """Starts the writing thread."""
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is left and ends the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+        while self._queue or self._unwritten or self._served or self._successes:
+            if not self.flush():
+                break
+
+    def _run(self) -> None:
+        while not self._stop.wait(FLUSH_S):
+            self.flush()
+
+    def flush(self) -> bool:
+        """Writes one batch; returns whether it could. What could not be written is tried again with the next."""
+        self._take()
+        served, self._served = self._served, {}
+        successes, self._successes = self._successes, {}
+        batch = [self._unwritten.popleft() for _ in range(min(BATCH, len(self._unwritten)))]
+        if not (batch or served or successes):
+            return True
+        try:
+            with self._database.write() as connection:
+                self._write(connection, batch, served, successes)
+        except sa.exc.SQLAlchemyError as error:
+            self._give_back(batch, served, successes)
+            self.counters["failed_flushes"] += 1
+            log.error("event=record_failed detail=%s waiting=%d", type(error).__name__, len(self._unwritten))
+            return False
+        self.counters["written"] += len(batch)
+        return True
+
+    def _take(self) -> None:
+        """Moves what has arrived to the log and to the rows not yet written, the oldest of which give way."""
+        taken = [self._queue.popleft() for _ in range(len(self._queue))]
+        for fetch in taken:
+            self.counters[f"reason_{fetch.reason}"] += 1
+        if taken:
+            self._log.write("".join(access_line(fetch) for fetch in taken))
+            self._log.flush()
+        room = QUEUE - len(self._unwritten)
+        if len(taken) > room:
+            self.counters["dropped"] += len(taken) - room
+        self._unwritten.extend(taken[:room])
+
+    def _give_back(
+        self, batch: list[Fetch], served: dict[tuple[Mac, str], tuple[str, float]], successes: dict[Mac, tuple[int, float]]
+    ) -> None:
+        self._unwritten.extendleft(reversed(batch))
+        self._served = {**served, **self._served}
+        self._successes = {**successes, **self._successes}
+
+    def _write(
+        self,
+        connection: Connection,
+        batch: list[Fetch],
+        served: dict[tuple[Mac, str], tuple[str, float]],
+        successes: dict[Mac, tuple[int, float]],
+    ) -> None:
+        if batch:
+            connection.execute(fetch_table.insert(), [_row(fetch) for fetch in batch])
+            self._sight(connection, batch)
+        if served:
+            self._upsert_served(connection, served)
+        for mac, (epoch, at) in successes.items():
+            values = {"first_success_at": sa.func.coalesce(phone.c.first_success_at, at), "token_floor": _greatest(epoch)}
+            connection.execute(phone.update().where(phone.c.mac == mac).values(**values))
+            connection.execute(index_log.insert().values(mac=mac, at=at))
+        self._flushes += 1
+        if self._flushes % TRIM_EVERY == 1:
+            self._trim(connection)
+
+    def _upsert_served(self, connection: Connection, served: dict[tuple[Mac, str], tuple[str, float]]) -> None:
+        known = set()
+        macs = sorted({mac for mac, _ in served})
+        for start in range(0, len(macs), 400):
+            known |= set(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(macs[start : start + 400]))).scalars())
+        rows = [{"mac": mac, "name": name, "sha256": sha256, "at": at} for (mac, name), (sha256, at) in served.items() if mac in known]
+        if rows:
+            statement = self._insert(served_file)
+            update = {"sha256": statement.excluded.sha256, "at": statement.excluded.at}
+            connection.execute(statement.on_conflict_do_update(index_elements=["mac", "name"], set_=update), rows)
+
+    def _sight(self, connection: Connection, batch: Iterable[Fetch]) -> None:
+        """Notes phones that are not listed, and listed ones whose evidence does not fit: one row a MAC."""
+        seen: dict[Mac, list[Fetch]] = {}
+        for fetch in batch:
+            if fetch.mac is not None and fetch.reason in _SEEN:
+                seen.setdefault(fetch.mac, []).append(fetch)
+        if not seen:
+            return
+        statement = self._insert(sighting)
+        update: dict[str, Any] = {name: statement.excluded[name] for name in ("last_seen", "peer", "evidence", "conflict")}
+        for name in ("vendor", "model", "firmware"):  # a request without User-Agent must not wipe what an earlier one told
+            update[name] = sa.func.coalesce(sa.func.nullif(statement.excluded[name], ""), sighting.c[name])
+        update["count"] = sighting.c.count + statement.excluded.count
+        rows = [self._sighting_row(mac, fetches) for mac, fetches in seen.items()]
+        connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), rows)
+
+    def _sighting_row(self, mac: Mac, fetches: list[Fetch]) -> dict[str, Any]:
+        last = fetches[-1]
+        agent = next((found for fetch in reversed(fetches) if (found := parse_user_agent(self._catalogue, fetch.user_agent))), None)
+        conflict = next((str(fetch.reason) for fetch in reversed(fetches) if fetch.reason in (Reason.CONFLICT, Reason.NOT_A_PHONE)), "")
+        evidence = {"fetch": {"at": last.at, "path": last.path[:200], "transport": last.transport, "user_agent": last.user_agent[:200]}}
+        return {
+            "mac": mac,
+            "vendor": agent.vendor if agent else self._catalogue.vendor_of_oui(mac.oui) or self._maker(mac),
+            "model": (agent.model or "") if agent else "",
+            "firmware": (agent.version or "") if agent else "",
+            "peer": last.peer,
+            "first_seen": fetches[0].at,
+            "last_seen": last.at,
+            "count": len(fetches),
+            "conflict": conflict,
+            "evidence": evidence,
+        }
+
+    def _maker(self, mac: Mac) -> str:
+        return next((maker.name for maker in self._catalogue.makers if mac.oui in maker.ouis), "")[:32]
+
+    def _trim(self, connection: Connection) -> None:
+        """Forgets the oldest fetches, sightings and index entries over their bounds."""
+        newest = connection.execute(sa.select(sa.func.max(fetch_table.c.id))).scalar() or 0
+        connection.execute(fetch_table.delete().where(fetch_table.c.id <= newest - self._fetch_rows))
+        count = connection.execute(sa.select(sa.func.count()).select_from(sighting)).scalar() or 0
+        if count > self._sighting_rows:
+            oldest = sa.select(sighting.c.mac).order_by(sighting.c.last_seen).limit(count - self._sighting_rows)
+            connection.execute(sighting.delete().where(sighting.c.mac.in_(oldest)))
+        connection.execute(index_log.delete().where(index_log.c.at < self._clock() - 3600))
+
+    def _insert(self, table: sa.Table) -> Any:
+        return sqlite_insert(table) if self._database.is_sqlite else postgres_insert(table)
+
+
+def access_line(fetch: Fetch) -> str:
+    """Returns the one line of a request in the access log. Whatever a stranger sent is escaped; tokens are masked already."""
+    return (
+        f"at={fetch.at:.3f} reason={fetch.reason} mac={fetch.mac or '-'} file={_shown(fetch.name or fetch.path)} transport={fetch.transport}"
+        f" peer={fetch.peer} method={fetch.method} bytes={fetch.bytes_sent} ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'}"
+        f" ua={_shown(fetch.user_agent)}\n"
+    )
+
+
+def _shown(text: str) -> str:
+    return _SAFE.sub(lambda match: "_" if match[0] == " " else "?", text[:160]) or "-"
+
+
+def _greatest(epoch: int) -> Any:
+    return sa.case((phone.c.token_floor < epoch, epoch), else_=phone.c.token_floor)
+
+
+def _row(fetch: Fetch) -> dict[str, Any]:
+    return {
+        "at": fetch.at,
+        "mac": fetch.mac,
+        "name": (fetch.name or fetch.path)[:255],
+        "transport": fetch.transport,
+        "peer": fetch.peer[:45],
+        "user_agent": fetch.user_agent[:200],
+        "method": fetch.method[:8],
+        "reason": str(fetch.reason),
+        "sha256": fetch.sha256,
+        "bytes": fetch.bytes_sent,
+        "duration_ms": fetch.duration_ms,
+    }

@@ -1,0 +1,200 @@
+"""``Server.answer``: the path of a request for a file, whatever wire it came over.
+
+Identify, check what was proven, look up: no template, no write, and for most requests no database. Half of a boot storm asks for
+files that are not there; those are answered on the same path.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from provisioner.core.access import Credentials, Proof, Standing, decide
+from provisioner.core.catalogue import Catalogue, parse_user_agent
+from provisioner.core.identify import Candidate, ParsedPath, conflict_of, parse_path
+from provisioner.core.mac import Mac
+from provisioner.core.render import Renderer
+from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile, UserAgent
+from provisioner.records import ServingRecord
+from provisioner.secrets import SecretBox
+from provisioner.serving_index import FileEntry, ServingIndex
+from provisioner.store import Store
+
+PLANS = 32_768
+"""Parsed paths kept: names with a MAC in them are chosen by strangers, so the memory for them is bounded and then dropped whole."""
+AGENTS = 4_096
+_STATIC_KINDS = frozenset({"firmware", "resource"})
+
+
+class CredentialCheck(Protocol):
+    """Judges an Authorization header for one phone; the only thing of digest that serving knows."""
+
+    def __call__(self, request: FileRequest, mac: Mac) -> Credentials: ...
+
+
+class Recording(Protocol):
+    """Where finished requests go. Must not block and must not raise."""
+
+    def fetch(self, fetch: Fetch) -> None: ...
+
+    def success(self, mac: Mac, epoch: int, at: float) -> None: ...
+
+
+class Server:
+    """Answers requests for files. One per serving process, used by its one serving thread."""
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        store: Store,
+        box: SecretBox,
+        index: ServingIndex,
+        renderer: Renderer,
+        recording: Recording,
+        static_root: Path,
+        first_fetch_s: float,
+        check_credentials: CredentialCheck,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._box = box
+        self._index = index
+        self._recording = recording
+        self._static = static_root.resolve()
+        self._first_fetch_s = first_fetch_s
+        self._check_credentials = check_credentials
+        self._clock = clock
+        self._shared: dict[str, RenderedFile] = {file.name: file for file in renderer.shared_files()}
+        self._plans: dict[str, ParsedPath] = {}
+        self._agents: dict[str, UserAgent | None] = {}
+
+    def answer(self, request: FileRequest) -> FileAnswer:
+        """Returns what to send. Raises nothing that a request could cause."""
+        plan = self._plans.get(request.path) or self._plan(request.path)
+        if plan.mac is None:
+            return self._without_mac(plan)
+        record = self._index.phones.get(plan.mac)
+        if record is None:
+            return self._refused(Reason.UNKNOWN_PHONE, plan.mac, _any_name(plan))
+        candidate = plan.candidates.get(record.vendor)
+        name = candidate.name if candidate else ""
+        reason, epoch = self._access(request, plan, record)
+        if reason is not Reason.SERVED:
+            return self._refused(reason, plan.mac, name)
+        if candidate is None:
+            return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
+        return self._own_file(record, candidate, epoch)
+
+    def upload_rule(self, request: FileRequest) -> tuple[FileAnswer, Candidate | None]:
+        """Returns whether the phone may send this file: an answer with reason STORED and the rule, or a refusal and None."""
+        plan = self._plans.get(request.path) or self._plan(request.path)
+        record = self._index.phones.get(plan.mac) if plan.mac else None
+        if plan.malformed or plan.mac is None or record is None:
+            return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_PHONE, plan.mac, ""), None
+        reason, epoch = self._access(request, plan, record)
+        if reason is not Reason.SERVED:
+            return self._refused(reason, plan.mac, ""), None
+        candidate = plan.candidates.get(record.vendor)
+        if candidate is None or candidate.upload is None or not candidate.upload.regex.match(plan.rest):
+            return self._refused(Reason.UNKNOWN_NAME, plan.mac, ""), None
+        return FileAnswer(Reason.STORED, mac=plan.mac, name=candidate.upload_name, epoch=epoch), candidate
+
+    def finished(self, fetch: Fetch) -> None:
+        """Takes note of a request that is over; the transports call it after the last byte."""
+        if fetch.epoch and fetch.mac is not None and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
+            if self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
+                self._recording.success(fetch.mac, fetch.epoch, fetch.at)
+        self._recording.fetch(fetch)
+
+    def _plan(self, path: str) -> ParsedPath:
+        plan = parse_path(self._catalogue, path)
+        if len(self._plans) >= PLANS:
+            self._plans.clear()
+        self._plans[path] = plan
+        return plan
+
+    def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> tuple[Reason, int]:
+        site = self._index.sites[record.site]
+        agent = self._agent(request.user_agent)
+        epoch = self._epoch(plan.token, record)
+        token: Credentials = "none" if plan.token is None else "good" if epoch else "bad"
+        digest = site.access == "digest" and token == "none" and request.authorization != ""
+        proof = Proof(
+            token=token,
+            trusted_network=token == "none" and site.trusts(request.peer),
+            credentials=self._check_credentials(request, record.mac) if digest else "none",
+            looks_like_vendor=request.transport == "tftp" or (agent is not None and agent.vendor == record.vendor),
+            conflict=conflict_of(self._catalogue, record.mac, record.model, agent) if agent is not None else "",
+        )
+        standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
+        return decide(standing, proof, now=self._clock(), first_fetch_s=self._first_fetch_s), epoch
+
+    def _epoch(self, token: str | None, record: ServingRecord) -> int:
+        """Returns the epoch whose token this is, among those still accepted; 0 for none."""
+        if token is None:
+            return 0
+        for epoch in range(record.token_epoch, record.token_floor - 1, -1):
+            if hmac.compare_digest(token, self._box.token(record.mac, epoch)):
+                return epoch
+        return 0
+
+    def _agent(self, text: str) -> UserAgent | None:
+        if text in self._agents:
+            return self._agents[text]
+        if len(self._agents) >= AGENTS:
+            self._agents.clear()
+        agent = self._agents[text] = parse_user_agent(self._catalogue, text)
+        return agent
+
+    def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int) -> FileAnswer:
+        mac, name = record.mac, candidate.name
+        upload = candidate.upload
+        if upload is not None and upload.readable and candidate.upload_name in self._index.uploads.get(mac, ()):
+            found = self._store.upload_body(mac, candidate.upload_name)
+            if found is not None:
+                kept, body = found
+                return FileAnswer(Reason.SERVED, body, kept.content_type, kept.sha256, mac=mac, name=name, epoch=epoch, secret=True)
+        entry: FileEntry | None = self._index.files.get(mac, {}).get(name)
+        body_bytes = self._index.body(mac, entry) if entry is not None else None
+        if entry is not None and body_bytes is not None:
+            return FileAnswer(Reason.SERVED, body_bytes, entry.content_type, entry.sha256, mac=mac, name=name, epoch=epoch, secret=True)
+        rendered = candidate.rule is not None and candidate.rule.template is not None
+        return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
+
+    def _without_mac(self, plan: ParsedPath) -> FileAnswer:
+        if plan.malformed:
+            return FileAnswer(Reason.BAD_REQUEST)
+        names = [candidate.name for candidate in plan.candidates.values()]
+        for name in names:
+            shared = self._shared.get(name)
+            if shared is not None:
+                return FileAnswer(Reason.SERVED, shared.body, shared.content_type, shared.sha256, name=name)
+        if not names or any(candidate.kind in _STATIC_KINDS for candidate in plan.candidates.values()):
+            path = self.static_file(plan.rest)
+            if path is not None:
+                return FileAnswer(Reason.SERVED, static_path=path, name=plan.rest)
+        return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else plan.rest)
+
+    def static_file(self, rest: str) -> Path | None:
+        """Returns the regular file below the static root that ``rest`` names, there or in ``firmware/``; None for anything else."""
+        for candidate in (rest, f"firmware/{rest.rpartition('/')[2]}"):
+            try:
+                path = (self._static / candidate).resolve()
+                if rest and path.is_relative_to(self._static) and path.is_file() and not path.name.startswith("."):
+                    return path
+            except (OSError, ValueError, RuntimeError):
+                continue
+        return None
+
+    def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
+        # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.
+        return FileAnswer(reason, mac=mac, name=name, challenge=self._index.any_digest and mac is not None)
+
+
+def _any_name(plan: ParsedPath) -> str:
+    return next((candidate.name for candidate in plan.candidates.values()), plan.rest)

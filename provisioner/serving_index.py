@@ -1,0 +1,198 @@
+"""What a serving process knows by heart: every phone's record, the names of its files, and as many of their bytes as fit.
+
+Filled at start, then kept up to date from the index log: a change is seen within ``POLL_S`` seconds.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from provisioner.core.mac import Mac
+from provisioner.records import LiveFile, ServingRecord, SiteRecord
+from provisioner.store import Store
+
+log = logging.getLogger("provisioner.serving")
+
+POLL_S = 0.02
+_PEERS = 65_536
+
+
+class FileEntry:
+    """A live file: its facts always, its bytes while there is room."""
+
+    __slots__ = ("body", "content_type", "name", "sha256", "size")
+
+    def __init__(self, file: LiveFile) -> None:
+        self.name = file.name
+        self.sha256 = file.sha256
+        self.size = file.size
+        self.content_type = file.content_type
+        self.body: bytes | None = file.body
+
+
+class SiteRule:
+    """A site as serving needs it. Whether an address is trusted is remembered, for a bounded number of addresses."""
+
+    def __init__(self, record: SiteRecord) -> None:
+        self.access = record.access
+        self._networks = [ipaddress.ip_network(text) for text in record.trusted_networks]
+        self._verdicts: dict[str, bool] = {}
+
+    def trusts(self, peer: str) -> bool:
+        """Returns whether ``peer``, an address as text, is in one of the site's trusted networks."""
+        verdict = self._verdicts.get(peer)
+        if verdict is None:
+            if len(self._verdicts) >= _PEERS:
+                self._verdicts.clear()
+            verdict = self._verdicts[peer] = self._look(peer)
+        return verdict
+
+    def _look(self, peer: str) -> bool:
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped
+        return any(address.version == network.version and address in network for network in self._networks)
+
+
+class ServingIndex:
+    """The index of one serving process. Read without a lock by its one serving thread; replaced entry by entry by the refresher."""
+
+    def __init__(self, store: Store, cache_bytes: int) -> None:
+        self._store = store
+        self._cache_bytes = cache_bytes
+        self._cached: OrderedDict[tuple[Mac, str], int] = OrderedDict()
+        self._cached_bytes = 0
+        self._position = 0
+        self._lock = threading.Lock()
+        self.phones: dict[Mac, ServingRecord] = {}
+        self.files: dict[Mac, dict[str, FileEntry]] = {}
+        self.uploads: dict[Mac, frozenset[str]] = {}
+        self.sites: dict[str, SiteRule] = {}
+        self.any_digest = False
+
+    def load(self) -> None:
+        """Reads everything anew."""
+        with self._lock:
+            self._position = self._store.index_position()
+            self._load_sites()
+            self.uploads = _grouped(self._store.upload_names())
+            phones = {record.mac: record for record in self._store.serving_records()}
+            self._cached.clear()
+            self._cached_bytes = 0
+            files: dict[Mac, dict[str, FileEntry]] = {}
+            for file in self._store.live_files():
+                files.setdefault(file.mac, {})[file.name] = self._entry(file)
+            self.files, self.phones = files, phones
+
+    def refresh(self) -> int:
+        """Reads what changed since the last time; returns how many phones were read again."""
+        position, macs = self._store.index_changes(self._position)
+        if macs is None:
+            self.load()
+            return len(self.phones)
+        if macs:
+            with self._lock:
+                self._reload(macs)
+        self._position = position
+        return len(macs)
+
+    def body(self, mac: Mac, entry: FileEntry) -> bytes | None:
+        """Returns the bytes of a live file, from memory or by one indexed read; None where it was replaced in between."""
+        if entry.body is not None:
+            return entry.body
+        file = self._store.live_file(mac, entry.name)
+        if file is None or file.sha256 != entry.sha256:
+            return None
+        with self._lock:
+            self._keep(file, entry)
+        return file.body
+
+    def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
+        """Notes a success at the phone's own address: closes the first fetch and refuses older tokens. True where that is news."""
+        record = self.phones.get(mac)
+        if record is None or (record.first_success_at is not None and record.token_floor >= epoch):
+            return False
+        self.phones[mac] = ServingRecord(
+            record.mac, record.model, record.vendor, record.site, record.enabled, record.token_epoch, max(record.token_floor, epoch),
+            record.opened_at, record.first_success_at or at, record.live_hash,
+        )  # fmt: skip
+        return True
+
+    def follow(self, stop: threading.Event, beat: Callable[[], None]) -> None:
+        """Keeps the index up to date until ``stop``; survives a database that is away, and says so once."""
+        watcher = self._store.database.watcher()
+        away = False
+        while not stop.wait(POLL_S):
+            beat()
+            try:
+                if watcher.changed():
+                    self.refresh()
+                away = False
+            except Exception as error:  # noqa: BLE001 - a process loop: phones keep what is in memory whatever the database does
+                if not away:
+                    log.error("event=index_stale detail=%s", type(error).__name__)
+                away = True
+                time.sleep(0.5)
+        watcher.close()
+
+    def _reload(self, macs: Iterable[Mac]) -> None:
+        wanted = set(macs)
+        found = {record.mac: record for record in self._store.serving_records(wanted)}
+        files: dict[Mac, dict[str, FileEntry]] = {mac: {} for mac in wanted}
+        for file in self._store.live_files(wanted):
+            self._forget(file.mac, file.name)
+            files[file.mac][file.name] = self._entry(file)
+        uploads = _grouped((mac, record.name) for mac in wanted for record in self._store.uploads_of(mac))
+        for mac in wanted:
+            for name in self.files.get(mac, {}).keys() - files[mac].keys():
+                self._forget(mac, name)
+            if mac in found:
+                self.files[mac], self.phones[mac], self.uploads[mac] = files[mac], found[mac], uploads.get(mac, frozenset())
+            else:
+                for table in (self.files, self.phones, self.uploads):
+                    table.pop(mac, None)
+
+    def _load_sites(self) -> None:
+        self.sites = {record.name: SiteRule(record) for record in self._store.sites()}
+        self.any_digest = any(site.access == "digest" for site in self.sites.values())
+
+    def _entry(self, file: LiveFile) -> FileEntry:
+        entry = FileEntry(file)
+        self._keep(file, entry)
+        return entry
+
+    def _keep(self, file: LiveFile, entry: FileEntry) -> None:
+        if self._cached_bytes + file.size > self._cache_bytes:
+            self._make_room(file.size)
+        if file.size > self._cache_bytes:
+            entry.body = None
+            return
+        entry.body = file.body
+        self._cached[(file.mac, file.name)] = file.size
+        self._cached_bytes += file.size
+
+    def _make_room(self, size: int) -> None:
+        while self._cached and self._cached_bytes + size > self._cache_bytes:
+            (mac, name), freed = self._cached.popitem(last=False)
+            self._cached_bytes -= freed
+            entry = self.files.get(mac, {}).get(name)
+            if entry is not None:
+                entry.body = None
+
+    def _forget(self, mac: Mac, name: str) -> None:
+        self._cached_bytes -= self._cached.pop((mac, name), 0)
+
+
+def _grouped(pairs: Iterable[tuple[Mac, str]]) -> dict[Mac, frozenset[str]]:
+    grouped: dict[Mac, set[str]] = {}
+    for mac, name in pairs:
+        grouped.setdefault(mac, set()).add(name)
+    return {mac: frozenset(names) for mac, names in grouped.items()}

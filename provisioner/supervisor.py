@@ -1,0 +1,107 @@
+"""Runs every part as a process of its own, starts again what dies, and stops all of them together.
+
+The parts are forked from one parent that has imported everything and does nothing: they share that memory, and one that died
+is back in milliseconds.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+log = logging.getLogger("provisioner.supervisor")
+
+GRACE_S = 10.0
+QUICK_S = 5.0
+"""A part that lived less than this failed at start: it is tried again with growing pauses."""
+LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(slots=True)
+class Part:
+    """One process to keep running."""
+
+    name: str
+    run: Callable[[], None]
+    pid: int = 0
+    started_at: float = 0.0
+    failures: int = 0
+    start_at: float = field(default=0.0)
+
+
+class Supervisor:
+    """Keeps parts running. Single-threaded, so that forking is safe at any time."""
+
+    def __init__(self, parts: Mapping[str, Callable[[], None]]) -> None:
+        self._parts = [Part(name, run) for name, run in parts.items()]
+        self._stopping = False
+
+    def run(self) -> int:
+        """Runs until SIGTERM or SIGINT; returns 0, or 1 where a part could not be stopped in time."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        gc.collect()
+        gc.freeze()  # keeps the collector from touching, and so copying, the memory that the parts share
+        while not self._stopping:
+            for part in self._parts:
+                if not part.pid and time.monotonic() >= part.start_at:
+                    self._start(part)
+            self._reap()
+            time.sleep(0.05)
+        return self._end_all()
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _start(self, part: Part) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._child(part)
+        part.pid = pid
+        part.started_at = time.monotonic()
+        log.info("event=started part=%s pid=%d", part.name, pid)
+
+    def _child(self, part: Part) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        status = 1
+        try:
+            part.run()
+            status = 0
+        except KeyboardInterrupt:
+            status = 0
+        except Exception:
+            log.exception("event=part_failed part=%s", part.name)
+        finally:
+            os._exit(status)  # never back into the supervisor's loop
+
+    def _reap(self) -> None:
+        for part in self._parts:
+            if not part.pid or os.waitpid(part.pid, os.WNOHANG)[0] == 0:
+                continue
+            lived = time.monotonic() - part.started_at
+            part.failures = part.failures + 1 if lived < QUICK_S else 0
+            pause = min(LONGEST_PAUSE_S, 0.2 * 2**part.failures) if part.failures else 0.0
+            part.pid, part.start_at = 0, time.monotonic() + pause
+            if not self._stopping:
+                log.error("event=died part=%s lived_s=%.1f again_in_s=%.1f", part.name, lived, pause)
+
+    def _end_all(self) -> int:
+        for part in self._parts:
+            if part.pid:
+                os.kill(part.pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE_S
+        while any(part.pid for part in self._parts) and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.02)
+        late = [part for part in self._parts if part.pid]
+        for part in late:
+            log.error("event=killed part=%s", part.name)
+            os.kill(part.pid, signal.SIGKILL)
+            os.waitpid(part.pid, 0)
+        return 1 if late else 0

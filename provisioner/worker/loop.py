@@ -1,0 +1,132 @@
+"""The worker's loop: one for an installation, held by a lease."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import sqlalchemy as sa
+
+from pbx_sync.backend import Backend
+from pbx_sync.fake import FakePBX
+from provisioner.core.render import Renderer
+from provisioner.db import Database
+from provisioner.errors import ProvisionerError
+from provisioner.settings import Settings
+from provisioner.store import Store
+from provisioner.worker.promoting import Promoting, Waking
+from provisioner.worker.pushing import Observing, Pushing
+from provisioner.worker.rendering import Rendering
+
+log = logging.getLogger("provisioner.worker")
+
+POLL_S = 0.01
+IDLE_CHECK_S = 1.0
+_LEASE = 0x776F726B  # "work"
+
+
+def pbx_backend(settings: Settings) -> Backend | None:
+    """Returns the PBX that the settings choose; None for ``none``. Raises ``ProvisionerError`` for one that this version lacks."""
+    if settings.pbx == "none":
+        return None
+    if settings.pbx == "fake":
+        return FakePBX()
+    raise ProvisionerError(
+        f"PROVISIONER_PBX={settings.pbx}: this version has no Asterisk in it yet; use none (phones are served, your own PBX is set by hand) or fake"
+    )
+
+
+class Worker:
+    """Runs the steps until told to stop. ``backend`` None: files become live without a PBX being asked."""
+
+    def __init__(self, store: Store, renderer: Renderer, backend: Backend | None, clock: Callable[[], float] = time.time) -> None:
+        self.rendering = Rendering(store, renderer, clock)
+        self.promoting = Promoting(store, clock, has_pbx=backend is not None)
+        self.pushing = Pushing(store, backend, clock) if backend else None
+        self.waking = Waking(store, backend, clock) if backend else None
+        self.observing = Observing(store, backend, clock) if backend else None
+        self._store = store
+
+    def step(self) -> int:
+        """Does a bounded part of everything that is open; returns how much it was."""
+        done = self.rendering.step()
+        done += self.pushing.step() if self.pushing else 0
+        done += self.promoting.step()
+        done += self.waking.step() if self.waking else 0
+        done += self.observing.step() if self.observing else 0
+        return done
+
+    def drain(self, limit: int = 100_000) -> int:
+        """Steps until nothing is open; returns the sum. For commands and tests."""
+        total = 0
+        for _ in range(limit):
+            done = self.step()
+            total += done
+            if not done:
+                return total
+        raise ProvisionerError(f"the worker still had something to do after {limit} steps")
+
+    def run(self, stop: threading.Event, beat: Callable[[bool, str], None]) -> None:
+        """Steps whenever something was committed, and once a second besides, until ``stop``."""
+        self.rendering.start()
+        watcher = self._store.database.watcher()
+        next_check = 0.0
+        while not stop.is_set():
+            try:
+                if watcher.changed() or time.monotonic() >= next_check:
+                    next_check = time.monotonic() + IDLE_CHECK_S
+                    while self.step() and not stop.is_set():
+                        beat(True, "")
+                beat(
+                    self.pushing is None or self.pushing.is_up,
+                    "" if self.pushing is None or self.pushing.is_up else "the PBX does not answer",
+                )
+            except sa.exc.SQLAlchemyError as error:
+                log.error("event=database_away detail=%s", type(error).__name__)
+                beat(False, "the database does not answer")
+                stop.wait(1.0)
+            stop.wait(POLL_S)
+        watcher.close()
+
+
+class Lease:
+    """Holds the right to be the one worker: a file lock beside SQLite, an advisory lock in PostgreSQL. Gone with its process."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self._path = folder / "worker.lock"
+        self._file: IO[str] | None = None
+        self._connection: sa.Connection | None = None
+
+    def acquire(self) -> bool:
+        """Returns whether this process is the worker now."""
+        if self._database.is_sqlite:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("w")
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.close()
+                return False
+            file.write(str(os.getpid()))
+            file.flush()
+            self._file = file
+            return True
+        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEASE}).scalar():
+            self._connection = connection
+            return True
+        connection.close()
+        return False
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        if self._connection is not None:
+            self._connection.close()

@@ -1,0 +1,79 @@
+"""Extensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner.wiring import Installation
+from tests.api.conftest import MAC, Api, errors, reason
+
+
+def test_an_extension_is_made_with_a_secret_of_its_own_that_is_never_shown(admin: Api, installation: Installation) -> None:
+    answer = admin.post("/extensions", {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales"})
+    assert answer.status_code == 201
+    assert answer.headers["Location"] == "/api/v1/extensions/1001" and answer.headers["ETag"] == '"1"'
+    shown = {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales", "revision": 1}
+    assert answer.get_json() == shown == admin.get("/extensions/1001").get_json()
+    assert len(installation.store.extension_secret("1001") or "") == 20
+
+
+def test_a_number_with_marks_has_an_address(admin: Api) -> None:
+    answer = admin.post("/extensions", {"number": "*98#"})
+    assert admin.get(answer.headers["Location"]).get_json()["number"] == "*98#"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {"number": "this is needed"}),
+        ({"number": ""}, {"number": "1 to 32 digits or letters are needed, for example 1001"}),
+        ({"number": "1001\n"}, {"number": "line breaks and control characters are not possible here"}),
+        ({"number": "1" * 33}, {"number": "at most 32 characters are possible"}),
+        ({"number": 1001}, {"number": "a text is needed"}),
+        ({"number": "1", "email": "nobody"}, {"email": "this is not an e-mail address"}),
+        ({"number": "1", "display_name": "x" * 129}, {"display_name": "at most 128 characters are possible"}),
+        (
+            {"number": "1", "secret": "short"},
+            {"secret": "8 to 64 printable characters without blanks are needed (or leave it out: one is made)"},
+        ),
+        ({"number": "1", "revision": 7}, {"revision": "there is no such field"}),
+    ],
+)
+def test_each_mistake_is_named(admin: Api, body: dict, expected: dict) -> None:
+    answer = admin.post("/extensions", body)
+    assert answer.status_code == 422
+    assert errors(answer) == expected
+
+
+def test_an_extension_that_is_there_gets_409_and_one_that_is_not_404(admin: Api) -> None:
+    admin.post("/extensions", {"number": "1001"})
+    again = admin.post("/extensions", {"number": "1001"})
+    assert (again.status_code, reason(again), errors(again)) == (409, "already_exists", {"number": "extension 1001 exists already"})
+    for answer in (admin.get("/extensions/9"), admin.patch("/extensions/9", {}), admin.delete("/extensions/9")):
+        assert (answer.status_code, errors(answer)) == (404, {"number": "there is no extension 9"})
+
+
+def test_an_extension_is_changed_and_renders_its_phones_anew(admin: Api, phone: dict[str, Any]) -> None:
+    answer = admin.patch("/extensions/1001", {"display_name": "Alice B."}, headers={"If-Match": '"1"'})
+    assert answer.get_json()["display_name"] == "Alice B." and answer.headers["ETag"] == '"2"'
+    assert admin.get(f"/phones/{MAC}").get_json()["revision"] > phone["revision"]
+    stale = admin.patch("/extensions/1001", {"display_name": "Eve"}, headers={"If-Match": '"1"'})
+    assert (stale.status_code, reason(stale)) == (412, "changed_meanwhile")
+    assert admin.delete("/extensions/1001", headers={"If-Match": '"1"'}).status_code == 412
+    assert admin.get("/extensions/1001", headers={"If-None-Match": '"2"'}).status_code == 304
+
+
+def test_an_extension_on_a_line_is_not_deleted(admin: Api, phone: dict[str, Any]) -> None:
+    assert "is on a line of" in errors(admin.delete("/extensions/1001"))["number"]
+    admin.put(f"/phones/{MAC}/lines", [])
+    assert admin.delete("/extensions/1001").status_code == 204
+    assert admin.get("/extensions/1001").status_code == 404
+
+
+def test_extensions_are_searched(admin: Api) -> None:
+    for number, name in (("1001", "Alice"), ("1002", "Bob"), ("2001", "Alan")):
+        admin.post("/extensions", {"number": number, "display_name": name})
+    assert [item["number"] for item in admin.get("/extensions?search=al").get_json()["items"]] == ["1001", "2001"]
+    assert [item["number"] for item in admin.get("/extensions?search=100").get_json()["items"]] == ["1001", "1002"]

@@ -1,0 +1,98 @@
+"""Installations for tests: each one fresh, on SQLite, or on PostgreSQL where ``TEST_DATABASE_URL`` names a server.
+
+They use the toy catalogue, so that no test of ours hangs on a fact of a real vendor; ``catalogue_dir=...`` takes another one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from provisioner.core.render import Renderer
+from provisioner.settings import ROOT, load_settings
+from provisioner.wiring import Installation, open_installation
+
+TOY = Path(__file__).parent / "toy_catalogue"
+API_TOKEN = "settings-token-of-the-tests-0123456789"
+
+
+def toy_catalogue(folder: Path) -> Path:
+    """Returns a folder with the toy vendor and the real tables of settings and of other makers."""
+    if not folder.exists():
+        shutil.copytree(TOY, folder)
+        for name in ("settings.toml", "other_makers.toml"):
+            shutil.copy(ROOT / "phone_templates" / name, folder / name)
+    return folder
+
+
+def make_installation(tmp_path: Path, **settings: object) -> Installation:
+    """Returns an installation with a database of its own in ``tmp_path``; ``settings`` are ``PROVISIONER_*`` in small letters."""
+    given = {
+        "data_dir": tmp_path / "var",
+        "catalogue_dir": settings.get("catalogue_dir") or toy_catalogue(tmp_path / "catalogue"),
+        "public_host": "prov.example",
+        "phones_bind": "127.0.0.1:1",  # nothing answers there: readiness is tested with a listener of its own
+        "pbx": "fake",
+        "api_token": API_TOKEN,
+        **settings,
+    }
+    environ = {f"PROVISIONER_{name.upper()}": str(value) for name, value in given.items()}
+    return open_installation(load_settings(environ, file=tmp_path / "none.toml"), create=True)
+
+
+@contextmanager
+def fresh_installation(tmp_path: Path, **settings: object) -> Iterator[Installation]:
+    """As ``make_installation``, on the database that the environment asks for; it is gone afterwards."""
+    with _database_url() as url:
+        installation = make_installation(tmp_path, **({"database_url": url} if url else {}), **settings)
+        try:
+            yield installation
+        finally:
+            installation.database.dispose()
+
+
+def render_all(installation: Installation, *, live: bool = True) -> None:
+    """Renders what is to be rendered as the worker does, for tests that need files and have no worker."""
+    from provisioner.core.lockstep import files_hash
+    from provisioner.models import phone, rendered_file
+
+    renderer, state = Renderer(installation.catalogue), "live" if live else "next"
+    jobs = installation.store.render_jobs(installation.store.macs_to_render(500))
+    with installation.database.write() as connection:
+        for job in jobs:
+            mac, files = job.config.mac, renderer.phone_files(job.config)
+            connection.execute(rendered_file.delete().where(rendered_file.c.mac == mac, rendered_file.c.state == state))
+            for file in files:
+                sealed = installation.box.seal(file.body, f"file:{mac}:{file.name}")
+                row = {"mac": mac, "state": state, "name": file.name, "sha256": file.sha256, "size": len(file.body)}
+                connection.execute(rendered_file.insert().values(**row, content_type=file.content_type, body=sealed))
+            digest = files_hash(files)
+            hashes = {"wanted_hash": digest, **({"live_hash": digest, "live_at": installation.changes.clock()} if live else {})}
+            connection.execute(phone.update().where(phone.c.mac == mac).values(**hashes))
+
+
+@contextmanager
+def _database_url() -> Iterator[str]:
+    server = os.environ.get("TEST_DATABASE_URL", "")
+    if not server:
+        yield ""
+        return
+    base = sa.make_url(server).set(drivername="postgresql+psycopg")
+    name = f"test_{secrets.token_hex(6)}"
+    engine = sa.create_engine(base, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        try:
+            yield base.set(database=name).render_as_string(hide_password=False)
+        finally:
+            with engine.connect() as connection:
+                connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    finally:
+        engine.dispose()

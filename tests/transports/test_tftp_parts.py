@@ -1,0 +1,280 @@
+"""The parts of the TFTP server that need no socket: datagrams, block arithmetic, caches, timers, and the words of the warning."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tftpy.TftpPacketFactory import TftpPacketFactory
+
+from provisioner.transports import tftp_packets as packets
+from provisioner.transports import tftp_sockets as sockets
+from provisioner.transports.tftp_content import CutContent, OpenFiles, PacketCache, ReadyContent, TooManyFilesError
+from provisioner.transports.tftp_packets import MalformedRequestError, Terms, negotiate, parse_request
+from provisioner.transports.tftp_session import Asked, Session, SessionTable, TFTPLimits, Timers
+from provisioner.transports.tftp_sockets import Tid
+from tests.transports.tftp_client import pattern, rrq
+
+LIMITS = TFTPLimits()
+
+
+LONG = pattern(8 * 250_000)
+
+
+def session(body: bytes = LONG[:20_000], terms: Terms = Terms(), started: float = 100.0) -> Session:  # noqa: B008
+    asked = Asked(0.0, started, "x.cfg", "127.0.0.1", "GET")
+    content = CutContent(body, terms.blksize)
+    return Session(asked, b"", identified=(None, "", ""), content=content, terms=terms, limits=LIMITS)
+
+
+# -- datagrams -------------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=800))
+def test_a_request_is_read_or_malformed_and_nothing_else(tail: bytes) -> None:
+    try:
+        request = parse_request(packets.RRQ + tail)
+    except MalformedRequestError:
+        return
+    assert request.path
+    assert not request.path.startswith("/")
+    assert request.mode in {"octet", "netascii"}
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.text(max_size=12), st.text(max_size=12)))
+def test_negotiation_never_exceeds_our_limits(options: dict[str, str]) -> None:
+    terms = negotiate(options, max_blksize=1468, max_windowsize=32, max_timeout_s=10)
+    assert 8 <= terms.blksize <= 1468
+    assert 1 <= terms.windowsize <= 32
+    assert 0 <= terms.timeout_s <= 10
+
+
+@settings(deadline=None)
+@given(st.integers(8, 70_000), st.integers(1, 70_000), st.integers(0, 300), st.integers(0, 1 << 33))
+def test_the_oack_is_what_tftpy_reads_back(blksize: int, windowsize: int, timeout: int, size: int) -> None:
+    sent = {"blksize": str(blksize), "tsize": "0", "windowsize": str(windowsize), "timeout": str(timeout)}
+    terms = negotiate(sent, max_blksize=1468, max_windowsize=32, max_timeout_s=10)
+    expected = {"blksize": str(min(blksize, 1468)), "tsize": str(size), "windowsize": str(min(windowsize, 32))}
+    if 1 <= timeout <= 10:
+        expected["timeout"] = str(timeout)
+    assert TftpPacketFactory().parse(terms.oack(size)).options == expected
+
+
+def test_tftpy_and_we_read_the_same_request() -> None:
+    datagram = rrq("805ec0aabbcc.cfg", blksize=1428, tsize=0, grandstream_MODEL="GXP2170")
+    theirs = TftpPacketFactory().parse(datagram)
+    ours = parse_request(datagram)
+    assert (ours.path, ours.mode, ours.options) == (theirs.filename, theirs.mode, theirs.options)
+
+
+@pytest.mark.parametrize(("code", "text"), [(0, "Internal error"), (1, ""), (2, ""), (4, "")])
+def test_an_error_is_what_tftpy_reads_back(code: int, text: str) -> None:
+    theirs = TftpPacketFactory().parse(packets.error(code, text))
+    assert theirs.errorcode == code
+    assert theirs.errmsg == (text.encode() or theirs.errmsgs[code])
+
+
+@pytest.mark.parametrize(("text", "masked"), [("KeyError: 'p/tok/x'", "KeyError: 'p/***/x'"), ("http://h/p/tok", "http://h/p/***")])
+def test_tokens_are_masked_in_running_text(text: str, masked: str) -> None:
+    assert packets.masked_text(text) == masked
+
+
+# -- blocks and times ------------------------------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=3000), st.sampled_from([8, 100, 512]), st.integers(1, 32))
+def test_ready_and_cut_packets_are_the_same_bytes(body: bytes, blksize: int, window: int) -> None:
+    ready, cut = ReadyContent(body, blksize), CutContent(body, blksize)
+    assert ready.count == cut.count == len(body) // blksize + 1
+    for first in range(1, ready.count + 1, window):
+        last = min(first + window - 1, ready.count)
+        assert list(ready.packets(first, last)) == list(cut.packets(first, last))
+    assert b"".join(p[4:] for p in ready.packets(1, ready.count)) == body
+
+
+@settings(deadline=None)
+@given(st.integers(0, 200_000), st.integers(0, 65535), st.integers(1, 32))
+def test_only_an_ack_of_a_block_on_its_way_is_news(acked: int, number: int, window: int) -> None:
+    one = session(LONG, Terms(blksize=8, windowsize=window))
+    one.acked = acked
+    one.window(100.0)
+    on_their_way = {n & 0xFFFF: n for n in range(acked + 1, acked + window + 1)}
+    following = one.acknowledge(number, 100.1)
+    if number not in on_their_way:
+        assert following is None
+        assert one.acked == acked
+    else:
+        assert one.acked == on_their_way[number]
+        assert following is not None
+        assert struct.unpack("!HH", following[0][:4]) == (3, (one.acked + 1) & 0xFFFF)
+
+
+def test_the_pause_is_three_times_the_worst_round_trip_and_doubles() -> None:
+    one = session()
+    one.window(100.0)
+    assert one.deadline == pytest.approx(100.15)
+    one.acknowledge(1, 100.14)
+    assert one.deadline == pytest.approx(100.14 + 0.42)
+    assert one.resend_at_timeout(100.6)
+    one.window(100.6)
+    assert one.deadline == pytest.approx(100.6 + 0.84)
+    one.acknowledge(2, 102.0)  # of which of the two is unknown: the longer pause stays
+    assert one.deadline == pytest.approx(102.0 + 0.84)
+    one.acknowledge(3, 102.01)
+    assert one.deadline == pytest.approx(102.01 + 0.9 * 0.42)
+    for block in range(4, 20):  # and one stall is forgotten again
+        one.acknowledge(block, 102.01 + block / 100)
+    assert one.rto == pytest.approx(0.15)
+
+
+def test_a_link_slower_than_the_floor_soon_gets_everything_once() -> None:
+    one, now, resends = session(), 100.0, 0
+    one.window(now)
+    for block in range(1, 20):
+        answered = now + 0.4
+        while one.deadline < answered:
+            resends += 1
+            assert one.resend_at_timeout(one.deadline)
+            one.window(one.deadline)
+        now = answered
+        one.acknowledge(block, now)
+    assert resends <= 4
+
+
+def test_before_the_first_ack_patience_is_shorter() -> None:
+    one = session()
+    one.window(100.0)
+    assert [one.resend_at_timeout(100.0 + n) for n in range(5)] == [True] * 3 + [False] * 2
+    assert one.deadline == 105.0
+    assert one.is_given_up(105.0)
+    table, tid = SessionTable(LIMITS), Tid(None)  # type: ignore[arg-type]
+    table.add(one, tid, ("127.0.0.1", 5))
+    table.prove(one)
+    assert not one.is_given_up(119.9)
+    assert one.is_given_up(120.0)
+    table.remove(one)
+    assert (len(table), tid.sessions) == (0, {})
+
+
+def test_ended_transfers_do_not_pile_up_in_the_timers() -> None:
+    timers = Timers()
+    for _ in range(10_000):
+        one = session(b"")
+        one.deadline = 1e9
+        timers.add(one)
+        one.ended = True
+        timers.forget_one()
+    assert len(timers) <= 2001
+
+
+# -- caches and descriptors ------------------------------------------------------------------------------------------
+
+
+def test_packets_are_kept_from_the_second_request_on_and_within_the_bound() -> None:
+    cache = PacketCache(100_000)
+    assert isinstance(cache.content("a", b"x" * 1000, "octet", 512), CutContent)
+    ready = cache.content("a", b"x" * 1000, "octet", 512)
+    assert isinstance(ready, ReadyContent)
+    assert cache.content("a", b"x" * 1000, "octet", 512) is ready
+    for n in range(200):
+        for _ in range(2):
+            cache.content(str(n), b"y" * 5000, "octet", 512)
+        assert cache.held_bytes <= 100_000
+    assert isinstance(cache.content("a", b"x" * 1000, "octet", 512), CutContent)
+
+
+def test_bodies_without_a_hash_or_with_very_many_blocks_are_not_kept() -> None:
+    cache = PacketCache(1 << 30)
+    for _ in range(3):
+        assert isinstance(cache.content("", b"x", "octet", 512), CutContent)
+        assert isinstance(cache.content("a", b"x" * 20_000, "octet", 8), CutContent)
+    assert cache.held_bytes == 0
+
+
+@pytest.mark.parametrize("blksize", [8, 512, 1468, 30_000])
+@pytest.mark.parametrize("window", [1, 3, 32])
+def test_a_file_read_ahead_gives_the_bytes_of_the_file(tmp_path: Path, blksize: int, window: int) -> None:
+    (tmp_path / "a").write_bytes(LONG[:100_000])
+    content, expected = OpenFiles(1).content(tmp_path / "a", blksize), CutContent(LONG[:100_000], blksize)
+    for first in [*range(1, content.count + 1, window), max(1, content.count - 2), 2, 1]:
+        last = min(first + window - 1, content.count)
+        assert list(content.packets(first, last)) == list(expected.packets(first, last))
+    content.close()
+
+
+def test_open_files_are_shared_counted_and_closed(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(b"x")
+    files = OpenFiles(1)
+    first, second = files.content(tmp_path / "a", 512), files.content(tmp_path / "a", 1428)
+    assert len(files) == 1
+    with pytest.raises(TooManyFilesError):
+        files.content(tmp_path / "b", 512)
+    first.close()
+    assert second.packets(1, 1) == [b"\0\3\0\1x"]
+    second.close()
+    assert len(files) == 0
+
+
+# -- sockets ---------------------------------------------------------------------------------------------------------
+
+
+class Stingy:
+    """A socket whose system caps the receive buffer at 212992 bytes and allows no more by force."""
+
+    def __init__(self) -> None:
+        self.granted = 212_992
+
+    def setsockopt(self, _level: int, option: int, value: int) -> None:
+        if option == sockets._SO_RCVBUFFORCE:
+            raise PermissionError
+        self.granted = 2 * min(value, 212_992)
+
+    def getsockopt(self, _level: int, _option: int) -> int:
+        return self.granted
+
+
+def test_a_capped_receive_buffer_is_one_warning_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
+    stingy = Stingy()
+    sockets.grow_receive_buffer(stingy, 4 << 20)  # type: ignore[arg-type]
+    sockets.warn_if_capped(stingy, 4 << 20)  # type: ignore[arg-type]
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "granted_bytes=212992" in line
+    assert "requests_held=554" in line
+    assert "net.core.rmem_max=4194304" in line
+
+
+def test_an_uncapped_receive_buffer_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    stingy = Stingy()
+    sockets.grow_receive_buffer(stingy, 100_000)  # type: ignore[arg-type]
+    sockets.warn_if_capped(stingy, 100_000)  # type: ignore[arg-type]
+    assert caplog.records == []
+
+
+def test_a_request_to_a_broadcast_or_multicast_address_is_not_for_us() -> None:
+    listener = sockets.Listener("0.0.0.0", 0, 1 << 16)
+    try:
+        info = struct.pack("=I4s4s", 1, bytes([10, 0, 0, 5]), bytes([10, 0, 0, 255]))
+        with pytest.raises(sockets.NotForUsError):
+            listener._own_address([(0, 8, info)])
+        info = struct.pack("=I4s4s", 1, bytes([10, 0, 0, 5]), bytes([10, 0, 0, 5]))
+        assert listener._own_address([(0, 8, info)]) == ("10.0.0.5", 0)
+        with pytest.raises(sockets.NotForUsError):
+            listener._own_address([(41, 50, b"\xff\x02" + bytes(13) + b"\1" + struct.pack("=I", 2))])
+        local = b"\xfe\x80" + bytes(13) + b"\1" + struct.pack("=I", 2)
+        assert listener._own_address([(41, 50, local)]) == ("fe80::1", 0, 0, 2)
+        assert listener._own_address([]) == ("0.0.0.0", 0)
+    finally:
+        listener.sock.close()
+
+
+@pytest.mark.parametrize(("host", "peer"), [("10.1.2.3", "10.1.2.3"), ("::ffff:10.1.2.3", "10.1.2.3"), ("fe80::1%eth0", "fe80::1")])
+def test_the_peer_is_a_plain_address(host: str, peer: str) -> None:
+    assert sockets.peer_text((host, 5)) == peer
