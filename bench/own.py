@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -71,8 +72,11 @@ def key_marker(number: int) -> str:
 
 
 def forget_rendered(data_dir: Path) -> None:
-    """Drops every rendered body of a stopped server, so that its next start is cold (H7); raises NotPossibleError."""
-    raise NotPossibleError(f"there is no way yet to forget the rendered bodies in {data_dir.name}: phones are never served by rendering")
+    """Drops every rendered body of a stopped server, so that its next start is cold (H7)."""
+    with contextlib.closing(sqlite3.connect(data_dir / "provisioner.sqlite3")) as database:
+        database.execute("DELETE FROM rendered_file")
+        database.execute("UPDATE phone SET wanted_hash = NULL, live_hash = NULL, revision = revision + 1")
+        database.commit()
 
 
 def _environment(data_dir: Path, phones: int, admin: int, tftp: int | None, tftp_root: Path | None) -> dict[str, str]:
@@ -84,7 +88,6 @@ def _environment(data_dir: Path, phones: int, admin: int, tftp: int | None, tftp
         "PROVISIONER_TFTP_BIND": f"127.0.0.1:{tftp}" if tftp else "off",
         "PROVISIONER_PUBLIC_HOST": "127.0.0.1",
         "PROVISIONER_PBX": "none",
-        "PROVISIONER_DISCOVERY": "off",
         "PROVISIONER_API_TOKEN": TOKEN,
         "PROVISIONER_ADMIN_PASSWORD": TOKEN,
         "PROVISIONER_ACCESS": "open",  # The storm asks at the root, again and again; first-fetch would move the phones on.
@@ -119,7 +122,7 @@ def seed(data_dir: Path, phones: int) -> Plan:
     plan = storm_plan(phones)
     _write_csv(data_dir / "bench-phones.csv", plan.phones)
     _run(data_dir, "init")
-    _run(data_dir, "import", str(data_dir / "bench-phones.csv"))
+    _run(data_dir, "import", str(data_dir / "bench-phones.csv"), "--commit")
     return plan
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.types.string import StrDumperUnknown
 from sqlalchemy.engine import Connection, Engine
 
 _WRITE_LOCK = 0x70726F76  # "prov": the PostgreSQL advisory lock that writers take
@@ -25,7 +26,7 @@ class Database:
 
     def __init__(self, url: str, *, durable: bool = True) -> None:
         """``durable`` False is for observations: a power cut may take the last second of them, never the file."""
-        self.url = sa.make_url(url)
+        self.url = _with_driver(sa.make_url(url.replace("postgres://", "postgresql://", 1)))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url, durable) if self.is_sqlite else _postgres(self.url)
 
@@ -33,6 +34,8 @@ class Database:
     def read(self) -> Iterator[Connection]:
         """A connection for reading: one consistent snapshot."""
         with self.engine.connect() as connection:
+            if not self.is_sqlite:  # as SQLite does it: the statements of one read see the rows of one moment
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
@@ -62,19 +65,33 @@ class Watcher:
     """Tells whether another connection committed anything since the last call. Not for sharing between threads."""
 
     def __init__(self, database: Database) -> None:
-        self._connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        # data_version costs two microseconds and changes with any commit of another connection (SQLite, PRAGMA data_version).
-        self._query = sa.text("PRAGMA data_version" if database.is_sqlite else "SELECT last_value FROM index_log_id_seq")
+        self._engine = database.engine
+        # Both change with any commit of another connection, and neither reads a table: SQLite's data_version costs two microseconds.
+        # (The last value of a sequence would not do: it is seen before the row that it numbers, and a reader would come too early.)
+        self._query = sa.text("PRAGMA data_version" if database.is_sqlite else "SELECT CAST(pg_current_snapshot() AS text)")
+        self._connection: Connection | None = None
         self._seen: Any = None
+        self._connected()
 
     def changed(self) -> bool:
-        """True when something was committed since the last call; True at the first call."""
-        value = self._connection.execute(self._query).scalar()
+        """True when something was committed since the last call; True at the first call, and at the first after a lost connection."""
+        try:
+            value = self._connected().execute(self._query).scalar()
+        except sa.exc.SQLAlchemyError:
+            self.close()
+            raise
         seen, self._seen = self._seen, value
         return bool(value != seen)
 
     def close(self) -> None:
-        self._connection.close()
+        connection, self._connection, self._seen = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        return self._connection
 
 
 def _sqlite(url: sa.URL, durable: bool) -> Engine:
@@ -103,4 +120,21 @@ def _sqlite(url: sa.URL, durable: bool) -> Engine:
 
 
 def _postgres(url: sa.URL) -> Engine:
-    return sa.create_engine(url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED")
+    engine = sa.create_engine(url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED")
+
+    @sa.event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.adapters.register_dumper(str, _WithoutNUL)
+
+    return engine
+
+
+class _WithoutNUL(StrDumperUnknown):
+    """PostgreSQL has no NUL in texts, and a batch of observations must not fail because a stranger sent one. Looked for, it finds nothing."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+def _with_driver(url: sa.URL) -> sa.URL:
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url

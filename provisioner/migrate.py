@@ -17,7 +17,12 @@ logging.getLogger("alembic").setLevel(logging.WARNING)  # its INFO lines tell ho
 
 
 def upgrade(database: Database) -> None:
-    """Applies every migration that is missing, in one transaction; several processes may try at once."""
+    """Applies every migration that is missing, in one transaction; several processes may try at once.
+
+    Raises ``ProvisionerError`` where the database is of a newer version.
+    """
+    if is_current(database):
+        return  # without the write lock: a process may start while another writes for a while
     with database.write() as connection:
         config = _config()
         current = MigrationContext.configure(connection).get_current_revision()

@@ -90,7 +90,7 @@ phone = sa.Table(
     sa.Column("opened_at", sa.Float, nullable=False, comment="when the first fetch was opened"),
     sa.Column("first_success_at", sa.Float, comment="first success at its own address since then; closes the first fetch"),
     # Results.
-    sa.Column("wanted_hash", sa.String(64), index=True, comment="hash of the files it should have; NULL: to be rendered"),
+    sa.Column("wanted_hash", sa.String(64), comment="hash of the files it should have; NULL: to be rendered"),
     sa.Column("live_hash", sa.String(64), comment="hash of the files that it is served"),
     sa.Column("live_at", sa.Float),
     sa.Column("notified_at", sa.Float),
@@ -208,6 +208,23 @@ upload = sa.Table(
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="sealed under upload:<mac>:<name>"),
 )
+
+# What is open, as the worker asks for it on every step: each condition is an index that holds only the rows it is true for, so that a
+# step costs what is open and not what is there. Constants are written out: an index is of no use to a condition with a parameter in it.
+_NO_ERROR = phone.c.error == sa.literal_column("''")
+TO_RENDER = sa.and_(phone.c.wanted_hash.is_(None), _NO_ERROR)
+TO_PROMOTE = sa.and_(phone.c.wanted_hash.is_not(None), phone.c.wanted_hash.is_distinct_from(phone.c.live_hash), _NO_ERROR)
+TO_WAKE = sa.and_(phone.c.live_at.is_not(None), phone.c.notified_at.is_(None))
+HELD = phone.c.error != sa.literal_column("''")
+BEHIND = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
+for _name, _column, _open in (
+    ("ix_phone_to_render", phone.c.mac, TO_RENDER),
+    ("ix_phone_to_promote", phone.c.mac, TO_PROMOTE),
+    ("ix_phone_to_wake", phone.c.live_at, TO_WAKE),
+    ("ix_phone_held", phone.c.mac, HELD),
+    ("ix_extension_behind", extension.c.number, BEHIND),
+):
+    sa.Index(_name, _column, sqlite_where=_open, postgresql_where=_open)
 
 api_token = sa.Table(
     "api_token",

@@ -8,10 +8,12 @@ of the database alone opens nothing.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
 import secrets as _random
+import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -47,7 +49,7 @@ class SecretBox:
         """Returns what was sealed under ``label``. Raises ``SecretError`` where the key or the label is another."""
         try:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], label.encode())
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold even the nonce
             raise SecretError(f"{KEY_FILE} does not fit this database: restore the one that belongs to it") from error
 
     def token(self, mac: Mac, epoch: int) -> str:
@@ -66,22 +68,30 @@ def load_secret_box(data_dir: Path, *, create: bool) -> SecretBox:
     path = data_dir / KEY_FILE
     if create and not path.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.urandom(32))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(partial, path)  # fails where another process was first: its key holds
-        except FileExistsError:
-            pass
-        finally:
-            partial.unlink()
+        _make_key(path)
     try:
         return SecretBox(path.read_bytes())
     except OSError as error:
         raise SecretError(f"{path} cannot be read ({error.strerror}); run 'provisioner init' or restore it from the backup") from error
+
+
+def _make_key(path: Path) -> None:
+    """Makes the key whole or not at all, readable by its owner alone; where another process is first, that one's key holds."""
+    descriptor, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600, and a name that nobody else has
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # a key that is gone after a power cut opens nothing that was sealed with it before
+        finally:
+            os.close(folder)
+    finally:
+        Path(partial).unlink()
 
 
 def new_sip_secret() -> str:

@@ -17,7 +17,7 @@ from provisioner.core.catalogue import Catalogue, parse_user_agent
 from provisioner.core.identify import Candidate, ParsedPath, conflict_of, parse_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
-from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile, UserAgent
+from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
 from provisioner.records import ServingRecord
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex
@@ -25,7 +25,9 @@ from provisioner.store import Store
 
 PLANS = 32_768
 """Parsed paths kept: names with a MAC in them are chosen by strangers, so the memory for them is bounded and then dropped whole."""
-AGENTS = 4_096
+EVIDENCE = 32_768
+"""Verdicts on User-Agents kept, for the same reason and in the same way."""
+TOKENS = 65_536
 _STATIC_KINDS = frozenset({"firmware", "resource"})
 
 
@@ -71,7 +73,8 @@ class Server:
         self._clock = clock
         self._shared: dict[str, RenderedFile] = {file.name: file for file in renderer.shared_files()}
         self._plans: dict[str, ParsedPath] = {}
-        self._agents: dict[str, UserAgent | None] = {}
+        self._evidence: dict[tuple[str, Mac, str], tuple[bool, str]] = {}
+        self._tokens: dict[tuple[Mac, int], str] = {}
 
     def answer(self, request: FileRequest) -> FileAnswer:
         """Returns what to send. Raises nothing that a request could cause."""
@@ -120,36 +123,45 @@ class Server:
 
     def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> tuple[Reason, int]:
         site = self._index.sites[record.site]
-        agent = self._agent(request.user_agent)
-        epoch = self._epoch(plan.token, record)
+        looks_like_vendor, conflict = self._verdict(request.user_agent, record)
+        epoch = self._epoch(plan.token, record) if plan.token is not None else 0
         token: Credentials = "none" if plan.token is None else "good" if epoch else "bad"
         digest = site.access == "digest" and token == "none" and request.authorization != ""
         proof = Proof(
             token=token,
             trusted_network=token == "none" and site.trusts(request.peer),
             credentials=self._check_credentials(request, record.mac) if digest else "none",
-            looks_like_vendor=request.transport == "tftp" or (agent is not None and agent.vendor == record.vendor),
-            conflict=conflict_of(self._catalogue, record.mac, record.model, agent) if agent is not None else "",
+            looks_like_vendor=looks_like_vendor or request.transport == "tftp",
+            conflict=conflict,
         )
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
         return decide(standing, proof, now=self._clock(), first_fetch_s=self._first_fetch_s), epoch
 
-    def _epoch(self, token: str | None, record: ServingRecord) -> int:
+    def _epoch(self, token: str, record: ServingRecord) -> int:
         """Returns the epoch whose token this is, among those still accepted; 0 for none."""
-        if token is None:
-            return 0
         for epoch in range(record.token_epoch, record.token_floor - 1, -1):
-            if hmac.compare_digest(token, self._box.token(record.mac, epoch)):
+            expected = self._tokens.get((record.mac, epoch)) or self._token(record.mac, epoch)
+            if hmac.compare_digest(token, expected):
                 return epoch
         return 0
 
-    def _agent(self, text: str) -> UserAgent | None:
-        if text in self._agents:
-            return self._agents[text]
-        if len(self._agents) >= AGENTS:
-            self._agents.clear()
-        agent = self._agents[text] = parse_user_agent(self._catalogue, text)
-        return agent
+    def _token(self, mac: Mac, epoch: int) -> str:
+        if len(self._tokens) >= TOKENS:
+            self._tokens.clear()
+        token = self._tokens[mac, epoch] = self._box.token(mac, epoch)
+        return token
+
+    def _verdict(self, user_agent: str, record: ServingRecord) -> tuple[bool, str]:
+        """Returns whether the User-Agent is that of the listed vendor's phones, and in words what contradicts the record."""
+        key = (user_agent, record.mac, record.model)
+        verdict = self._evidence.get(key)
+        if verdict is None:
+            if len(self._evidence) >= EVIDENCE:
+                self._evidence.clear()
+            agent = parse_user_agent(self._catalogue, user_agent)
+            conflict = conflict_of(self._catalogue, record.mac, record.model, agent)
+            verdict = self._evidence[key] = (agent is not None and agent.vendor == record.vendor, conflict)
+        return verdict
 
     def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int) -> FileAnswer:
         mac, name = record.mac, candidate.name

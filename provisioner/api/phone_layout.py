@@ -29,6 +29,10 @@ class SettingsBody(Schema):
     class Meta:
         unknown = INCLUDE
 
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """Returns the settings as they are: their names are the catalogue's, not fields of this schema."""
+        return dict(obj)
+
 
 @noun.route("/phones/<string:mac>/lines")
 class Lines(MethodView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from provisioner.commands.output import note
 from provisioner.commands.session import Session, pass_session
 
 if TYPE_CHECKING:
+    from provisioner.settings import Settings
     from provisioner.wiring import Installation
 
 
@@ -30,10 +32,8 @@ def init(session: Session, print_token: bool) -> None:
 
     settings = session.settings
     key = settings.data_dir / KEY_FILE
-    had = {"data folder": settings.data_dir.is_dir(), "secret key": key.exists()}
+    had = {"data folder": settings.data_dir.is_dir(), "secret key": key.exists(), "database": has_tables(settings)}
     installation = open_installation(settings, create=True)
-    # Told by its rows, not by its file: on PostgreSQL there is no file to look at.
-    had["database"] = bool(installation.store.changes(limit=1) or installation.store.api_tokens())
     shown = installation.database.url.render_as_string(hide_password=True)
     where = {
         "data folder": settings.data_dir,
@@ -46,6 +46,22 @@ def init(session: Session, print_token: bool) -> None:
         click.echo("Without the secret key the database cannot be read: keep a copy of both ('provisioner backup').")
     _token(session, installation, print_token)
     installation.database.dispose()
+
+
+def has_tables(settings: Settings) -> bool:
+    """Returns whether the database is there and has tables; makes neither."""
+    import sqlalchemy as sa
+
+    from provisioner.db import Database
+
+    url = sa.make_url(settings.database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return False
+    database = Database(settings.database)
+    try:
+        return sa.inspect(database.engine).has_table("alembic_version")
+    finally:
+        database.dispose()
 
 
 def _token(session: Session, installation: Installation, print_token: bool) -> None:

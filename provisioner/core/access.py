@@ -5,17 +5,15 @@ Pure: the clock, the network test and the credentials' verdict come in as argume
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from provisioner.core.values import Reason
 
 Credentials = Literal["none", "good", "bad"]
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What a request brings along."""
+class Proof(NamedTuple):
+    """What a request brings along. A tuple, for one is made for every request of a storm."""
 
     token: Credentials = "none"
     """Whether the path carried a capability token, and whether it is this phone's."""
@@ -28,8 +26,7 @@ class Proof:
     """In words, what contradicts the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What the record says of the phone. Times in seconds since the epoch."""
 
     enabled: bool

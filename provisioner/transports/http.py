@@ -97,7 +97,9 @@ _BODIES = {
 
 def masked_path(path: str) -> str:
     """Returns the path with its capability token hidden."""
-    return f"p/***/{path[27:]}" if path.startswith("p/") and path[26:27] == "/" else "p/***" if path.startswith("p/") else path
+    if not path.startswith("p/"):
+        return path
+    return f"p/***/{path[27:]}" if path[26:27] == "/" else "p/***"
 
 
 def cache_control(answer: FileAnswer) -> str:

@@ -84,8 +84,6 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
 
-    # -- life --------------------------------------------------------------------------------------------------------
-
     def bind(self, host: str, port: int) -> int:
         """Returns the port bound on ``host``, an IPv4 or IPv6 address; port 0 takes any free one, ``::`` takes IPv4 as well.
 
@@ -152,8 +150,6 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _abort_all(self) -> None:
         while self.sessions:
             self._finish(next(iter(self.sessions)), Reason.ABORTED)
-
-    # -- the loop ----------------------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         """Waits for datagrams or the next time-out, and handles what there is."""
@@ -227,8 +223,6 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         for session in self._timers.due(now):
             self._faulty = session
             self._on_timeout(session, now)
-
-    # -- requests ----------------------------------------------------------------------------------------------------
 
     def _on_request(self, datagram: bytes, client: Address, pool: TidPool) -> None:
         if datagram[:2] not in {packets.RRQ, packets.WRQ}:
@@ -330,8 +324,6 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         else:
             self._send_once(pool.tids[0], datagram, client)
         self._record(asked, answer.reason, identified(answer), 0)
-
-    # -- transfers ---------------------------------------------------------------------------------------------------
 
     def _begin(self, session: Session, tid: Tid, client: Address) -> None:
         self.sessions.add(session, tid, client)

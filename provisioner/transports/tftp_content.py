@@ -199,8 +199,8 @@ class OpenFiles:
 class FileContent:
     """Blocks of a static file, read as they go: memory stays flat whatever the size of the firmware.
 
-    A little is read ahead, once the client has shown that it exists: with one read per block, lock-step was 0.8 times as fast as
-    tftpd-hpa. What was read stays right when the file changes afterwards; the next read notices.
+    A little is read ahead, once the client has shown that it exists, to save two system calls for most blocks. What was read stays right
+    when the file changes afterwards; the next read notices.
     """
 
     _AHEAD_BYTES = 16 << 10

@@ -134,10 +134,12 @@ class Session:
         step = (block - acked) & 0xFFFF
         if not 0 < step <= self.sent - acked:
             return None
-        # After a resend nobody knows which datagram was answered, so the longer wait stays until a round trip is clean (Karn): else a
-        # phone behind a link slower than the floor would get everything twice.
+        # After a resend nobody knows which datagram was answered, so a longer wait stays until a round trip is clean (Karn): else a
+        # phone behind a link slower than the floor would get everything twice. A quick answer speaks for a loss: back to one doubling.
         if self.resends:
             self.resends = 0
+            if 3 * (now - self.sent_at) <= self.rto:
+                self.backoff = 1
         else:
             self.backoff = 0
             measured = 3 * (now - self.sent_at)
@@ -148,8 +150,13 @@ class Session:
         return self.window(now) if acked != self._count else ()
 
     def _measure(self, measured: float) -> None:
-        """Takes over a longer wait at once and a shorter one bit by bit: one stall must not slow the repair of every later loss."""
-        self.rto = min(max(measured, 0.9 * self.rto, self.limits.rto_floor_s), self.limits.rto_ceiling_s)
+        """Moves the wait towards ``measured``, at most to the double and at least to four fifths of what it was.
+
+        Doubled only, because an ACK may be the client's own repetition after a second, which is no round trip; shortened again, because
+        one stall must not slow the repair of every later loss.
+        """
+        longest = min(2 * self.rto, self.limits.rto_ceiling_s)
+        self.rto = min(max(measured, 0.8 * self.rto, self.limits.rto_floor_s), longest)
 
     def resend_at_timeout(self, now: float) -> bool:
         """Returns True where the window should go again now; False where there is only the end of patience left to wait for."""

@@ -22,10 +22,9 @@ PROGRAM = [sys.executable, "-m", "provisioner"]
 HELP_BUDGET_S = 0.150
 
 
-def run(cli: Cli, *args: str, **more: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*PROGRAM, *args], env={**os.environ, **cli.env}, cwd=cli.folder, capture_output=True, text=True, timeout=60, **more
-    )
+def run(cli: Cli, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, **cli.env}
+    return subprocess.run([*PROGRAM, *args], env=environ, cwd=cli.folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 def every_command() -> list[tuple[str, click.Command]]:
@@ -58,7 +57,7 @@ def test_help_lists_every_command_without_loading_one(bare: Cli) -> None:
 def test_help_comes_quickly(bare: Cli) -> None:
     def took() -> float:
         start = time.perf_counter()
-        run(bare, "--help", check=True)
+        assert run(bare, "--help").returncode == 0
         return time.perf_counter() - start
 
     took()

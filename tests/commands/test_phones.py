@@ -178,7 +178,7 @@ def test_tables_align_with_wide_and_combining_letters(capsys: pytest.CaptureFixt
     print_table(["NAME", "N"], [("Nguye\u0302\u0303n", 1), ("\u7530\u4e2d", 22), (Mac("02acde000001"), None)], right=["N"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "NAME                N"
-    assert lines[1] == "Nguye\u0302\u0303n" + " " * 12 + " 1"
+    assert lines[1] == "Nguye\u0302\u0303n" + " " * 13 + " 1"
     assert lines[2] == "\u7530\u4e2d" + " " * 13 + "  22"
     assert lines[3] == "02:ac:de:00:00:01   -"
 

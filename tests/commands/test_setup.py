@@ -20,6 +20,7 @@ def test_init_says_what_it_made_and_shows_the_token_once(bare: Cli) -> None:
 
 def test_init_makes_no_token_where_one_is_fixed_from_outside(bare: Cli) -> None:
     bare("init", env={"PROVISIONER_API_TOKEN": "x" * 30})
+    assert bare("init", env={"PROVISIONER_API_TOKEN": "x" * 30}).stdout.count("was there already") == 3
     assert bare.json("token", "list") == []
 
 

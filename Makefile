@@ -1,0 +1,129 @@
+# One command for each thing that people do here. "make help" lists them.
+# Works with GNU make 4.3 and any /bin/sh. Packages come from wherever this machine's pip is set up to look.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PYTHONS := python3.11 python3.12 python3.13 python3.14 python3
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The test run as a whole takes minutes; one test that hangs must not take for ever.
+PYTEST_OPTIONS ?= --timeout=300
+# "program:Debian package": what real-client tests run, and what the benchmarks run besides.
+TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql
+BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base
+
+# Which PBX "make run" keeps in lockstep. Given on the command line or as PROVISIONER_PBX it goes to the program as it is.
+ifdef PBX
+RUN_PBX := $(PBX)
+else ifdef PROVISIONER_PBX
+RUN_PBX := $(PROVISIONER_PBX)
+else
+RUN_PBX :=
+endif
+
+.PHONY: help run test check bench docs clean format tools-test tools-bench
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed-run ## Set everything up and serve. PBX=none leaves the PBX out. PROVISIONER_* go to the program.
+	@set -e; pbx='$(RUN_PBX)'; \
+	if [ -z "$$pbx" ]; then \
+	  if grep -qs '^ *\(PROVISIONER_\)\{0,1\}PBX *=' provisioner.toml; then :; else \
+	    echo "This version has no Asterisk in it yet: it goes on without a PBX, as 'make run PBX=none' does." >&2; pbx=none; \
+	  fi; \
+	fi; \
+	if [ -n "$$pbx" ]; then PROVISIONER_PBX="$$pbx"; export PROVISIONER_PBX; fi; \
+	$(BIN)/provisioner init; \
+	$(BIN)/provisioner doctor > $(VENV)/doctor.txt || true; \
+	awk '/^(WARN|FAIL)/ {print; told = 1; next} told && /^ *->/ {print} {told = 0}' $(VENV)/doctor.txt >&2; \
+	if grep -q '^FAIL  port' $(VENV)/doctor.txt; then \
+	  echo "The server was not started: a port that it needs is taken or not allowed, see above." >&2; exit 1; \
+	fi; \
+	exec $(BIN)/provisioner serve
+
+test: $(VENV)/installed-test tools-test ## Set everything up and run every test.
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+check: $(VENV)/installed-test ## Check format, style, types, catalogue, architecture and documentation.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/provisioner check
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/arch
+
+format: $(VENV)/installed-test ## Put the code into its format.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/installed-run tools-bench ## Play boot storms against this server and its peers; half an hour or more.
+	$(BIN)/python -m bench
+
+docs: $(VENV)/installed-run ## Write docs/reference/ anew from the code.
+	$(BIN)/python docs/generate.py
+
+clean: ## Take away what was built. The data folder (var/) stays.
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage bench/build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- Set-up -----------------------------------------------------------------------------------------------------------------
+
+# Both stamps are newer than pyproject.toml as long as it does not change; then pip brings the environment up to date.
+$(VENV)/installed-run: pyproject.toml
+	@$(MAKE) --no-print-directory $(BIN)/python
+	@echo "Installing the server into $(VENV) ..." >&2
+	@$(PIP) install --editable . || { echo "pip could not install the server: see above. Does this machine reach its package index?" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/installed-test: pyproject.toml
+	@$(MAKE) --no-print-directory $(BIN)/python
+	@echo "Installing the server, its tests and its linters into $(VENV) ..." >&2
+	@$(PIP) install --editable '.[test,lint]' || { echo "pip could not install the tests: see above. Does this machine reach its package index?" >&2; exit 1; }
+	@touch $@ $(VENV)/installed-run
+
+$(BIN)/python:
+	@set -e; \
+	for name in $(PYTHONS); do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; \
+	done; \
+	if [ -z "$${python:-}" ]; then \
+	  echo "Python 3.11 or later is missing. On Debian 12, Ubuntu 24.04 or later: apt-get install python3 python3-venv" >&2; exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing python3-venv ..." >&2; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-venv >/dev/null; \
+	  else \
+	    echo "Python's venv is missing. As root: apt-get install python3-venv" >&2; exit 1; \
+	  fi; \
+	fi; \
+	$$python -m venv $(VENV)
+
+# $(call install-tools,pairs,what is left out without them)
+define install-tools
+set -e; PATH="$$PATH:/usr/sbin:$$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -n 1)"; \
+missing=; programs=; \
+for pair in $(1); do \
+  command -v "$${pair%%:*}" >/dev/null || { missing="$$missing $${pair#*:}"; programs="$$programs $${pair%%:*}"; }; \
+done; \
+[ -n "$$missing" ] || exit 0; \
+if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+  echo "Installing$$missing ..." >&2; \
+  DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+  apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || \
+  { apt-get update -qq >/dev/null 2>&1 && apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1; } || \
+  echo "apt-get could not install$$missing. $(2)" >&2; \
+else \
+  echo "Missing programs:$$programs. As root: apt-get install$$missing. $(2)" >&2; \
+fi
+endef
+
+tools-test:
+	@$(call install-tools,$(TEST_TOOLS),Tests that need them fail and name them.)
+
+tools-bench:
+	@$(call install-tools,$(BENCH_TOOLS),Scenarios that need them are skipped.)
