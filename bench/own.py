@@ -97,11 +97,21 @@ def _environment(data_dir: Path, phones: int, admin: int, tftp: int | None, tftp
     return env
 
 
+def _ports(data_dir: Path) -> tuple[int, int, int]:
+    """Returns the ports of an installation, chosen once: its address stands in every phone's files, so another port renders all anew."""
+    path = data_dir / "bench-ports.json"
+    if not path.exists():
+        path.write_text(json.dumps([free_port(), free_port(), free_port(socket.SOCK_DGRAM)]))
+    phones, admin, tftp = json.loads(path.read_text())
+    return phones, admin, tftp
+
+
 # ---- Seeding ------------------------------------------------------------------------
 
 
 def _run(data_dir: Path, *words: str) -> None:
-    env = _environment(data_dir, free_port(), free_port(), None, None)
+    phones, admin, _ = _ports(data_dir)
+    env = _environment(data_dir, phones, admin, None, None)
     done = subprocess.run([command(), *words], env=env, capture_output=True, text=True, timeout=SEED_S, check=False)
     if done.returncode != 0:
         raise ServerError(
@@ -154,8 +164,8 @@ def _status(port: int, path: str) -> int:
 @contextlib.contextmanager
 def start(data_dir: Path, *, core: int | None = None, tftp: bool = False, tftp_root: Path | None = None) -> Iterator[Own]:
     """Runs `provisioner serve` on the data folder while the `with` body runs; ready means /readyz says 200."""
-    phones, admin = free_port(), free_port()
-    tftp_port = free_port(socket.SOCK_DGRAM) if tftp else None
+    phones, admin, datagrams = _ports(data_dir)
+    tftp_port = datagrams if tftp else None
     began = time.monotonic()
     with launched(
         "provisioner",

@@ -31,7 +31,7 @@ SEQUENCES: dict[str, tuple[str, tuple[tuple[str, int], ...]]] = {
             ("{mac}-phone.cfg", 404),
             ("{mac}-web.cfg", 404),
             ("000000000000-license.cfg", 404),
-            ("{mac}-directory.xml", 404),
+            ("{mac}-directory.xml", 200),
         ),
     ),
 }

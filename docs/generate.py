@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -67,7 +68,7 @@ def attribute_docs(module: ModuleType) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in ast.parse(inspect.getsource(module)).body:
         body = node.body if isinstance(node, ast.ClassDef) else []
-        for before, after in zip(body, body[1:], strict=False):
+        for before, after in pairwise(body):
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
                 targets = before.targets if isinstance(before, ast.Assign) else [getattr(before, "target", None)]
                 for target in targets:
@@ -93,7 +94,7 @@ def fields_table(kind: type, docs: Mapping[str, str]) -> str:
 def settings() -> str:
     from provisioner.settings import FILE, PREFIX, SETTINGS
 
-    rows = [(code(PREFIX + row.name), code(_portable(row.default)) or "empty", row.help + (f" Unit: {row.unit}." if row.unit else ""))
+    rows = [(code(PREFIX + row.name), code(_portable(row.default)) or "empty", row.help + _choices_of(row) + (f" Unit: {row.unit}." if row.unit else ""))
             for row in SETTINGS]  # fmt: skip
     return (
         "# Settings of the server\n\n"
@@ -102,6 +103,11 @@ def settings() -> str:
         "A value that cannot be used, or a name that is not here, stops the start; every mistake is listed at once.\n\n"
         + table(["name", "default", "meaning"], rows)
     )
+
+
+def _choices_of(row: Any) -> str:
+    choices = inspect.getclosurevars(row.parse).nonlocals.get("choices", ())
+    return f" One of {', '.join(code(choice) for choice in choices)}." if choices else ""
 
 
 def _portable(text: str) -> str:
@@ -156,7 +162,9 @@ def reasons() -> str:
 
 
 def _status(reason: Any, statuses: Mapping[Any, int]) -> str:
-    return "-" if reason.value == "aborted" else str(statuses.get(reason, "404 or 401"))
+    if reason.value == "aborted":
+        return "-"
+    return str(statuses.get(reason, "404" if reason.value in {"no_such_file", "unknown_name"} else "404 or 401"))
 
 
 def _tftp(reason: Any, tftp: ModuleType, wire: Mapping[bytes, str]) -> str:

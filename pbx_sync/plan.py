@@ -13,7 +13,11 @@ GUARD_FROM = 10
 
 
 class TooMuchChange(Exception):
-    """The plan touches too large a part of the PBX to be applied unasked."""
+    """The plan touches too large a part of the PBX to be applied unasked: ``touched`` objects."""
+
+    def __init__(self, message: str, touched: int) -> None:
+        self.touched = touched
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +54,5 @@ def guard(plan: Plan, owned: int, *, confirmed: bool) -> None:
     """Raises ``TooMuchChange`` where the plan changes or deletes more than the share of ``owned`` objects that goes unasked."""
     touched = len(plan.update) + len(plan.delete)
     if not confirmed and owned >= GUARD_FROM and touched > owned * GUARD_SHARE:
-        raise TooMuchChange(f"{touched} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it")
+        message = f"{touched} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it"
+        raise TooMuchChange(message, touched)

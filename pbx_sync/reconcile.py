@@ -12,7 +12,11 @@ from pbx_sync.state import State
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a reconciliation proved. ``verified`` holds the hash of every number as it was read back, None where it is gone."""
+    """What a reconciliation proved.
+
+    ``verified`` holds the hash of every number as it was read back, None where it is gone; ``refused`` why a number is not as it should
+    be: the PBX said so, or it said nothing and reads back otherwise.
+    """
 
     plan: Plan
     verified: Mapping[str, str | None]
@@ -37,4 +41,18 @@ def reconcile(
     refused = backend.apply(plan)
     touched = {*(endpoint.number for endpoint in (*plan.create, *plan.update)), *plan.delete}
     after = {number: endpoint for number, endpoint in actual.items() if number not in touched} | dict(backend.read(touched))
-    return Outcome(plan, {number: after[number].hash if number in after else None for number in {*concerned, *touched}}, refused)
+    verified = {number: after[number].hash if number in after else None for number in {*concerned, *touched}}
+    return Outcome(plan, verified, {**_unproven(plan, after), **refused})
+
+
+def _unproven(plan: Plan, after: State) -> dict[str, str]:
+    """Returns number -> what is wrong, for whatever was to be done and is not. Otherwise it would be done again without end."""
+    changed = (endpoint.number for endpoint in (*plan.create, *plan.update) if after.get(endpoint.number) != endpoint)
+    kept = (number for number in plan.delete if number in after)
+    return {
+        **{
+            number: "the PBX took it and reads back something else" if number in after else "the PBX took it and has it not"
+            for number in changed
+        },
+        **dict.fromkeys(kept, "the PBX was told to delete it and still has it"),
+    }

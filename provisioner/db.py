@@ -35,7 +35,7 @@ class Database:
         """A connection for reading: one consistent snapshot."""
         with self.engine.connect() as connection:
             if not self.is_sqlite:  # as SQLite does it: the statements of one read see the rows of one moment
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
@@ -47,7 +47,7 @@ class Database:
         """
         with self.engine.connect() as connection:
             if self.is_sqlite:
-                connection = connection.execution_options(immediate=True)
+                connection.execution_options(immediate=True)
             with connection.begin():
                 if not self.is_sqlite:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK})

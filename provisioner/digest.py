@@ -6,7 +6,6 @@ The user is the phone's MAC, the password its own, derived from the installation
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -49,11 +48,11 @@ class PhoneCredentials:
     def _basic(self, encoded: str, mac: Mac) -> Credentials:
         try:
             user, _, password = base64.b64decode(encoded, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, characters beyond ASCII, or no UTF-8 inside
             return "bad"
         # Both are compared whatever the first says, so that the time tells neither.
-        same_user = hmac.compare_digest((try_parse(user) or user).encode(), mac.encode())
-        same_password = hmac.compare_digest(password.encode(), self._password(mac).encode())
+        same_user = hmac.compare_digest(_bytes(try_parse(user) or user), _bytes(mac))
+        same_password = hmac.compare_digest(_bytes(password), _bytes(self._password(mac)))
         return "good" if same_user and same_password else "bad"
 
     def _digest(self, text: str, request: FileRequest, mac: Mac) -> Credentials:
@@ -66,7 +65,7 @@ class PhoneCredentials:
         first = _md5(f"{user}:{REALM}:{self._password(mac)}")
         second = _md5(f"{request.method}:{uri}")
         middle = f"{nonce}:{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:auth" if pairs.get("qop") == "auth" else nonce
-        return "good" if hmac.compare_digest(pairs.get("response", ""), _md5(f"{first}:{middle}:{second}")) else "bad"
+        return "good" if hmac.compare_digest(_bytes(pairs.get("response", "")), _bytes(_md5(f"{first}:{middle}:{second}"))) else "bad"
 
     def _password(self, mac: Mac) -> str:
         return self._box.phone_password(mac, "digest")
@@ -77,11 +76,15 @@ class PhoneCredentials:
 
     def _fresh(self, nonce: str) -> bool:
         stamp, _, signature = nonce.partition("-")
-        expected = hmac.digest(self._key, stamp.encode(), "sha256").hex()[:32]
-        if not hmac.compare_digest(signature.encode(), expected.encode()):
+        expected = hmac.digest(self._key, _bytes(stamp), "sha256").hex()[:32]
+        if not hmac.compare_digest(_bytes(signature), _bytes(expected)):
             return False
         return self._clock() - int(stamp, 16) <= NONCE_S
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "replace")  # a header may hold anything, lone surrogates included
+
+
 def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()  # RFC 7616 with the algorithm that phones have
+    return hashlib.md5(_bytes(text), usedforsecurity=False).hexdigest()  # RFC 7616 with the algorithm that phones have

@@ -36,6 +36,8 @@ BATCH = 4_000
 """Rows a flush: at two flushes a second the log follows 8,000 requests a second, and a storm's rest follows after it."""
 TRIM_EVERY = 120
 _SAFE = re.compile(r"[^\x21-\x7e]")
+_UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+"""What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
 _SEEN = frozenset({Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED})
 
 
@@ -73,7 +75,8 @@ class Recorder:
             self.counters["dropped"] += 1
         else:
             self._queue.append(fetch)
-        if fetch.mac is not None and fetch.sha256 and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
+        # A look at the headers is not the file: only GET counts as served.
+        if fetch.mac is not None and fetch.sha256 and fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
             self._served[fetch.mac, fetch.name] = (fetch.sha256, fetch.at)
 
     def success(self, mac: Mac, epoch: int, at: float) -> None:
@@ -96,7 +99,11 @@ class Recorder:
 
     def _run(self) -> None:
         while not self._stop.wait(FLUSH_S):
-            self.flush()
+            try:
+                self.flush()
+            except Exception:  # a process loop: what went wrong with one batch must not end the record of all others
+                self.counters["failed_flushes"] += 1
+                log.exception("event=record_failed")
 
     def flush(self) -> bool:
         """Writes one batch; returns whether it could. What could not be written is tried again with the next."""
@@ -110,7 +117,10 @@ class Recorder:
             with self._database.write() as connection:
                 self._write(connection, batch, served, successes)
         except sa.exc.SQLAlchemyError as error:
-            self._give_back(batch, served, successes)
+            # Rows that the database refuses for what they hold would be refused for ever, and hold up all others.
+            kept = [] if isinstance(error, sa.exc.StatementError) and not _is_away(error) else batch
+            self.counters["dropped"] += len(batch) - len(kept)
+            self._give_back(kept, served, successes)
             self.counters["failed_flushes"] += 1
             log.error("event=record_failed detail=%s waiting=%d", type(error).__name__, len(self._unwritten))
             return False
@@ -118,17 +128,26 @@ class Recorder:
         return True
 
     def _take(self) -> None:
-        """Moves what has arrived to the log and to the rows not yet written, the oldest of which give way."""
+        """Moves what has arrived to the log and to the rows not yet written, as far as these have room."""
         taken = [self._queue.popleft() for _ in range(len(self._queue))]
         for fetch in taken:
             self.counters[f"reason_{fetch.reason}"] += 1
         if taken:
-            self._log.write("".join(access_line(fetch) for fetch in taken))
-            self._log.flush()
+            self._write_log("".join(access_line(fetch) for fetch in taken))
         room = QUEUE - len(self._unwritten)
         if len(taken) > room:
             self.counters["dropped"] += len(taken) - room
         self._unwritten.extend(taken[:room])
+
+    def _write_log(self, lines: str) -> None:
+        """Writes to the access log; one that is full or gone is counted and said once, and costs no row."""
+        try:
+            self._log.write(lines)
+            self._log.flush()
+        except (OSError, ValueError) as error:
+            if not self.counters["failed_log_writes"]:
+                log.error("event=access_log_failed detail=%s", type(error).__name__)
+            self.counters["failed_log_writes"] += 1
 
     def _give_back(
         self, batch: list[Fetch], served: dict[tuple[Mac, str], tuple[str, float]], successes: dict[Mac, tuple[int, float]]
@@ -150,8 +169,10 @@ class Recorder:
         if served:
             self._upsert_served(connection, served)
         for mac, (epoch, at) in successes.items():
-            values = {"first_success_at": sa.func.coalesce(phone.c.first_success_at, at), "token_floor": _greatest(epoch)}
-            connection.execute(phone.update().where(phone.c.mac == mac).values(**values))
+            # A first fetch that was opened again since, or a phone that was listed anew, is not closed by what came before.
+            first = sa.case((phone.c.opened_at <= at, sa.func.coalesce(phone.c.first_success_at, at)), else_=phone.c.first_success_at)
+            here = sa.and_(phone.c.mac == mac, phone.c.token_epoch >= epoch)
+            connection.execute(phone.update().where(here).values(first_success_at=first, token_floor=_greatest(epoch)))
             connection.execute(index_log.insert().values(mac=mac, at=at))
         self._flushes += 1
         if self._flushes % TRIM_EVERY == 1:
@@ -166,7 +187,8 @@ class Recorder:
         if rows:
             statement = self._insert(served_file)
             update = {"sha256": statement.excluded.sha256, "at": statement.excluded.at}
-            connection.execute(statement.on_conflict_do_update(index_elements=["mac", "name"], set_=update), rows)
+            newer = served_file.c.at <= statement.excluded.at  # the other wire's process may have been quicker to write
+            connection.execute(statement.on_conflict_do_update(index_elements=["mac", "name"], set_=update, where=newer), rows)
 
     def _sight(self, connection: Connection, batch: Iterable[Fetch]) -> None:
         """Notes phones that are not listed, and listed ones whose evidence does not fit: one row a MAC."""
@@ -188,13 +210,20 @@ class Recorder:
         last = fetches[-1]
         agent = next((found for fetch in reversed(fetches) if (found := parse_user_agent(self._catalogue, fetch.user_agent))), None)
         conflict = next((str(fetch.reason) for fetch in reversed(fetches) if fetch.reason in (Reason.CONFLICT, Reason.NOT_A_PHONE)), "")
-        evidence = {"fetch": {"at": last.at, "path": last.path[:200], "transport": last.transport, "user_agent": last.user_agent[:200]}}
+        evidence = {
+            "fetch": {
+                "at": last.at,
+                "path": _stored(last.path, 200),
+                "transport": last.transport,
+                "user_agent": _stored(last.user_agent, 200),
+            }
+        }
         return {
             "mac": mac,
             "vendor": agent.vendor if agent else self._catalogue.vendor_of_oui(mac.oui) or self._maker(mac),
             "model": (agent.model or "") if agent else "",
             "firmware": (agent.version or "") if agent else "",
-            "peer": last.peer,
+            "peer": _stored(last.peer, 45),
             "first_seen": fetches[0].at,
             "last_seen": last.at,
             "count": len(fetches),
@@ -213,7 +242,8 @@ class Recorder:
         if count > self._sighting_rows:
             oldest = sa.select(sighting.c.mac).order_by(sighting.c.last_seen).limit(count - self._sighting_rows)
             connection.execute(sighting.delete().where(sighting.c.mac.in_(oldest)))
-        connection.execute(index_log.delete().where(index_log.c.at < self._clock() - 3600))
+        newest = connection.execute(sa.select(sa.func.max(index_log.c.id))).scalar() or 0  # stays: by it others see what they missed
+        connection.execute(index_log.delete().where(index_log.c.at < self._clock() - 3600, index_log.c.id < newest))
 
     def _insert(self, table: sa.Table) -> Any:
         return sqlite_insert(table) if self._database.is_sqlite else postgres_insert(table)
@@ -223,13 +253,22 @@ def access_line(fetch: Fetch) -> str:
     """Returns the one line of a request in the access log. Whatever a stranger sent is escaped; tokens are masked already."""
     return (
         f"at={fetch.at:.3f} reason={fetch.reason} mac={fetch.mac or '-'} file={_shown(fetch.name or fetch.path)} transport={fetch.transport}"
-        f" peer={fetch.peer} method={fetch.method} bytes={fetch.bytes_sent} ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'}"
+        f" peer={_shown(fetch.peer)} method={fetch.method} bytes={fetch.bytes_sent} ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'}"
         f" ua={_shown(fetch.user_agent)}\n"
     )
 
 
 def _shown(text: str) -> str:
     return _SAFE.sub(lambda match: "_" if match[0] == " " else "?", text[:160]) or "-"
+
+
+def _stored(text: str, longest: int) -> str:
+    return _UNSTORABLE.sub("?", text[:longest])
+
+
+def _is_away(error: sa.exc.SQLAlchemyError) -> bool:
+    """Returns whether the database could not be reached or was busy, so that the same may succeed later."""
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
 
 
 def _greatest(epoch: int) -> Any:
@@ -240,10 +279,10 @@ def _row(fetch: Fetch) -> dict[str, Any]:
     return {
         "at": fetch.at,
         "mac": fetch.mac,
-        "name": (fetch.name or fetch.path)[:255],
+        "name": _stored(fetch.name or fetch.path, 255),
         "transport": fetch.transport,
-        "peer": fetch.peer[:45],
-        "user_agent": fetch.user_agent[:200],
+        "peer": _stored(fetch.peer, 45),
+        "user_agent": _stored(fetch.user_agent, 200),
         "method": fetch.method[:8],
         "reason": str(fetch.reason),
         "sha256": fetch.sha256,

@@ -100,10 +100,14 @@ class LiveFile:
 
 @dataclass(frozen=True, slots=True)
 class RenderJob:
-    """A phone whose files are to be made, and the revision of the facts they are made of."""
+    """A phone whose files are to be made, and the revision of the facts they are made of.
+
+    ``created_at`` tells it from another phone with the same MAC: one that was deleted and listed again begins at the same revision.
+    """
 
     config: PhoneConfig
     revision: int
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.core.access import Credentials, Proof, Standing, decide
-from provisioner.core.catalogue import Catalogue, parse_user_agent
-from provisioner.core.identify import Candidate, ParsedPath, conflict_of, parse_path
+from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
+from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, conflict_of, parse_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
@@ -81,6 +81,10 @@ class Server:
         plan = self._plans.get(request.path) or self._plan(request.path)
         if plan.mac is None:
             return self._without_mac(plan)
+        if not plan.candidates:
+            static = self._static_answer(plan)  # twelve digits in the name of a picture are no phone
+            if static is not None:
+                return static
         record = self._index.phones.get(plan.mac)
         if record is None:
             return self._refused(Reason.UNKNOWN_PHONE, plan.mac, _any_name(plan))
@@ -97,32 +101,42 @@ class Server:
         """Returns whether the phone may send this file: an answer with reason STORED and the rule, or a refusal and None."""
         plan = self._plans.get(request.path) or self._plan(request.path)
         record = self._index.phones.get(plan.mac) if plan.mac else None
-        if plan.malformed or plan.mac is None or record is None:
-            return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_PHONE, plan.mac, ""), None
+        if plan.mac is None:
+            return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_NAME, None, ""), None
+        if record is None:
+            return self._refused(Reason.UNKNOWN_PHONE, plan.mac, ""), None
         reason, epoch = self._access(request, plan, record)
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, ""), None
         candidate = plan.candidates.get(record.vendor)
         if candidate is None or candidate.upload is None or not candidate.upload.regex.match(plan.rest):
-            return self._refused(Reason.UNKNOWN_NAME, plan.mac, ""), None
+            return FileAnswer(Reason.UNKNOWN_NAME, mac=plan.mac), None  # proven: credentials would not help, so none are asked for
         return FileAnswer(Reason.STORED, mac=plan.mac, name=candidate.upload_name, epoch=epoch), candidate
 
     def finished(self, fetch: Fetch) -> None:
         """Takes note of a request that is over; the transports call it after the last byte."""
-        if fetch.epoch and fetch.mac is not None and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
-            if self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
-                self._recording.success(fetch.mac, fetch.epoch, fetch.at)
+        is_success = fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED) and fetch.method == "GET"
+        if fetch.epoch and fetch.mac is not None and is_success and self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
+            self._recording.success(fetch.mac, fetch.epoch, fetch.at)
         self._recording.fetch(fetch)
+
+    def uploaded(self, mac: Mac, name: str) -> None:
+        """Takes note of an upload that was kept: the phone may ask for it in the next breath."""
+        self._index.note_upload(mac, name)
 
     def _plan(self, path: str) -> ParsedPath:
         plan = parse_path(self._catalogue, path)
+        if len(path) > MAX_PATH:
+            return plan  # refused, and not remembered: it may be as long as a request line
         if len(self._plans) >= PLANS:
             self._plans.clear()
         self._plans[path] = plan
         return plan
 
     def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> tuple[Reason, int]:
-        site = self._index.sites[record.site]
+        site = self._index.sites.get(record.site)
+        if site is None:
+            return Reason.UNPROVEN, 0  # deleted this moment; the index follows
         looks_like_vendor, conflict = self._verdict(request.user_agent, record)
         epoch = self._epoch(plan.token, record) if plan.token is not None else 0
         token: Credentials = "none" if plan.token is None else "good" if epoch else "bad"
@@ -153,6 +167,8 @@ class Server:
 
     def _verdict(self, user_agent: str, record: ServingRecord) -> tuple[bool, str]:
         """Returns whether the User-Agent is that of the listed vendor's phones, and in words what contradicts the record."""
+        if len(user_agent) > MAX_USER_AGENT:
+            return False, ""  # no phone's, and too long to be remembered
         key = (user_agent, record.mac, record.model)
         verdict = self._evidence.get(key)
         if verdict is None:
@@ -187,21 +203,28 @@ class Server:
             if shared is not None:
                 return FileAnswer(Reason.SERVED, shared.body, shared.content_type, shared.sha256, name=name)
         if not names or any(candidate.kind in _STATIC_KINDS for candidate in plan.candidates.values()):
-            path = self.static_file(plan.rest)
-            if path is not None:
-                return FileAnswer(Reason.SERVED, static_path=path, name=plan.rest)
+            static = self._static_answer(plan)
+            if static is not None:
+                return static
         return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else plan.rest)
+
+    def _static_answer(self, plan: ParsedPath) -> FileAnswer | None:
+        path = self.static_file(plan.rest)
+        return FileAnswer(Reason.SERVED, static_path=path, name=plan.rest) if path is not None else None
 
     def static_file(self, rest: str) -> Path | None:
         """Returns the regular file below the static root that ``rest`` names, there or in ``firmware/``; None for anything else."""
         for candidate in (rest, f"firmware/{rest.rpartition('/')[2]}"):
             try:
                 path = (self._static / candidate).resolve()
-                if rest and path.is_relative_to(self._static) and path.is_file() and not path.name.startswith("."):
+                if rest[-1:] not in {"", "/"} and path.is_relative_to(self._static) and path.is_file() and not self._is_hidden(path):
                     return path
             except (OSError, ValueError, RuntimeError):
                 continue
         return None
+
+    def _is_hidden(self, path: Path) -> bool:
+        return any(part.startswith(".") for part in path.relative_to(self._static).parts)
 
     def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
         # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.

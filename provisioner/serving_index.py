@@ -8,11 +8,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
 
 from provisioner.core.mac import Mac
+from provisioner.db import DatabaseError, Watcher
 from provisioner.records import LiveFile, ServingRecord, SiteRecord
 from provisioner.store import Store
 
@@ -68,7 +70,7 @@ class ServingIndex:
     def __init__(self, store: Store, cache_bytes: int) -> None:
         self._store = store
         self._cache_bytes = cache_bytes
-        self._cached: OrderedDict[tuple[Mac, str], int] = OrderedDict()
+        self._cached: OrderedDict[tuple[Mac, str], FileEntry] = OrderedDict()
         self._cached_bytes = 0
         self._position = 0
         self._lock = threading.Lock()
@@ -82,15 +84,17 @@ class ServingIndex:
         """Reads everything anew."""
         with self._lock:
             self._position = self._store.index_position()
-            self._load_sites()
-            self.uploads = _grouped(self._store.upload_names())
-            phones = {record.mac: record for record in self._store.serving_records()}
+            phones = {record.mac: self._with_success(record) for record in self._store.serving_records()}
+            # Sites after phones: one that a phone was moved to since is then there as well.
+            sites = {record.name: SiteRule(record) for record in self._store.sites()}
+            uploads = _grouped(self._store.upload_names())
             self._cached.clear()
             self._cached_bytes = 0
             files: dict[Mac, dict[str, FileEntry]] = {}
             for file in self._store.live_files():
                 files.setdefault(file.mac, {})[file.name] = self._entry(file)
-            self.files, self.phones = files, phones
+            self.any_digest = any(site.access == "digest" for site in sites.values())
+            self.files, self.uploads, self.sites, self.phones = files, uploads, sites, phones
 
     def refresh(self) -> int:
         """Reads what changed since the last time; returns how many phones were read again."""
@@ -118,7 +122,7 @@ class ServingIndex:
     def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
         """Notes a success at the phone's own address: closes the first fetch and refuses older tokens. True where that is news."""
         record = self.phones.get(mac)
-        if record is None or (record.first_success_at is not None and record.token_floor >= epoch):
+        if record is None or epoch > record.token_epoch or (record.first_success_at is not None and record.token_floor >= epoch):
             return False
         self.phones[mac] = ServingRecord(
             record.mac, record.model, record.vendor, record.site, record.enabled, record.token_epoch, max(record.token_floor, epoch),
@@ -126,13 +130,19 @@ class ServingIndex:
         )  # fmt: skip
         return True
 
+    def note_upload(self, mac: Mac, name: str) -> None:
+        """Notes an upload that this process just kept, so that the phone gets it back at once."""
+        self.uploads[mac] = self.uploads.get(mac, frozenset()) | {name}
+
     def follow(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Keeps the index up to date until ``stop``; survives a database that is away, and says so once."""
-        watcher = self._store.database.watcher()
+        watcher: Watcher | None = None
         away = False
         while not stop.wait(POLL_S):
             beat()
             try:
+                # A new watcher after every failure: its connection may be dead, and what it saw last was not read to its end.
+                watcher = watcher or self._store.database.watcher()
                 if watcher.changed():
                     self.refresh()
                 away = False
@@ -140,12 +150,14 @@ class ServingIndex:
                 if not away:
                     log.error("event=index_stale detail=%s", type(error).__name__)
                 away = True
-                time.sleep(0.5)
-        watcher.close()
+                _close(watcher)
+                watcher = None
+                stop.wait(0.5)
+        _close(watcher)
 
     def _reload(self, macs: Iterable[Mac]) -> None:
         wanted = set(macs)
-        found = {record.mac: record for record in self._store.serving_records(wanted)}
+        found = {record.mac: self._with_success(record) for record in self._store.serving_records(wanted)}
         files: dict[Mac, dict[str, FileEntry]] = {mac: {} for mac in wanted}
         for file in self._store.live_files(wanted):
             self._forget(file.mac, file.name)
@@ -160,9 +172,13 @@ class ServingIndex:
                 for table in (self.files, self.phones, self.uploads):
                     table.pop(mac, None)
 
-    def _load_sites(self) -> None:
-        self.sites = {record.name: SiteRule(record) for record in self._store.sites()}
-        self.any_digest = any(site.access == "digest" for site in self.sites.values())
+    def _with_success(self, record: ServingRecord) -> ServingRecord:
+        """Returns the record with a success of this process that the recorder has not written yet, unless it was opened anew since."""
+        known = self.phones.get(record.mac)
+        if known is None or known.opened_at != record.opened_at or known.first_success_at is None:
+            return record
+        floor = max(record.token_floor, min(known.token_floor, record.token_epoch))
+        return replace(record, first_success_at=record.first_success_at or known.first_success_at, token_floor=floor)
 
     def _entry(self, file: LiveFile) -> FileEntry:
         entry = FileEntry(file)
@@ -176,19 +192,24 @@ class ServingIndex:
             entry.body = None
             return
         entry.body = file.body
-        self._cached[(file.mac, file.name)] = file.size
+        self._cached[file.mac, file.name] = entry
         self._cached_bytes += file.size
 
     def _make_room(self, size: int) -> None:
         while self._cached and self._cached_bytes + size > self._cache_bytes:
-            (mac, name), freed = self._cached.popitem(last=False)
-            self._cached_bytes -= freed
-            entry = self.files.get(mac, {}).get(name)
-            if entry is not None:
-                entry.body = None
+            _, entry = self._cached.popitem(last=False)
+            self._cached_bytes -= entry.size
+            entry.body = None
 
     def _forget(self, mac: Mac, name: str) -> None:
-        self._cached_bytes -= self._cached.pop((mac, name), 0)
+        entry = self._cached.pop((mac, name), None)
+        self._cached_bytes -= entry.size if entry is not None else 0
+
+
+def _close(watcher: Watcher | None) -> None:
+    with suppress(DatabaseError):
+        if watcher is not None:
+            watcher.close()
 
 
 def _grouped(pairs: Iterable[tuple[Mac, str]]) -> dict[Mac, frozenset[str]]:

@@ -19,6 +19,11 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Key, Line, PhoneConfig, SettingValue
 from provisioner.db import Database
 from provisioner.models import (
+    BEHIND,
+    HELD,
+    TO_PROMOTE,
+    TO_RENDER,
+    TO_WAKE,
     api_token,
     change,
     extension,
@@ -84,6 +89,8 @@ class Store:
         with self.database.read() as connection:
             oldest = connection.execute(sa.select(sa.func.min(index_log.c.id))).scalar()
             rows = connection.execute(query).all()
+        if oldest is None:  # never written, or trimmed to nothing while the reader was away
+            return 0, None if since else set()
         newest = rows[-1].id if rows else since
         if (oldest is not None and oldest > since + 1) or any(row.mac is None for row in rows):
             return newest, None
@@ -148,12 +155,12 @@ class Store:
 
     def macs_to_render(self, limit: int) -> list[Mac]:
         """Returns phones whose wanted files are not known and whose last try did not fail."""
-        query = sa.select(phone.c.mac).where(phone.c.wanted_hash.is_(None), phone.c.error == "").order_by(phone.c.mac).limit(limit)
+        query = sa.select(phone.c.mac).where(TO_RENDER).order_by(phone.c.mac).limit(limit)
         with self.database.read() as connection:
             return [Mac(mac) for mac in connection.execute(query).scalars()]
 
     def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
-        """Returns the facts of the phones named, in six statements however many they are (at most ``CHUNK``)."""
+        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``)."""
         if connection is None:
             with self.database.read() as own:
                 return self.render_jobs(macs, own)
@@ -170,8 +177,8 @@ class Store:
             .where(phone_key.c.mac.in_(macs))
             .order_by(phone_key.c.mac, phone_key.c.module, phone_key.c.key)
         ).all()
-        sites = {row.name: row.settings for row in connection.execute(sa.select(site.c.name, site.c.settings))}
-        groups = {row.name: row.settings for row in connection.execute(sa.select(phone_group.c.name, phone_group.c.settings))}
+        sites = _settings_by_name(connection, site, {row.site for row in phones})
+        groups = _settings_by_name(connection, phone_group, {row.group for row in phones if row.group})
         lines_of, keys_of = _by_mac(lines), _by_mac(keys)
         return [
             RenderJob(
@@ -186,6 +193,7 @@ class Store:
                     firmware=row.firmware,
                 ),
                 row.revision,
+                row.created_at,
             )
             for row in phones
         ]
@@ -196,8 +204,8 @@ class Store:
             row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
             if row is None:
                 return None
-            sites = {line.name: line.settings for line in connection.execute(sa.select(site.c.name, site.c.settings))}
-            groups = {line.name: line.settings for line in connection.execute(sa.select(phone_group.c.name, phone_group.c.settings))}
+            sites = _settings_by_name(connection, site, {row.site})
+            groups = _settings_by_name(connection, phone_group, {row.group} if row.group else set())
         return explained(self._layers(row, sites, groups), name)
 
     def _layers(self, row: Row[Any], sites: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Layer]:
@@ -237,55 +245,49 @@ class Store:
 
     def extensions_to_push(self, limit: int) -> list[tuple[ExtensionRecord, str]]:
         """Returns extensions that the PBX is not known to say as they should be, with their secrets; refused ones come last."""
-        behind = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
-        query = sa.select(extension).where(behind).order_by(extension.c.pbx_error != "", extension.c.number).limit(limit)
-        return self._with_secrets(query)
+        query = sa.select(extension).where(BEHIND).order_by(extension.c.pbx_error != "", extension.c.number).limit(limit)
+        with self.database.read() as connection:
+            return self._with_secrets(connection, query)
 
-    def extensions_with_secrets(self) -> list[tuple[ExtensionRecord, str]]:
-        """Returns every extension with its secret in clear: for a full comparison with the PBX."""
-        return self._with_secrets(sa.select(extension).order_by(extension.c.number))
+    def extensions_with_secrets(
+        self, numbers: Iterable[str] | None = None, connection: Connection | None = None
+    ) -> list[tuple[ExtensionRecord, str]]:
+        """Returns every extension, or those named that exist, with its secret in clear: to compare with the PBX."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.extensions_with_secrets(numbers, own)
+        query = sa.select(extension).order_by(extension.c.number)
+        if numbers is None:
+            return self._with_secrets(connection, query)
+        wanted = sorted(numbers)
+        chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
+        return [found for chunk in chunks for found in self._with_secrets(connection, query.where(extension.c.number.in_(chunk)))]
 
     def removals(self) -> list[str]:
         """Returns deleted extensions that the PBX may still know."""
         with self.database.read() as connection:
             return list(connection.execute(sa.select(pbx_removal.c.number).order_by(pbx_removal.c.number)).scalars())
 
-    def phones_on_extensions(self, numbers: Sequence[str]) -> dict[str, list[Mac]]:
-        """Returns number -> phones that have it on a line."""
-        found: dict[str, list[Mac]] = {}
-        with self.database.read() as connection:
-            for start in range(0, len(numbers), CHUNK):
-                query = sa.select(phone_line.c.extension, phone_line.c.mac).where(
-                    phone_line.c.extension.in_(numbers[start : start + CHUNK])
-                )
-                for row in connection.execute(query):
-                    found.setdefault(row.extension, []).append(Mac(row.mac))
-        return found
-
     def promotable(self, limit: int, *, has_pbx: bool) -> list[Mac]:
         """Returns phones whose next files may become live: rendered, and every line known to the PBX as it should be."""
-        query = sa.select(phone.c.mac).where(
-            phone.c.wanted_hash.is_not(None), phone.c.wanted_hash.is_distinct_from(phone.c.live_hash), phone.c.error == ""
-        )
+        query = sa.select(phone.c.mac).where(TO_PROMOTE)
         if has_pbx:
-            behind = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
-            waiting = sa.select(phone_line.c.mac).join(extension, extension.c.number == phone_line.c.extension).where(behind)
+            waiting = sa.select(phone_line.c.mac).join(extension, extension.c.number == phone_line.c.extension).where(BEHIND)
             query = query.where(phone.c.mac.not_in(waiting))
         with self.database.read() as connection:
             return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
     def to_wake(self, limit: int) -> list[tuple[Mac, str, str]]:
-        """Returns (phone, model, extension of its first line) of phones with live files that they have not been told of."""
-        lines = sa.select(phone_line.c.mac, sa.func.min(phone_line.c.line).label("line")).group_by(phone_line.c.mac).subquery()
-        query = (
-            sa.select(phone.c.mac, phone.c.model, phone_line.c.extension)
-            .join(lines, lines.c.mac == phone.c.mac)
-            .join(phone_line, sa.and_(phone_line.c.mac == phone.c.mac, phone_line.c.line == lines.c.line))
-            .where(phone.c.live_at.is_not(None), sa.or_(phone.c.notified_at.is_(None), phone.c.notified_at < phone.c.live_at))
-            .where(phone.c.enabled)
-            .order_by(phone.c.live_at)
-            .limit(limit)
-        )
+        """Returns (phone, model, extension of its first line) of phones with live files that they have not been told of.
+
+        The sites take turns, so that a small one does not wait behind a large one; within a site the phone that waits longest is first.
+        """
+        turn = sa.func.row_number().over(partition_by=phone.c.site, order_by=(phone.c.live_at, phone.c.mac)).label("turn")
+        has_line = sa.exists().where(phone_line.c.mac == phone.c.mac)
+        waiting = sa.select(phone.c.mac, phone.c.model, phone.c.live_at, turn).where(TO_WAKE, phone.c.enabled, has_line).subquery()
+        line = sa.select(phone_line.c.extension).where(phone_line.c.mac == waiting.c.mac).order_by(phone_line.c.line).limit(1)
+        query = sa.select(waiting.c.mac, waiting.c.model, line.scalar_subquery().label("extension"))
+        query = query.order_by(waiting.c.turn, waiting.c.live_at, waiting.c.mac).limit(limit)
         with self.database.read() as connection:
             return [(Mac(row.mac), row.model, row.extension) for row in connection.execute(query)]
 
@@ -295,13 +297,17 @@ class Store:
         with self.database.read() as connection:
             return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
 
+    def newest_change(self) -> int:
+        """Returns the number of the newest change; 0 where there is none."""
+        with self.database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.max(change.c.id))).scalar() or 0)
+
     def meta(self, key: str) -> str | None:
         with self.database.read() as connection:
             return connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
 
-    def _with_secrets(self, query: sa.Select[Any]) -> list[tuple[ExtensionRecord, str]]:
-        with self.database.read() as connection:
-            rows = connection.execute(query).all()
+    def _with_secrets(self, connection: Connection, query: sa.Select[Any]) -> list[tuple[ExtensionRecord, str]]:
+        rows = connection.execute(query).all()
         return [(_extension(row), self.box.open(row.secret, f"extension:{row.number}").decode()) for row in rows]
 
     # ---- lockstep ------------------------------------------------------------------------------------------------
@@ -345,12 +351,9 @@ class Store:
 
     def pbx_counts(self) -> dict[str, int]:
         """Returns how many extensions there are, how many the PBX does not yet say as wanted, and how many of those failed."""
-        drifts = (
-            extension.c.pbx_wanted.is_(None) | extension.c.pbx_verified.is_(None) | (extension.c.pbx_wanted != extension.c.pbx_verified)
-        )
         query = sa.select(
             sa.func.count().label("extensions"),
-            sa.func.count(sa.case((drifts, 1))).label("drift"),
+            sa.func.count(sa.case((BEHIND, 1))).label("drift"),
             sa.func.count(sa.case((extension.c.pbx_error != "", 1))).label("errors"),
         ).select_from(extension)
         with self.database.read() as connection:
@@ -461,7 +464,7 @@ class Store:
     def phones_of_extension(self, number: str, connection: Connection) -> list[Mac]:
         """Returns the phones whose files name the extension: on a line, or on a key without a label of its own."""
         on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension == number)
-        on_key = sa.select(phone_key.c.mac).where(phone_key.c.value == number)
+        on_key = sa.select(phone_key.c.mac).where(phone_key.c.value == number, phone_key.c.label == "")
         return [Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()]
 
     def phones_of_extensions(self, numbers: Sequence[str], connection: Connection) -> set[Mac]:
@@ -470,7 +473,7 @@ class Store:
         for start in range(0, len(numbers), CHUNK):
             chunk = numbers[start : start + CHUNK]
             on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(chunk))
-            on_key = sa.select(phone_key.c.mac).where(phone_key.c.value.in_(chunk))
+            on_key = sa.select(phone_key.c.mac).where(phone_key.c.value.in_(chunk), phone_key.c.label == "")
             found |= {Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()}
         return found
 
@@ -545,7 +548,7 @@ class Store:
 
     def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
         """Returns phones whose last render failed, with the reason, in the order of their MAC."""
-        query = sa.select(phone.c.mac, phone.c.error).where(phone.c.error != "").order_by(phone.c.mac).limit(limit)
+        query = sa.select(phone.c.mac, phone.c.error).where(HELD).order_by(phone.c.mac).limit(limit)
         with self.database.read() as connection:
             return [(Mac(row.mac), row.error) for row in connection.execute(query)]
 
@@ -554,8 +557,8 @@ class Store:
         queries = {
             "phones": sa.select(sa.func.count()).select_from(phone),
             "extensions": sa.select(sa.func.count()).select_from(extension),
-            "phones_to_render": sa.select(sa.func.count()).select_from(phone).where(phone.c.wanted_hash.is_(None), phone.c.error == ""),
-            "phones_held": sa.select(sa.func.count()).select_from(phone).where(phone.c.error != ""),
+            "phones_to_render": sa.select(sa.func.count()).select_from(phone).where(TO_RENDER),
+            "phones_held": sa.select(sa.func.count()).select_from(phone).where(HELD),
             "sightings": sa.select(sa.func.count()).select_from(sighting),
             "changes": sa.select(sa.func.max(change.c.id)),
         }
@@ -570,6 +573,11 @@ def _in_chunks(connection: Connection, query: sa.Select[Any], column: sa.Column[
     wanted = list(macs)
     for start in range(0, len(wanted), CHUNK):
         yield from connection.execute(query.where(column.in_(wanted[start : start + CHUNK])))
+
+
+def _settings_by_name(connection: Connection, table: sa.Table, names: set[str]) -> dict[str, Any]:
+    query = sa.select(table.c.name, table.c.settings).where(table.c.name.in_(sorted(names)))
+    return {row.name: row.settings for row in connection.execute(query)}
 
 
 def _by_mac(rows: Iterable[Any]) -> dict[str, list[Any]]:

@@ -73,9 +73,10 @@ class ExtensionWrites(UnitMaker):
             users = list(unit.connection.execute(sa.select(phone_line.c.mac).where(phone_line.c.extension == number).limit(5)).scalars())
             if users:
                 raise InputError({"number": f"extension {number} is on a line of {', '.join(users)}: take it off there first"})
-            touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
+            watching = self.store.phones_of_extension(number, unit.connection)
             unit.connection.execute(extension.delete().where(extension.c.number == number))
             unit.connection.execute(pbx_removal.insert().values(number=number))
+            touched = unit.rerender(watching)  # after it is gone: the proof is of the files without its name
             unit.log("extension.delete", number, {"display_name": before.display_name, "email": before.email}, None, touched)
 
     def _found(self, unit: Unit, number: str) -> ExtensionRecord:

@@ -99,7 +99,7 @@ class PhoneWrites(UnitMaker):
             lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
             keys = tuple(KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys)
             given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
-        self._check(unit, given, model)
+        self._check(unit, given, model, before)
         return self._write(unit, before.mac, given, before, "phone.update")
 
     def delete_phone(self, actor: str, mac: Mac, expected: int | None = None) -> None:
@@ -157,9 +157,7 @@ class PhoneWrites(UnitMaker):
         if given.clear_group:
             columns["group"] = None
         if given.keys is not None:
-            used = max((key.module for key in given.keys), default=0)
-            # A module stays attached when its keys are cleared: only a person takes it off.
-            columns["modules"] = max(used, given.modules if given.modules is not None else before.modules if before else 0)
+            columns["modules"] = self._modules(given.keys, given, before)
         columns |= self._settings_columns(unit, mac, given)
         if columns:
             unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**columns))
@@ -171,6 +169,13 @@ class PhoneWrites(UnitMaker):
         after = self._phone(unit, mac)
         unit.log(action, mac, _shown(before) if before else None, _shown(after), 1)
         return after
+
+    def _modules(self, keys: Sequence[KeyInput], given: PhoneInput, before: PhoneRecord | None) -> int:
+        """Returns how many modules are attached. One stays attached when its keys are cleared: only a person, or a model without, takes it off."""
+        model = self.store.catalogue.model(given.model or (before.model if before else ""))
+        most = model.expansion.modules if model and model.expansion else 0
+        attached = given.modules if given.modules is not None else min(before.modules if before else 0, most)
+        return max([attached, *(key.module for key in keys)])
 
     def _replace(self, unit: Unit, table: sa.Table, mac: Mac, rows: Sequence[LineInput] | Sequence[KeyInput] | None) -> None:
         if rows is None:
@@ -203,7 +208,7 @@ class PhoneWrites(UnitMaker):
             )
         return wanted | {name: secrets[name] for name in hidden}
 
-    def _check(self, unit: Unit, given: PhoneInput, model_id: str) -> None:
+    def _check(self, unit: Unit, given: PhoneInput, model_id: str, before: PhoneRecord | None = None) -> None:
         mistakes: dict[str, str] = {}
         model = self.store.catalogue.model(model_id)
         if model is None:
@@ -215,6 +220,10 @@ class PhoneWrites(UnitMaker):
         if model is not None:
             mistakes |= line_mistakes(model, given.lines or (), lambda number: _exists(unit, extension.c.number, number))
             mistakes |= key_mistakes(model, given.keys or (), given.modules)
+        laid_out = max((key.module for key in before.keys), default=0) if before and given.keys is None else 0
+        if given.modules is not None and given.modules < laid_out:
+            mistakes.setdefault("modules", f"keys are laid out on module {laid_out}: take them off first")
+        mistakes |= _text_mistakes("firmware", given.firmware or "", 64)
         if mistakes:
             raise InputError(mistakes)
 

@@ -54,7 +54,7 @@ def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) 
         return Reason.SERVED if proof.token == "good" else Reason.BAD_TOKEN
     if standing.access == "digest":
         return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS, "none": Reason.UNPROVEN}[proof.credentials]
-    if standing.access == "token" or not proof.trusted_network:
+    if standing.access not in {"open", "first-fetch"} or not proof.trusted_network:
         return Reason.UNPROVEN
     if standing.access == "open":
         return Reason.SERVED

@@ -14,6 +14,8 @@ from provisioner.core.mac import Mac, try_parse
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import SettingValue, UserAgent
 
+MAX_USER_AGENT = 300
+"""Characters: what is longer is no phone's."""
 Scope = Literal["phone", "model", "vendor"]
 EscapeName = Literal["line", "xml"]
 
@@ -175,7 +177,7 @@ def parse_user_agent(catalogue: Catalogue, text: str) -> UserAgent | None:
 
     A patterns' groups are ``model``, ``version`` and ``mac``, each optional. A MAC that is none is left out.
     """
-    if not text or len(text) > 300:
+    if not text or len(text) > MAX_USER_AGENT:
         return None
     for vendor in catalogue.vendors.values():
         for pattern in vendor.user_agents:

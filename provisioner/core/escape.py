@@ -15,6 +15,7 @@ from provisioner.core.catalogue import EscapeName
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _XML = re.compile("[&<>\"']")
+_XML_TOUCHED = re.compile(f"{_UNSAFE.pattern[:-1]}&<>\"']")
 _LABEL_NOISE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029;]")
 
 
@@ -24,12 +25,16 @@ def escape_line(value: object) -> str:
     Nothing is quoted: the phones read everything after ``=`` as it stands (a ``#`` too: wazo's remote phone book address ends in
     ``term=#SEARCH`` unquoted). Blanks around are dropped, as the phone drops them.
     """
-    return _UNSAFE.sub("", _text(value)).strip()
+    text = value if type(value) is str else _text(value)
+    return _UNSAFE.sub("", text).strip()
 
 
 def escape_xml(value: object) -> str:
     """Returns ``value`` as XML character data or attribute value: entities for the five characters, nothing that XML 1.0 forbids."""
-    return _XML.sub(lambda match: _ENTITIES[match[0]], _UNSAFE.sub("", _text(value)))
+    text = value if type(value) is str else _text(value)
+    if _XML_TOUCHED.search(text) is None:  # nearly always: numbers, names and addresses
+        return text
+    return _XML.sub(lambda match: _ENTITIES[match[0]], _UNSAFE.sub("", text))
 
 
 def clean_label(value: str) -> str:

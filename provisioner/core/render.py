@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.exceptions import SecurityError
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from provisioner.core.catalogue import Catalogue, FileRule, Model, Vendor, canonical_name
+from provisioner.core.catalogue import Catalogue, Expansion, FileRule, Model, Vendor, canonical_name
 from provisioner.core.escape import ESCAPES, clean_label
-from provisioner.core.timezone import TimezoneRule
+from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
 from provisioner.errors import RenderError
 
@@ -154,14 +155,32 @@ def _hide_secret(match: re.Match[str]) -> str:
 
 
 def _slots(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> Iterator[Key]:
-    """Yields every key position in order; one that nobody laid out has type ``none``, so that the phone clears it."""
+    """Yields every key position in order; one that nothing is on has type ``none``, so that the phone clears it."""
+    laid = {**_own_line_keys(model, config, keys), **keys}
     for number in range(1, model.keys + 1):
-        yield keys.get((0, number)) or Key(0, number, "none")
+        yield laid.get((0, number)) or Key(0, number, "none")
     if model.expansion is None:
         return
     for module in range(1, min(config.modules, model.expansion.modules) + 1):
         for number in range(1, model.expansion.keys + 1):
-            yield keys.get((module, number)) or Key(module, number, "none")
+            yield laid.get((module, number)) or Key(module, number, "none")
+
+
+def _own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> dict[tuple[int, int], Key]:
+    """Returns a key for every line that nobody gave one: at its own number where that is free, as the phones have it from the factory.
+
+    Where the model's quirk ``lines_need_keys`` says that a line could not be used otherwise, the first free place will do too. A place
+    that was laid out as ``none`` is not free: it stays dark.
+    """
+    keyed = {key.line for key in keys.values() if key.type == "line"}
+    free = [number for number in range(1, model.keys + 1) if (0, number) not in keys]
+    found: dict[tuple[int, int], Key] = {}
+    for line in sorted(line.line for line in config.lines if line.line not in keyed):
+        number = line if line in free else free[0] if free and model.quirks.get("lines_need_keys") else 0
+        if number:
+            free.remove(number)
+            found[0, number] = Key(0, number, "line", line=line)
+    return found
 
 
 def _cleaned(key: Key) -> Key:
@@ -177,9 +196,40 @@ def _labeller(config: PhoneConfig) -> Callable[[Line], str]:
     return label_of
 
 
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja2's sandbox, with its verdict remembered where it is always the same: a file asks for some hundred attributes, and asking
+    cost more than half of its rendering.
+
+    The verdict rests on the type and the name alone. Remembered is what it allowed on types that never give out a bound ``str.format``,
+    the one value that the sandbox wraps. Whatever it refuses is asked for anew each time.
+    """
+
+    _REMEMBERED = frozenset({Address, Key, Line, Model, Vendor, Expansion, TimezoneRule, Switch, LoopContext, str, list})
+    _WRAPPED = frozenset({"format", "format_map"})
+    _DICT_NAMES = frozenset(dir(dict))
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._allowed: set[tuple[type, str]] = set()
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        kind = type(obj)
+        if (kind, attribute) in self._allowed:
+            return getattr(obj, attribute)
+        if kind is dict and attribute not in self._DICT_NAMES:
+            try:
+                return obj[attribute]
+            except KeyError:
+                return self.undefined(obj=obj, name=attribute)
+        value = super().getattr(obj, attribute)
+        if kind in self._REMEMBERED and attribute not in self._WRAPPED and not isinstance(value, Undefined):
+            self._allowed.add((kind, attribute))
+        return value
+
+
 def _environment(vendor: Vendor) -> ImmutableSandboxedEnvironment:
     # Autoescape is off because the finaliser escapes instead: it knows formats other than HTML and cannot be switched off by "|safe".
-    environment = ImmutableSandboxedEnvironment(
+    environment = Sandbox(
         loader=DictLoader(dict(vendor.templates)),
         undefined=StrictUndefined,
         finalize=ESCAPES[vendor.escape],

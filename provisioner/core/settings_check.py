@@ -13,14 +13,15 @@ from provisioner.errors import InputError
 
 _HOST = re.compile(r"^(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9\-_.]*[A-Za-z0-9])?$")
 _IPV6 = re.compile(r"^\[?[0-9A-Fa-f:.]{2,45}\]?$")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Line breaks, controls, and halves of UTF-16 pairs, which no file and no database can hold."""
 
 
 def checked_setting(settings: Mapping[str, Setting], zones: Mapping[str, TimezoneRule], name: str, value: object) -> SettingValue:
     """Returns ``value`` in the type of setting ``name``. Raises ``InputError`` naming the setting and the mend."""
     row = settings.get(name)
     if row is None:
-        near = get_close_matches(name, settings, n=1)
+        near = get_close_matches(name[:64], settings, n=1)
         raise InputError({f"settings.{name}": "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")})
     if row.type == "timezone":
         return _timezone(row, zones, value)
@@ -29,6 +30,14 @@ def checked_setting(settings: Mapping[str, Setting], zones: Mapping[str, Timezon
 
 def _refuse(row: Setting, sentence: str) -> InputError:
     return InputError({f"settings.{row.name}": sentence})
+
+
+def _shown(value: object) -> str:
+    """Returns the beginning of a value that somebody sent; Python itself refuses to write out a number of more than 4300 digits."""
+    try:
+        return str(value)[:40]
+    except ValueError:
+        return type(value).__name__
 
 
 def _string(row: Setting, value: object) -> str:
@@ -47,7 +56,7 @@ def _integer(row: Setting, value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _refuse(row, "a whole number is needed")
     if (row.minimum is not None and value < row.minimum) or (row.maximum is not None and value > row.maximum):
-        raise _refuse(row, f"{value} is not between {row.minimum} and {row.maximum}{f' {row.unit}' if row.unit else ''}")
+        raise _refuse(row, f"{_shown(value)} is not between {row.minimum} and {row.maximum}{f' {row.unit}' if row.unit else ''}")
     return value
 
 
@@ -55,14 +64,15 @@ def _boolean(row: Setting, value: object) -> bool:
     if isinstance(value, bool):
         return value
     words = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if str(value).strip().lower() in words:
-        return words[str(value).strip().lower()]
+    word = _shown(value).strip().lower()
+    if word in words:
+        return words[word]
     raise _refuse(row, "true or false is needed")
 
 
 def _choice(row: Setting, value: object) -> str:
     if value not in row.choices:
-        raise _refuse(row, f"'{str(value)[:40]}' is none of {', '.join(row.choices)}")
+        raise _refuse(row, f"'{_shown(value)}' is none of {', '.join(row.choices)}")
     return str(value)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import Interfaces, Loops
 
 from provisioner.parts.running import Beating, die_with_parent
 from provisioner.parts.serving import open_serving
@@ -90,12 +90,14 @@ class ClosingApp:
 def _serve(settings: Settings, factory: str, interface: Interfaces, bind: Bind, threads: int, tls: dict[str, Any]) -> None:
     global _settings  # noqa: PLW0603 - see there
     _settings = settings
+    die_with_parent()
     Granian(
         f"provisioner.parts.listeners:{factory}",
         factory=True,
         address=bind.host,
         port=bind.port,
         interface=interface,
+        loop=Loops.uvloop,
         workers=1,
         blocking_threads=threads,
         backlog=BACKLOG,

@@ -7,6 +7,7 @@ and hands the rest (uploads, ranges of rendered files, odd methods) over to here
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from collections.abc import Sequence
 
@@ -22,7 +23,11 @@ from provisioner.uploads import UploadWriter
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
 RETRY_AFTER_S = 5
 NOT_FOUND = b"Not found\n"
+METHODS = ("GET", "HEAD", "PUT", "POST")
+LONGEST = 300
+"""Characters kept of a path and of a User-Agent: the queue of the recorder is bounded in requests, this bounds what each weighs."""
 _PLAIN = "text/plain; charset=utf-8"
+_TOKEN = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
 
 STATUS: dict[Reason, int] = {
     Reason.SERVED: 200,
@@ -30,6 +35,7 @@ STATUS: dict[Reason, int] = {
     Reason.STORED: 200,
     Reason.BAD_REQUEST: 400,
     Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.ABORTED: 408,
     Reason.TOO_LARGE: 413,
     Reason.BAD_RANGE: 416,
     Reason.NOT_RENDERED: 503,
@@ -48,8 +54,16 @@ class PhonesHTTP:
         self.uploads = uploads
         self._proxies = [ipaddress.ip_network(text) for text in proxies]
 
+    @property
+    def trusts_proxies(self) -> bool:
+        return bool(self._proxies)
+
     def peer(self, address: str, forwarded: str) -> str:
-        """Returns the client's address: the socket's, or what a trusted proxy says it is."""
+        """Returns the client's address: the socket's, or what a trusted proxy says it is.
+
+        ``forwarded`` are all X-Forwarded-For headers, joined by commas in their order: a proxy may add a header of its own below the
+        client's, and only the last entry that is no proxy of ours was seen by one.
+        """
         if not self._proxies or not forwarded:
             return address
         for hop in [*reversed(forwarded.split(",")), ""]:
@@ -62,8 +76,8 @@ class PhonesHTTP:
         """Notes a finished request. ``started`` is of ``time.perf_counter``."""
         self.server.finished(
             Fetch(
-                time.time(), masked_path(asked.path), asked.transport, asked.peer, asked.user_agent, asked.method, reason, answer.mac,
-                masked_path(answer.name), answer.sha256, sent, (time.perf_counter() - started) * 1000, answer.epoch,
+                time.time(), masked_path(asked.path[:LONGEST]), asked.transport, asked.peer, asked.user_agent[:LONGEST], asked.method,
+                reason, answer.mac, masked_path(answer.name), answer.sha256, sent, (time.perf_counter() - started) * 1000, answer.epoch,
             )
         )  # fmt: skip
 
@@ -75,6 +89,8 @@ class PhonesHTTP:
             headers += [("www-authenticate", challenge) for challenge in self.credentials.challenges()]
         if status == 503:
             headers.append(("retry-after", str(RETRY_AFTER_S)))
+        if status == 405:
+            headers.append(("allow", ", ".join(METHODS)))
         return status, headers, _BODIES.get(status, NOT_FOUND)
 
     def _is_proxy(self, address: str) -> bool:
@@ -89,6 +105,7 @@ _BODIES = {
     400: b"Bad request\n",
     401: b"Credentials needed\n",
     405: b"Method not allowed\n",
+    408: b"Not finished in time\n",
     413: b"Too large\n",
     500: b"Failed\n",
     503: b"Not ready, try again\n",
@@ -96,10 +113,11 @@ _BODIES = {
 
 
 def masked_path(path: str) -> str:
-    """Returns the path with its capability token hidden."""
-    if not path.startswith("p/"):
-        return path
-    return f"p/***/{path[27:]}" if path[26:27] == "/" else "p/***"
+    """Returns the path with its capability token hidden, wherever and however spelled it stands."""
+    return _TOKEN.sub(r"\1p/***", path) if "/" in path else path
+
+
+_REASONS = {405: Reason.METHOD_NOT_ALLOWED, 413: Reason.TOO_LARGE}
 
 
 def cache_control(answer: FileAnswer) -> str:
@@ -123,12 +141,13 @@ def create_phones_app(http: PhonesHTTP) -> Flask:
         answer = http.server.answer(asked)
         response, reason = _file(http, asked, answer)
         sent = 0 if asked.method == "HEAD" else response.content_length or 0
-        response.call_on_close(lambda: http.record(asked, answer, reason, sent, started))
+        noted = answer._replace(sha256="") if response.status_code == 206 else answer  # a part is not the file
+        response.call_on_close(lambda: http.record(asked, noted, reason, sent, started))
         return response
 
     @app.errorhandler(HTTPException)
     def problem(error: HTTPException) -> Response:
-        reason = Reason.METHOD_NOT_ALLOWED if error.code == 405 else Reason.TOO_LARGE if error.code == 413 else Reason.BAD_REQUEST
+        reason = _REASONS.get(error.code or 500, Reason.FAILED if (error.code or 500) >= 500 else Reason.BAD_REQUEST)
         asked = _asked(http, request.path.lstrip("/"))
         http.record(asked, FileAnswer(reason), reason, 0, time.perf_counter())
         return _plain(http, FileAnswer(reason))
@@ -159,7 +178,10 @@ def _file(http: PhonesHTTP, asked: FileRequest, answer: FileAnswer) -> tuple[Res
             response = Response(answer.body, content_type=answer.content_type)
             response.set_etag(answer.sha256)
             response.headers["Cache-Control"] = cache_control(answer)
-            response.make_conditional(request, accept_ranges=True, complete_length=len(answer.body))
+            # Several ranges at once are answered with the whole (RFC 9110 section 14.2 allows it), as for static files.
+            ranges = request.range is not None and len(request.range.ranges) == 1 and asked.method == "GET"
+            response.make_conditional(request, accept_ranges=ranges, complete_length=len(answer.body) if ranges else None)
+            response.headers["Accept-Ranges"] = "bytes"
     except RequestedRangeNotSatisfiable:
         refused = answer._replace(reason=Reason.BAD_RANGE)
         return _plain(http, refused), Reason.BAD_RANGE
@@ -184,6 +206,7 @@ def _kept(http: PhonesHTTP, answer: FileAnswer, candidate: Candidate) -> FileAns
     body = request.get_data(cache=False)
     if len(body) > rule.max_bytes or not http.uploads.keep(answer.mac, answer.name, rule, body):
         return answer._replace(reason=Reason.TOO_LARGE)
+    http.server.uploaded(answer.mac, answer.name)
     return answer
 
 

@@ -21,14 +21,16 @@ from werkzeug.datastructures import Range
 from werkzeug.http import http_date, parse_range_header
 from werkzeug.test import run_wsgi_app
 
-from provisioner.core.values import FileAnswer, FileRequest, Method, Reason, Transport
-from provisioner.transports.http import MAX_UPLOAD_BYTES, PhonesHTTP, cache_control
+from provisioner.core.values import FileAnswer, FileRequest, Reason
+from provisioner.transports.http import PhonesHTTP, cache_control
 
 log = logging.getLogger("provisioner.phones")
 
 SLOW_AT_ONCE = 32
 """Requests in the Flask pool, waiting ones included; the next is told to come back."""
 SLOW_THREADS = 4
+BODY_S = 120.0
+"""The time that an upload may take from its first byte to its last."""
 UPLOAD_BYTES_AT_ONCE = 64 * 1024 * 1024
 _TYPES = {".xml": "application/xml", ".cfg": "text/plain; charset=utf-8", ".jpg": "image/jpeg", ".png": "image/png", ".wav": "audio/wav"}
 
@@ -54,43 +56,46 @@ class FastPhones:
         self._pool = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="phones")
         self._slow = 0
         self._upload_bytes = 0
-        self._static_headers: dict[Path, tuple[float, list[tuple[str, str]], int]] = {}
 
     async def __rsgi__(self, scope: RSGIScope, proto: Any) -> None:
         if scope.proto != "http":
             proto.close(403)
             return
-        method = scope.method
-        headers = scope.headers
-        if method not in {"GET", "HEAD"}:
-            await self._through_flask(scope, proto)
-            return
         started = time.perf_counter()
-        query = scope.query_string
-        client = scope.client
-        asked = FileRequest(
-            f"{scope.path[1:]}?{query}" if query else scope.path[1:],
-            "https" if scope.scheme == "https" else "http",
-            self._http.peer(client[: client.rfind(":")].strip("[]"), headers.get("x-forwarded-for") or ""),
-            headers.get("user-agent") or "",
-            method,  # type: ignore[arg-type]
-            headers.get("authorization") or "",
-        )
+        asked = self._asked(scope)
+        if asked.method not in {"GET", "HEAD"}:
+            await self._other_method(scope, proto, asked, started)
+            return
         try:
             answer = self._http.server.answer(asked)
         except Exception:
             log.exception("event=answer_failed")
             answer = FileAnswer(Reason.FAILED)
+        headers = scope.headers
         if answer.reason is not Reason.SERVED:
-            status, fields, body = self._http.refusal(answer)
-            self._send(proto, status, fields, body, method)
-            self._http.record(asked, answer, answer.reason, len(body), started)
+            self._refuse(proto, asked, answer, started)
         elif answer.static_path is not None:
             self._static(proto, headers, asked, answer, started)
-        elif headers.get("range"):
-            await self._through_flask(scope, proto)
+        elif asked.method == "GET" and headers.get("range"):
+            await self._range(scope, proto, asked, started)
         else:
             self._rendered(proto, headers.get("if-none-match"), asked, answer, started)
+
+    def _asked(self, scope: RSGIScope) -> FileRequest:
+        http, headers, query, client = self._http, scope.headers, scope.query_string, scope.client
+        return FileRequest(
+            f"{scope.path[1:]}?{query}" if query else scope.path[1:],
+            "https" if scope.scheme == "https" else "http",
+            http.peer(client[: client.rfind(":")].strip("[]"), ",".join(headers.get_all("x-forwarded-for")) if http.trusts_proxies else ""),
+            headers.get("user-agent") or "",
+            scope.method,  # type: ignore[arg-type]
+            headers.get("authorization") or "",
+        )
+
+    def _refuse(self, proto: Any, asked: FileRequest, answer: FileAnswer, started: float) -> None:
+        status, fields, body = self._http.refusal(answer)
+        self._send(proto, status, fields, body, asked.method)
+        self._http.record(asked, answer, answer.reason, 0 if asked.method == "HEAD" else len(body), started)
 
     def _rendered(self, proto: Any, none_match: str | None, asked: FileRequest, answer: FileAnswer, started: float) -> None:
         etag = f'"{answer.sha256}"'
@@ -100,7 +105,7 @@ class FastPhones:
             ("cache-control", cache_control(answer)),
             ("accept-ranges", "bytes"),
         ]
-        if none_match is not None and (etag in none_match or none_match.strip() == "*"):
+        if _is_known(none_match, etag):
             proto.response_empty(304, fields)
             self._http.record(asked, answer, Reason.NOT_MODIFIED, 0, started)
             return
@@ -114,8 +119,7 @@ class FastPhones:
         try:
             stat = path.stat()
         except OSError:
-            self._send(proto, 404, [("content-type", "text/plain; charset=utf-8")], b"Not found\n", asked.method)
-            self._http.record(asked, answer, Reason.NO_SUCH_FILE, 0, started)
+            self._refuse(proto, asked, answer._replace(reason=Reason.NO_SUCH_FILE), started)
             return
         etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
         fields = [
@@ -124,11 +128,12 @@ class FastPhones:
             ("last-modified", http_date(stat.st_mtime)),
             ("accept-ranges", "bytes"),
         ]
-        if (headers.get("if-none-match") or "") == etag:
+        if _is_known(headers.get("if-none-match"), etag):
             proto.response_empty(304, fields)
             self._http.record(asked, answer, Reason.NOT_MODIFIED, 0, started)
             return
-        wanted = parse_range_header(headers.get("range")) if headers.get("if-range") in (None, etag) else None
+        ranged = asked.method == "GET" and headers.get("if-range") in (None, etag)
+        wanted = parse_range_header(headers.get("range")) if ranged else None
         self._send_part(proto, fields, path, stat.st_size, wanted, asked, answer, started)
 
     def _send_part(
@@ -160,63 +165,64 @@ class FastPhones:
         else:
             proto.response_bytes(status, fields, body)
 
-    async def _through_flask(self, scope: RSGIScope, proto: Any) -> None:
-        if self._slow >= SLOW_AT_ONCE or self._upload_bytes > UPLOAD_BYTES_AT_ONCE:
-            self._shed(scope, proto)
+    async def _range(self, scope: RSGIScope, proto: Any, asked: FileRequest, started: float) -> None:
+        if self._slow >= SLOW_AT_ONCE:
+            self._refuse(proto, asked, FileAnswer(Reason.OVERLOADED), started)
             return
         self._slow += 1
         try:
-            refused = self._refused_upload(scope)
-            body = b"" if refused else await self._body(proto)
-            if body is None or refused:
-                status, fields, text = self._http.refusal(refused or FileAnswer(Reason.TOO_LARGE))
-                proto.response_bytes(status, fields, text)
-                return
-            self._upload_bytes += len(body)
-            try:
-                loop = asyncio.get_running_loop()
-                status, fields, text = await loop.run_in_executor(self._pool, self._call_flask, _environ(scope, body))
-            finally:
-                self._upload_bytes -= len(body)
-            proto.response_bytes(status, fields, text)
+            await self._through_flask(scope, proto, b"")
         finally:
             self._slow -= 1
 
-    def _refused_upload(self, scope: RSGIScope) -> FileAnswer | None:
-        """Returns the refusal of an upload before a byte of it is read, or None where it may come."""
-        if scope.method not in {"PUT", "POST"}:
-            return None
-        started = time.perf_counter()
-        headers = scope.headers
-        client = scope.client
-        peer = self._http.peer(client[: client.rfind(":")].strip("[]"), headers.get("x-forwarded-for") or "")
-        transport: Transport = "https" if scope.scheme == "https" else "http"
-        method: Method = "PUT" if scope.method == "PUT" else "POST"
-        asked = FileRequest(scope.path[1:], transport, peer, headers.get("user-agent") or "", method, headers.get("authorization") or "")
+    async def _other_method(self, scope: RSGIScope, proto: Any, asked: FileRequest, started: float) -> None:
+        """Takes an upload, or refuses it before a byte of it is read."""
+        if asked.method not in {"PUT", "POST"}:
+            self._refuse(proto, asked, FileAnswer(Reason.METHOD_NOT_ALLOWED), started)
+            return
         answer, candidate = self._http.server.upload_rule(asked)
-        if candidate is not None:
-            return None
-        self._http.record(asked, answer, answer.reason, 0, started)
-        return answer
+        if candidate is None or candidate.upload is None:
+            self._refuse(proto, asked, answer, started)
+        elif self._slow >= SLOW_AT_ONCE or self._upload_bytes > UPLOAD_BYTES_AT_ONCE:
+            self._refuse(proto, asked, answer._replace(reason=Reason.OVERLOADED), started)
+        else:
+            await self._upload(scope, proto, asked, answer, candidate.upload.max_bytes, started)
 
-    def _shed(self, scope: RSGIScope, proto: Any) -> None:
-        answer = FileAnswer(Reason.OVERLOADED)
-        status, fields, body = self._http.refusal(answer)
-        proto.response_bytes(status, fields, body)
-        asked = FileRequest(scope.path[1:], "http", scope.client.rpartition(":")[0].strip("[]"), method="GET")
-        self._http.record(asked, answer, Reason.OVERLOADED, 0, time.perf_counter())
+    async def _upload(self, scope: RSGIScope, proto: Any, asked: FileRequest, answer: FileAnswer, max_bytes: int, started: float) -> None:
+        body = bytearray()
+        self._slow += 1
+        try:
+            cut = await self._read(proto, body, max_bytes, scope.headers.get("content-length"))
+            if cut is None:
+                await self._through_flask(scope, proto, bytes(body))
+            else:
+                self._refuse(proto, asked, answer._replace(reason=cut), started)
+        finally:
+            self._slow -= 1
+            self._upload_bytes -= len(body)
 
-    @staticmethod
-    async def _body(proto: Any) -> bytes | None:
-        """Returns the request's body, or None as soon as it passes the bound."""
-        parts: list[bytes] = []
-        size = 0
-        async for part in proto:
-            size += len(part)
-            if size > MAX_UPLOAD_BYTES:
-                return None
-            parts.append(bytes(part))
-        return b"".join(parts)
+    async def _read(self, proto: Any, body: bytearray, max_bytes: int, length: str | None) -> Reason | None:
+        """Reads the request's body into ``body``; returns why it was cut, or None where it came whole."""
+        announced = int(length) if length is not None and length.isdecimal() else None
+        if announced is not None and announced > max_bytes:
+            return Reason.TOO_LARGE
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for part in proto:
+                    body += part
+                    self._upload_bytes += len(part)
+                    if len(body) > max_bytes:
+                        return Reason.TOO_LARGE
+                    if self._upload_bytes > UPLOAD_BYTES_AT_ONCE:
+                        return Reason.OVERLOADED
+        except TimeoutError:
+            return Reason.ABORTED
+        return None if announced is None or announced == len(body) else Reason.ABORTED
+
+    async def _through_flask(self, scope: RSGIScope, proto: Any, body: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        status, fields, text = await loop.run_in_executor(self._pool, self._call_flask, _environ(scope, body))
+        proto.response_bytes(status, fields, text)
 
     def _call_flask(self, environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
         chunks, status, headers = run_wsgi_app(self._app, environ, buffered=True)
@@ -249,5 +255,10 @@ def _environ(scope: RSGIScope, body: bytes) -> dict[str, Any]:
         if key == "CONTENT_TYPE":
             environ[key] = value
         elif key not in {"CONTENT_LENGTH", "TRANSFER_ENCODING"}:
-            environ[f"HTTP_{key}"] = value
+            before = environ.get(f"HTTP_{key}")
+            environ[f"HTTP_{key}"] = value if before is None else f"{before},{value}"  # RFC 9110 section 5.3: the same
     return environ
+
+
+def _is_known(none_match: str | None, etag: str) -> bool:
+    return none_match is not None and (etag in none_match or none_match.strip() == "*")

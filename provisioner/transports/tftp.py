@@ -387,8 +387,9 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _record(self, asked: Asked, reason: Reason, who: Identified, sent: int) -> None:
         self.counters[reason.value] += 1
         elapsed_ms = (time.monotonic() - asked.started) * 1000
+        mac, name, sha256, epoch = who
         self._record_fetch(
-            Fetch(asked.at, asked.path, "tftp", asked.peer, "", asked.method, reason, *who, bytes_sent=sent, duration_ms=elapsed_ms)
+            Fetch(asked.at, asked.path, "tftp", asked.peer, "", asked.method, reason, mac, name, sha256, sent, elapsed_ms, epoch)
         )
 
 

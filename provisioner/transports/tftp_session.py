@@ -68,13 +68,13 @@ class Asked(NamedTuple):
     method: str
 
 
-Identified = tuple[Mac | None, str, str]
-"""MAC, canonical name and hash of what is sent, for the record."""
+Identified = tuple[Mac | None, str, str, int]
+"""MAC, canonical name and hash of what is sent, and the epoch of the token that proved it (0: none), for the record."""
 
 
 def identified(answer: FileAnswer) -> Identified:
     """Returns what an answer says for the record."""
-    return answer.mac, answer.name, answer.sha256
+    return answer.mac, answer.name, answer.sha256, answer.epoch
 
 
 class Session:

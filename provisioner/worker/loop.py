@@ -13,7 +13,7 @@ from typing import IO
 
 import sqlalchemy as sa
 
-from pbx_sync.backend import Backend
+from pbx_sync.backend import Backend, PBXUnavailable
 from pbx_sync.fake import FakePBX
 from provisioner.core.render import Renderer
 from provisioner.db import Database
@@ -43,14 +43,24 @@ def pbx_backend(settings: Settings) -> Backend | None:
 
 
 class Worker:
-    """Runs the steps until told to stop. ``backend`` None: files become live without a PBX being asked."""
+    """Runs the steps until told to stop. ``backend`` None: files become live without a PBX being asked.
 
-    def __init__(self, store: Store, renderer: Renderer, backend: Backend | None, clock: Callable[[], float] = time.time) -> None:
+    ``clock`` gives the times that are kept; ``timer``, which is never set back, paces.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        renderer: Renderer,
+        backend: Backend | None,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.rendering = Rendering(store, renderer, clock)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
-        self.pushing = Pushing(store, backend, clock) if backend else None
-        self.waking = Waking(store, backend, clock) if backend else None
-        self.observing = Observing(store, backend, clock) if backend else None
+        self.pushing = Pushing(store, backend, clock, timer) if backend else None
+        self.waking = Waking(store, backend, clock, timer) if backend else None
+        self.observing = Observing(store, backend, clock, timer) if backend else None
         self._store = store
 
     def step(self) -> int:
@@ -58,9 +68,17 @@ class Worker:
         done = self.rendering.step()
         done += self.pushing.step() if self.pushing else 0
         done += self.promoting.step()
-        done += self.waking.step() if self.waking else 0
-        done += self.observing.step() if self.observing else 0
-        return done
+        return done + self._with_phones()
+
+    def _with_phones(self) -> int:
+        """Wakes and observes phones through the PBX, while it answers: one that does not is asked by ``Pushing`` alone, now and then."""
+        if self.pushing is None or self.waking is None or self.observing is None or not self.pushing.is_up:
+            return 0
+        try:
+            return self.waking.step() + self.observing.step()
+        except PBXUnavailable as error:
+            self.pushing.away(error)
+            return 0
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -13,7 +15,8 @@ from pbx_sync.reconcile import Outcome, reconcile
 from pbx_sync.state import Endpoint
 from provisioner.models import extension, pbx_removal, phone, phone_line
 from provisioner.pbxview import endpoint_of
-from provisioner.store import Store
+from provisioner.records import ExtensionRecord
+from provisioner.store import CHUNK, Store
 
 log = logging.getLogger("provisioner.worker")
 
@@ -21,46 +24,66 @@ BATCH = 200
 CHECK_EVERY_S = 300.0
 RETRY_S = 2.0
 
+Desired = Mapping[str, tuple[ExtensionRecord, Endpoint]]
+"""Number -> the row as it was read, and what the PBX should say of it."""
+
 
 class Pushing:
-    """Keeps the PBX as the extensions say. While it is away, only phones whose extensions changed wait."""
+    """Keeps the PBX as the extensions say. While it is away, only phones whose extensions changed wait.
 
-    def __init__(self, store: Store, backend: Backend, clock: Callable[[], float]) -> None:
+    ``timer`` only ever runs forward: a clock that is set back must not stop the pushing until it has caught up.
+    """
+
+    def __init__(
+        self, store: Store, backend: Backend, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._retry_at = 0.0
-        self._check_at = 0.0
-        self._refused: dict[str, tuple[int, str]] = {}
+        self._timer = timer
+        self._retry_at = self._check_at = -1.0
+        self._refused: dict[str, str | None] = {}
         self.is_up = True
         self.drift = 0
 
     def step(self) -> int:
-        """Pushes one batch, and compares everything once in a while; returns how many extensions it touched."""
-        now = self._clock()
+        """Pushes one batch; where nothing is left to push, compares everything once in a while. Returns how many extensions it touched."""
+        now = self._timer()
         if now < self._retry_at:
             return 0
         try:
-            if now >= self._check_at:
-                self._check_at = now + CHECK_EVERY_S
-                return self.check(confirmed=False)
-            return self._push()
+            done = self._push()
+            if done or now < self._check_at:
+                return done
+            done = self.check(confirmed=False)
+            self._check_at = now + CHECK_EVERY_S
         except PBXUnavailable as error:
-            self._retry_at = now + RETRY_S
-            if self.is_up:
-                log.error("event=pbx_away detail=%s", error)
-            self.is_up = False
+            self.away(error)
             return 0
+        return done
+
+    def away(self, error: PBXUnavailable) -> None:
+        """Notes that the PBX does not answer. When it does again, everything is compared: it may have come back with anything."""
+        self._retry_at = self._timer() + RETRY_S
+        self._check_at = -1.0
+        if self.is_up:
+            log.error("event=pbx_away detail=%s", error)
+        self.is_up = False
 
     def check(self, *, confirmed: bool) -> int:
-        """Compares everything of ours in the PBX with the rows and puts right what drifted. Raises ``PBXUnavailable``."""
-        desired = self._desired_all()
+        """Compares everything of ours in the PBX with the rows and puts right what drifted. Raises ``PBXUnavailable``.
+
+        What the guard forbids is counted in ``drift`` and left alone; with ``confirmed`` it is done.
+        """
+        self._refused.clear()
+        desired = self._desired(self._store.extensions_with_secrets())
+        endpoints = _endpoints(desired)
         try:
-            outcome = reconcile(self._backend, desired, self._store.removals(), owned=len(desired), confirmed=confirmed, only=False)
+            outcome = reconcile(self._backend, endpoints, self._store.removals(), owned=len(desired), confirmed=confirmed, only=False)
         except TooMuchChange as error:
             log.error("event=pbx_guard detail=%s", error)
-            if confirmed:
-                raise
+            self._up()
+            self.drift = error.touched
             return 0
         self._up()
         self.drift = len(outcome.plan.update) + len(outcome.plan.delete)
@@ -69,64 +92,41 @@ class Pushing:
 
     def plan(self) -> Plan:
         """Returns what ``check`` would do. Raises ``PBXUnavailable``."""
-        desired = self._desired_all()
+        desired = _endpoints(self._desired(self._store.extensions_with_secrets()))
         actual = self._backend.read()
         return diff(actual, desired, actual.keys() - desired.keys())
 
     def _push(self) -> int:
-        rows = [
-            (record, secret)
-            for record, secret in self._store.extensions_to_push(BATCH)
-            if not self._was_refused(record.number, record.revision)
-        ]
-        removed = self._store.removals()
-        if not rows and not removed:
+        open_ones = self._desired(self._store.extensions_to_push(BATCH))
+        desired = {number: pair for number, pair in open_ones.items() if self._refused.get(number, "") != pair[1].hash}
+        removed = [number for number in self._store.removals() if self._refused.get(number, "") is not None]
+        if not desired and not removed:
             return 0
-        desired = {record.number: endpoint_of(record, secret) for record, secret in rows}
-        outcome = reconcile(self._backend, desired, removed, owned=self._store.counts()["extensions"], confirmed=True)
+        outcome = reconcile(self._backend, _endpoints(desired), removed, confirmed=True)
         self._up()
-        self._refused |= {
-            record.number: (record.revision, outcome.refused[record.number]) for record, _ in rows if record.number in outcome.refused
-        }
-        self._write(desired, outcome, {record.number: record.revision for record, _ in rows})
-        return len(rows) + len(removed)
+        self._write(desired, outcome)
+        return len(desired) + len(removed)
 
-    def _was_refused(self, number: str, revision: int) -> bool:
-        """An extension that the PBX refused is tried again when it changes, and at every full check."""
-        return self._refused.get(number, (0, ""))[0] == revision
+    def _desired(self, rows: Sequence[tuple[ExtensionRecord, str]]) -> Desired:
+        return {record.number: (record, endpoint_of(record, secret)) for record, secret in rows}
 
-    def _desired_all(self) -> dict[str, Endpoint]:
-        self._refused.clear()
-        return {record.number: endpoint_of(record, secret) for record, secret in self._store.extensions_with_secrets()}
-
-    def _write(self, desired: Mapping[str, Endpoint], outcome: Outcome, revisions: Mapping[str, int] | None = None) -> None:
-        changed = {
-            number: endpoint for number, endpoint in desired.items() if revisions is not None or self._is_news(number, endpoint, outcome)
-        }
+    def _write(self, desired: Desired, outcome: Outcome) -> None:
+        """Keeps what the PBX was read to say. What it refused is tried again when it changes, and at every full check."""
+        for number, reason in outcome.refused.items():
+            self._refused[number] = desired[number][1].hash if number in desired else None
+            log.error("event=pbx_refused extension=%s reason=%s", number, reason)
+        news = {number: pair[1] for number, pair in desired.items() if _known(pair[0]) != _found(pair[1], outcome)}
+        gone = [number for number, verified in outcome.verified.items() if verified is None and number not in desired]
+        if not news and not gone:
+            return
         with self._store.database.write() as connection:
-            for number, endpoint in changed.items():
-                here = extension.c.number == number
-                if revisions is not None:
-                    here = sa.and_(here, extension.c.revision == revisions[number])
-                values = {
-                    "pbx_wanted": endpoint.hash,
-                    "pbx_verified": outcome.verified.get(number),
-                    "pbx_error": outcome.refused.get(number, "")[:500],
-                }
-                connection.execute(extension.update().where(here).values(**values))
-            gone = [number for number, verified in outcome.verified.items() if verified is None and number not in desired]
-            if gone:
-                connection.execute(pbx_removal.delete().where(pbx_removal.c.number.in_(gone)))
-
-    def _is_news(self, number: str, endpoint: Endpoint, outcome: Outcome) -> bool:
-        known = self._known.get(number)
-        return known != (endpoint.hash, outcome.verified.get(number), outcome.refused.get(number, ""))
-
-    @property
-    def _known(self) -> dict[str, tuple[str | None, str | None, str]]:
-        with self._store.database.read() as connection:
-            columns = (extension.c.number, extension.c.pbx_wanted, extension.c.pbx_verified, extension.c.pbx_error)
-            return {row.number: (row.pbx_wanted, row.pbx_verified, row.pbx_error) for row in connection.execute(sa.select(*columns))}
+            # Read again under the write lock: what was edited, or deleted and made anew, since it was read has not been pushed.
+            now = _endpoints(self._desired(self._store.extensions_with_secrets(news, connection)))
+            rows = [_row(endpoint, outcome) for number, endpoint in news.items() if now.get(number) == endpoint]
+            if rows:
+                connection.execute(_VERIFIED, rows)
+            for start in range(0, len(gone), CHUNK):
+                connection.execute(pbx_removal.delete().where(pbx_removal.c.number.in_(gone[start : start + CHUNK])))
 
     def _up(self) -> None:
         if not self.is_up:
@@ -134,35 +134,68 @@ class Pushing:
         self.is_up = True
 
 
+_VERIFIED = (
+    extension.update()
+    .where(extension.c.number == sa.bindparam("which"))
+    .values(pbx_wanted=sa.bindparam("wanted"), pbx_verified=sa.bindparam("verified"), pbx_error=sa.bindparam("reason"))
+)
+
+
+def _endpoints(desired: Desired) -> dict[str, Endpoint]:
+    return {number: endpoint for number, (_, endpoint) in desired.items()}
+
+
+def _known(record: ExtensionRecord) -> tuple[str | None, str | None, str]:
+    return record.pbx_wanted, record.pbx_verified, record.pbx_error
+
+
+def _found(endpoint: Endpoint, outcome: Outcome) -> tuple[str | None, str | None, str]:
+    return endpoint.hash, outcome.verified.get(endpoint.number), outcome.refused.get(endpoint.number, "")[:500]
+
+
+def _row(endpoint: Endpoint, outcome: Outcome) -> dict[str, Any]:
+    wanted, verified, reason = _found(endpoint, outcome)
+    return {"which": endpoint.number, "wanted": wanted, "verified": verified, "reason": reason}
+
+
 class Observing:
     """Notes registrations as the PBX tells them."""
 
     EVERY_S = 1.0
 
-    def __init__(self, store: Store, backend: Backend, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, backend: Backend, clock: Callable[[], float] = time.time, timer: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._next = 0.0
+        self._timer = timer
+        self._next = -1.0
         self._known: dict[str, float] = {}
 
     def step(self) -> int:
-        now = self._clock()
+        """Looks once a second; returns how many extensions registered anew. Raises ``PBXUnavailable``."""
+        now = self._timer()
         if now < self._next:
             return 0
         self._next = now + self.EVERY_S
-        try:
-            contacts = self._backend.contacts()
-        except PBXUnavailable:
-            return 0
         newest: dict[str, float] = {}
-        for contact in contacts:
+        for contact in self._backend.contacts():
             newest[contact.number] = max(newest.get(contact.number, 0.0), contact.registered_at)
-        news = {number: at for number, at in newest.items() if self._known.get(number) != at}
+        news = [{"number": number, "at": at} for number, at in newest.items() if self._known.get(number) != at]
         if news:
             with self._store.database.write() as connection:
-                for number, at in news.items():
-                    on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension == number)
-                    connection.execute(phone.update().where(phone.c.mac.in_(on_line)).values(registered_at=at))
+                connection.execute(_REGISTERED, news)
         self._known = newest
         return len(news)
+
+
+# A phone with several lines is as new as the newest of its registrations, whatever their order here.
+_REGISTERED = (
+    phone.update()
+    .where(
+        phone.c.mac.in_(sa.select(phone_line.c.mac).where(phone_line.c.extension == sa.bindparam("number"))),
+        sa.or_(phone.c.registered_at.is_(None), phone.c.registered_at < sa.bindparam("at")),
+    )
+    .values(registered_at=sa.bindparam("at"))
+)

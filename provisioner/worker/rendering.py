@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from provisioner import __version__
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.lockstep import files_hash
 from provisioner.core.mac import Mac
@@ -26,6 +28,16 @@ BATCH = 64
 _FINGERPRINT = "render_fingerprint"
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What rendering one phone gave: its files, sealed for the table, and their hash; or why there are none."""
+
+    job: RenderJob
+    rows: tuple[dict[str, object], ...] = ()
+    wanted: str | None = None
+    error: str = ""
+
+
 class Rendering:
     """Renders phones whose wanted files are not known."""
 
@@ -39,13 +51,9 @@ class Rendering:
         macs = self._store.macs_to_render(BATCH)
         if not macs:
             return 0
-        made = [(job, self._files(job)) for job in self._store.render_jobs(macs)]
+        made = [self._made(job) for job in self._store.render_jobs(macs)]
         with self._store.database.write() as connection:
-            for job, files in made:
-                if isinstance(files, str):
-                    self._hold(connection, job, files)
-                else:
-                    self._write(connection, job, files)
+            self._write(connection, made)
         return len(macs)
 
     def start(self) -> None:
@@ -54,30 +62,36 @@ class Rendering:
         if self._store.meta(_FINGERPRINT) == now:
             return
         with self._store.database.write() as connection:
-            count = connection.execute(
-                phone.update().values(wanted_hash=None, error="", error_at=None, revision=phone.c.revision + 1)
-            ).rowcount
+            values = {"wanted_hash": None, "error": "", "error_at": None, "revision": phone.c.revision + 1}
+            count = connection.execute(phone.update().values(**values)).rowcount
             connection.execute(meta.delete().where(meta.c.key == _FINGERPRINT))
             connection.execute(meta.insert().values(key=_FINGERPRINT, value=now))
         if count:
             log.info("event=templates_changed phones=%d", count)
 
-    def _files(self, job: RenderJob) -> list[RenderedFile] | str:
+    def _made(self, job: RenderJob) -> Made:
         try:
-            return self._renderer.phone_files(job.config)
+            files = self._renderer.phone_files(job.config)
         except ProvisionerError as error:
-            return str(error)
+            return Made(job, error=str(error)[:500])
+        return Made(job, tuple(self._row(job.config.mac, file) for file in files), files_hash(files))
 
-    def _write(self, connection: Connection, job: RenderJob, files: Sequence[RenderedFile]) -> None:
-        mac = job.config.mac
-        wanted = files_hash(files)
-        here = sa.and_(phone.c.mac == mac, phone.c.revision == job.revision)
-        if not connection.execute(phone.update().where(here).values(wanted_hash=wanted)).rowcount:
-            return  # changed or deleted since it was read: the next step sees the new facts
-        connection.execute(rendered_file.delete().where(rendered_file.c.mac == mac, rendered_file.c.state == "next"))
-        live = connection.execute(sa.select(phone.c.live_hash).where(phone.c.mac == mac)).scalar()
-        if live != wanted:
-            connection.execute(rendered_file.insert(), [self._row(mac, file) for file in files])
+    def _write(self, connection: Connection, made: Sequence[Made]) -> None:
+        """Writes what was made of facts that still stand: what was changed or deleted since is made again by the next step."""
+        columns = (phone.c.mac, phone.c.revision, phone.c.created_at, phone.c.live_hash)
+        rows = connection.execute(sa.select(*columns).where(phone.c.mac.in_([item.job.config.mac for item in made]))).all()
+        facts = {row.mac: (row.revision, row.created_at) for row in rows}
+        live = {row.mac: row.live_hash for row in rows}
+        fresh = [item for item in made if facts.get(item.job.config.mac) == (item.job.revision, item.job.created_at)]
+        macs = [item.job.config.mac for item in fresh]
+        connection.execute(rendered_file.delete().where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "next"))
+        done = [{"which": item.job.config.mac, "wanted": item.wanted} for item in fresh if not item.error]
+        if done:
+            connection.execute(_WANTED, done)
+        files = [row for item in fresh if item.wanted != live[item.job.config.mac] for row in item.rows]
+        if files:
+            connection.execute(rendered_file.insert(), files)
+        self._hold(connection, [item for item in fresh if item.error])
 
     def _row(self, mac: Mac, file: RenderedFile) -> dict[str, object]:
         return {
@@ -90,22 +104,38 @@ class Rendering:
             "body": self._store.box.seal(file.body, f"file:{mac}:{file.name}"),
         }
 
-    def _hold(self, connection: Connection, job: RenderJob, error: str) -> None:
-        here = sa.and_(phone.c.mac == job.config.mac, phone.c.revision == job.revision)
-        connection.execute(phone.update().where(here).values(error=error[:500], error_at=self._clock()))
-        log.error("event=held mac=%s error=%s", job.config.mac, error)
+    def _hold(self, connection: Connection, failed: Sequence[Made]) -> None:
+        if not failed:
+            return
+        at = self._clock()
+        connection.execute(_HELD, [{"which": item.job.config.mac, "why": item.error, "when": at} for item in failed])
+        for item in failed:
+            log.error("event=held mac=%s error=%s", item.job.config.mac, item.error)
+
+
+_WANTED = phone.update().where(phone.c.mac == sa.bindparam("which")).values(wanted_hash=sa.bindparam("wanted"))
+_HELD = phone.update().where(phone.c.mac == sa.bindparam("which")).values(error=sa.bindparam("why"), error_at=sa.bindparam("when"))
 
 
 def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
-    """Returns a hash of everything besides the rows that a rendered file depends on."""
+    """Returns a hash of everything besides the rows that a rendered file depends on: this version, the catalogue, the zones' rules."""
     digest = hashlib.sha256()
+    digest.update(f"provisioner {__version__}".encode())
     for vendor_id, vendor in sorted(catalogue.vendors.items()):
-        for part in (vendor_id, vendor.maps, sorted(vendor.settings.items()), *sorted(vendor.templates.items())):
+        for part in (
+            vendor_id,
+            vendor.name,
+            vendor.escape,
+            vendor.maps,
+            sorted(vendor.settings.items()),
+            *sorted(vendor.templates.items()),
+        ):
             digest.update(repr(part).encode())
         for model in sorted(vendor.models.values(), key=lambda model: model.id):
-            digest.update(repr((model.id, model.lines, model.keys, model.common, model.expansion, model.codecs)).encode())
-            digest.update(repr((sorted(model.settings.items()), sorted(model.quirks.items()), model.when)).encode())
+            # A set has no order of its own: it would be another one in every process.
+            digest.update(repr((sorted(model.key_types), replace(model, key_types=frozenset()))).encode())
         digest.update(repr([(rule.name, rule.scope, rule.template, rule.content_type) for rule in vendor.files]).encode())
     digest.update(repr(sorted((row.name, row.default) for row in catalogue.settings.values())).encode())
+    digest.update(repr(sorted(catalogue.zones.items())).encode())
     digest.update("\n".join(more).encode())
     return digest.hexdigest()

@@ -156,13 +156,36 @@ class World:
         changes.create_extension("test", extension, secret=secret)
         keys = [KeyInput(2, "blf", extension, "Desk")]
         changes.create_phone("test", mac, PhoneInput(model, site, enabled=enabled, lines=[LineInput(1, extension)], keys=keys))
-        self.wait_live(mac)
-        return Phone(mac, model, extension, secret)
+        made = Phone(mac, model, extension, secret)
+        self.wait_live(made)
+        return made
 
-    def wait_live(self, mac: Mac) -> None:
-        """Waits for the worker, then for every serving process to have heard of it."""
-        wait_until(lambda: self._is_live(mac), what=f"promotion of {mac}")
-        self.wait_index()
+    def wait_live(self, phone: Phone) -> None:
+        """Waits for the worker, then for every serving process to have heard of it. Closes no first fetch."""
+        wait_until(lambda: self._is_live(phone.mac), what=f"promotion of {phone.mac}")
+        record = self.installation.store.phone(phone.mac)
+        if record is not None and record.enabled:
+            self.wait_served(self.own(phone), str(self.live(phone)))
+        else:
+            self.wait_index()
+
+    def wait_served(self, path: str, sha256: str) -> None:
+        """Waits until HTTP and TFTP both serve these bytes at a capability path."""
+        wait_until(lambda: self.http("HEAD", path).headers.get("etag") == f'"{sha256}"', what="HTTP's index")
+        wait_until(lambda: self.tftp_knows(path), what="TFTP's index")
+
+    def live(self, phone: Phone) -> str:
+        """Returns the hash of the phone's own file as it is live in the database."""
+        file = self.installation.store.live_file(phone.mac, phone.name)
+        return str(file.sha256) if file else ""
+
+    def body(self, phone: Phone) -> bytes:
+        file = self.installation.store.live_file(phone.mac, phone.name)
+        return file.body if file else b""
+
+    def own(self, phone: Phone, name: str = "") -> str:
+        """Returns the phone's capability path of its own file, or of ``name``."""
+        return f"p/{self.token(phone.mac)}/{name or phone.name}"
 
     def _is_live(self, mac: Mac) -> bool:
         facts = self.installation.store.lockstep(mac, has_pbx=False)
@@ -194,7 +217,9 @@ class World:
         """Sends one request; ``path`` is not yet percent-encoded."""
         return self.raw_path(method, "/" + quote(path), agent, body, headers)
 
-    def raw_path(self, method: str, target: str, agent: str = "", body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def raw_path(
+        self, method: str, target: str, agent: str = "", body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
         try:
             connection.putrequest(method, target, skip_accept_encoding=True)

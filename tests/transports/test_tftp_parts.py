@@ -28,7 +28,7 @@ LONG = pattern(8 * 250_000)
 def session(body: bytes = LONG[:20_000], terms: Terms = Terms(), started: float = 100.0) -> Session:  # noqa: B008
     asked = Asked(0.0, started, "x.cfg", "127.0.0.1", "GET")
     content = CutContent(body, terms.blksize)
-    return Session(asked, b"", identified=(None, "", ""), content=content, terms=terms, limits=LIMITS)
+    return Session(asked, b"", identified=(None, "", "", 0), content=content, terms=terms, limits=LIMITS)
 
 
 # -- datagrams -------------------------------------------------------------------------------------------------------

@@ -229,8 +229,8 @@ def upgrade() -> None:
     )
     # ### end Alembic commands ###
     for name, table, column, condition in OPEN:
-        where = {"sqlite_where": sa.text(condition.format(differs="IS NOT")), "postgresql_where": sa.text(condition.format(differs="IS DISTINCT FROM"))}
-        op.create_index(name, table, [column], **where)
+        on_sqlite, on_postgres = (sa.text(condition.format(differs=words)) for words in ("IS NOT", "IS DISTINCT FROM"))
+        op.create_index(name, table, [column], sqlite_where=on_sqlite, postgresql_where=on_postgres)
 
 
 def downgrade() -> None:

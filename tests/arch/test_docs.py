@@ -1,0 +1,133 @@
+"""The documentation knows everything that there is, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from provisioner.__main__ import main
+from provisioner.catalog import load_catalogue
+from provisioner.core.lockstep import Stage
+from provisioner.core.values import KEY_TYPES, Reason
+from provisioner.settings import PREFIX, SETTINGS
+from tests.arch.sources import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+CATALOGUE = load_catalogue()
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md"])
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
+WANTED = [
+    "tutorial.md", "glossary.md", "explain/architecture.md", "explain/lockstep.md", "explain/access-and-secrets.md", "explain/threat-model.md",
+    "explain/performance.md", "howto/add-a-model.md", "howto/add-a-vendor.md", "howto/point-phones-at-the-server.md", "howto/import-phones.md",
+    "howto/postgresql.md", "howto/https.md", "howto/backup-and-restore.md", "howto/reverse-proxy.md", "howto/firmware-files.md",
+    "howto/recover.md", "howto/run-as-a-service.md",
+]  # fmt: skip
+
+
+@cache
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def text(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+@cache
+def anchors(path: Path) -> set[str]:
+    """Returns the anchors of a page's headings, as code forges make them."""
+    headings = re.findall(r"^#{1,6} +(.+?) *$", FENCE.sub("", path.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("name", sorted(generator().PAGES))
+def test_reference_is_up_to_date(name: str) -> None:
+    assert (REFERENCE / name).read_text("utf-8") == generator().page(name), "run 'make docs'"
+
+
+def test_reference_has_no_other_page() -> None:
+    assert {path.name for path in REFERENCE.iterdir()} == set(generator().PAGES)
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_page_is_there(name: str) -> None:
+    assert len(text(name)) > 500
+
+
+@pytest.mark.parametrize("name", [row.name for row in SETTINGS])
+def test_setting_is_documented(name: str) -> None:
+    assert f"`{PREFIX}{name}`" in text("reference/settings.md")
+
+
+@pytest.mark.parametrize("name", sorted(CATALOGUE.settings))
+def test_phone_setting_is_documented(name: str) -> None:
+    assert f"| `{name}` |" in text("reference/phone-settings.md")
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_reason_is_documented(reason: Reason) -> None:
+    assert re.search(rf"^\| `{reason}` \| \S.{{15,}} \|", text("reference/reasons.md"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_stage_is_documented(stage: Stage) -> None:
+    assert f"| `{stage}` |" in text("reference/stages.md")
+    assert f"`{stage}`" in text("explain/lockstep.md")
+
+
+@pytest.mark.parametrize("name", sorted(main.wiring))
+def test_command_is_documented(name: str) -> None:
+    assert f"## provisioner {name}\n" in text("reference/commands.md")
+
+
+@pytest.mark.parametrize("vendor", sorted(CATALOGUE.vendors))
+def test_vendor_is_documented(vendor: str) -> None:
+    name = CATALOGUE.vendors[vendor].name
+    assert f"## {name}\n" in text("reference/models.md")
+    assert name in text("howto/point-phones-at-the-server.md"), "how its phones learn the server's address"
+    assert name in text("glossary.md"), "its words for the trade's terms"
+    assert name in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("model", sorted(model.id for vendor in CATALOGUE.vendors.values() for model in vendor.models.values()))
+def test_model_is_documented(model: str) -> None:
+    assert f"| `{model}` |" in text("reference/models.md")
+
+
+@pytest.mark.parametrize("name", KEY_TYPES)
+def test_key_type_is_in_the_glossary(name: str) -> None:
+    assert f"`{name}`" in text("glossary.md")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    broken = []
+    for target in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        place = (page.parent / name).resolve() if name else page
+        if not place.exists() or not place.is_relative_to(ROOT) or (anchor and place.suffix == ".md" and anchor not in anchors(place)):
+            broken.append(target)
+    assert broken == []
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "adr").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+    for path in (ROOT / "docs" / "adr").glob("*.md"):
+        assert all(part in path.read_text("utf-8") for part in ("## Context", "## Decision", "## Consequences")), path.name

@@ -1,0 +1,184 @@
+"""Which part may import which: the tables here are the specification. ``docs/explain/architecture.md`` explains them."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.arch.sources import PACKAGES, imports, module_of, python_files, tree
+
+ALLOWED: dict[str, set[str]] = {
+    # Parts that stand on nothing of ours.
+    "pbx_sync": set(),
+    "web": set(),
+    "errors": set(),
+    "db": set(),
+    "models": set(),
+    "logs": set(),
+    "supervisor": set(),
+    "heartbeat": set(),
+    # Pure: values, rules, rendering.
+    "core": {"errors"},
+    "records": {"core"},
+    # Edges to files: settings, key, catalogue.
+    "settings": {"errors"},
+    "secrets": {"core", "errors"},
+    "catalog": {"core", "errors"},
+    # The database.
+    "migrations": {"models"},
+    "migrate": {"db", "errors", "migrations"},
+    "store": {"core", "db", "errors", "models", "records", "secrets"},
+    "changes": {"core", "errors", "models", "records", "secrets", "settings", "store"},
+    "enroll": {"core", "errors", "models", "records", "store"},
+    # Serving phones.
+    "digest": {"core", "secrets"},
+    "serving_index": {"core", "db", "records", "store"},
+    "serve": {"core", "records", "secrets", "serving_index", "store"},
+    "recorder": {"core", "db", "models"},
+    "uploads": {"core", "models", "store"},
+    "transports": {"core", "digest", "serve", "uploads"},
+    # Draining changes.
+    "pbxview": {"pbx_sync", "records"},
+    "worker": {"core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
+    # Wiring, and what people and programs use.
+    "wiring": {"catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
+    "importing": {"changes", "core", "errors", "records", "store", "wiring"},
+    "backups": {"db", "errors", "migrate", "secrets", "settings"},
+    "api": {
+        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "records", "secrets", "settings", "store", "web", "wiring",
+    },
+    "parts": {
+        "api", "db", "digest", "heartbeat", "logs", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
+        "wiring", "worker",
+    },
+    "commands": {
+        "api", "backups", "catalog", "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "records", "secrets",
+        "settings", "store", "supervisor", "wiring", "worker",
+    },
+    "__main__": {"commands"},
+}  # fmt: skip
+"""Part -> the parts that it may import, itself always included."""
+
+ONLY: dict[str, tuple[str, ...]] = {
+    "tftpy": ("provisioner.transports.tftp", "provisioner.transports.tftp_packets"),
+    "scapy": (),
+    "flask": ("provisioner.api", "provisioner.transports", "web"),
+    "werkzeug": ("provisioner.api", "provisioner.transports"),
+    "flask_smorest": ("provisioner.api",),
+    "marshmallow": ("provisioner.api", "provisioner.catalog"),
+    "prometheus_client": ("provisioner.api",),
+    "granian": ("provisioner.parts.listeners",),
+    "click": ("provisioner.__main__", "provisioner.commands"),
+    "alembic": ("provisioner.migrate", "provisioner.migrations"),
+    "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
+    "jinja2": ("provisioner.core.render",),
+    "netaddr": ("provisioner.core.mac",),
+    "psycopg": ("provisioner.db",),
+    "sqlalchemy": (
+        "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands",
+    ),
+    "provisioner.models": (
+        "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
+        "provisioner.migrate", "provisioner.migrations",
+    ),
+    "pbx_sync": ("pbx_sync", "provisioner.worker", "provisioner.pbxview"),
+}  # fmt: skip
+"""Library or module -> the only modules (and what is below them) that import it."""
+
+CORE_MAY_USE = {"__future__", "collections", "dataclasses", "difflib", "enum", "functools", "hashlib", "itertools", "math", "pathlib", "re", "typing", "urllib"}  # fmt: skip
+"""Of the standard library. ``pathlib`` and ``urllib`` for their values (``Path`` as a type, ``urllib.parse``) only."""
+READS = {
+    "open",
+    "read_text",
+    "read_bytes",
+    "exists",
+    "is_file",
+    "is_dir",
+    "iterdir",
+    "glob",
+    "rglob",
+    "stat",
+    "resolve",
+    "cwd",
+    "home",
+    "urlopen",
+}
+ENVIRONMENT_READERS = {"provisioner.settings", "provisioner.parts.listeners"}
+"""``settings`` reads it. ``parts.listeners`` only empties it, after start, so that no WSGI request copies it."""
+
+FILES = python_files(*PACKAGES)
+
+
+def part_of(module: str) -> str:
+    """Returns the part that a module belongs to: ``core`` for ``provisioner.core.mac``."""
+    first, _, rest = module.partition(".")
+    return rest.partition(".")[0] or first if first == "provisioner" else first
+
+
+def below(module: str, tops: tuple[str, ...]) -> bool:
+    return any(module == top or module.startswith(f"{top}.") for top in tops)
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_the_allowed_way(path: Path) -> None:
+    own = part_of(module_of(path))
+    if own == "provisioner":  # the package itself: its version, nothing else
+        assert list(imports(path)) == [("__future__", 1)] or not list(imports(path))
+        return
+    assert own in ALLOWED, f"{own} is a new part: say in ALLOWED what it may import"
+    wrong = [
+        f"{path}:{line} imports {module}"
+        for module, line in imports(path)
+        if module.partition(".")[0] in PACKAGES and module not in ("provisioner", "provisioner.__version__")
+        if part_of(module) not in ALLOWED[own] | {own}
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY)
+def test_library_is_imported_only_where_it_belongs(library: str) -> None:
+    wrong = [
+        f"{path}:{line}"
+        for path in FILES
+        for module, line in imports(path)
+        if below(module, (library,)) and not below(module_of(path), ONLY[library])
+    ]
+    assert wrong == []
+
+
+def test_table_of_parts_has_no_cycle() -> None:
+    done: set[str] = set()
+    while left := ALLOWED.keys() - done:
+        ready = {part for part in left if ALLOWED[part] <= done}
+        assert ready, f"a circle among {sorted(left)}"
+        done |= ready
+
+
+@pytest.mark.parametrize("path", python_files("provisioner/core"), ids=str)
+def test_core_has_no_clock_no_socket_no_file(path: Path) -> None:
+    used = {module.partition(".")[0] for module, _ in imports(path) if module.partition(".")[0] in sys.stdlib_module_names}
+    assert used - CORE_MAY_USE == set()
+    assert [module for module, _ in imports(path) if module.startswith("urllib") and module != "urllib.parse"] == []
+    calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    names = {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
+    assert names & READS == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_environment_is_read_by_settings_alone(path: Path) -> None:
+    reads = [
+        node.lineno
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute) and node.attr in {"environ", "environb", "getenv", "putenv"} and ast.unparse(node.value) == "os"
+    ]
+    assert not reads or module_of(path) in ENVIRONMENT_READERS, f"{path}: lines {reads}"
+
+
+def test_environment_is_only_emptied_by_the_listeners() -> None:
+    path = Path("provisioner/parts/listeners.py")
+    uses = [ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Attribute) and "os.environ" in ast.unparse(node)]
+    assert set(uses) <= {"os.environ", "os.environ.clear"}

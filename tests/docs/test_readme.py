@@ -1,0 +1,133 @@
+"""The README's first phone, for real: its own code blocks are run in a shell, against a server of their own, and their outcome is looked at.
+
+Changed in the blocks are only the ports, which others may hold. ``make run`` itself is replaced by what it ends in (init, then serve).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+README = Path(__file__).parents[2] / "README.md"
+SECTION = "## First phone in ten minutes"
+BIN = Path(sys.executable).parent
+
+
+def blocks() -> list[str]:
+    """Returns the shell blocks of the section, in order."""
+    section = README.read_text("utf-8").split(SECTION)[1].split("\n## ")[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Desk:
+    """A folder with a running server, and a shell beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {"8080": free_port(socket.SOCK_STREAM), "8000": free_port(socket.SOCK_STREAM), "6969": free_port(socket.SOCK_DGRAM)}
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("PROVISIONER_")},
+            "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+            "NO_COLOR": "1",
+            "PROVISIONER_PBX": "none",
+            "PROVISIONER_PUBLIC_HOST": "127.0.0.1",
+            "PROVISIONER_PHONES_BIND": f"127.0.0.1:{self.ports['8080']}",
+            "PROVISIONER_ADMIN_BIND": f"127.0.0.1:{self.ports['8000']}",
+            "PROVISIONER_TFTP_BIND": f"127.0.0.1:{self.ports['6969']}",
+        }
+
+    def run(self, script: str) -> str:
+        """Returns what a block prints. A line that fails ends it, and the test."""
+        for port, free in self.ports.items():
+            script = re.sub(rf"\b{port}\b", str(free), script)
+        script = script.replace(". .venv/bin/activate\n", "")
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['8000']}/readyz", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.2)
+        raise AssertionError((self.folder / "serve.log").read_text("utf-8", "replace"))
+
+    def wait_for(self, command: str, pattern: str) -> str:
+        """Returns what ``command`` prints once it shows ``pattern``: the worker and the recorder need a moment."""
+        deadline = time.monotonic() + 30
+        while not re.search(pattern, shown := self.run(command)):
+            assert time.monotonic() < deadline, f"no {pattern} in\n{shown}"
+            time.sleep(0.2)
+        return shown
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    for program in ("curl", "tftp", "atftp", "bash"):
+        assert shutil.which(program), f"the program {program} is missing: apt-get install curl tftp-hpa atftp bash"
+    here = Desk(tmp_path)
+    assert re.search(r"^[\w-]{40,}$", here.run("provisioner init"), re.MULTILINE), "the first start shows an admin token"
+    with (tmp_path / "serve.log").open("wb") as log:
+        server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=tmp_path, env=here.environment, stdout=log, stderr=log)
+        try:
+            here.wait_until_ready()
+            yield here
+        finally:
+            server.terminate()
+            assert server.wait(timeout=30) == 0
+
+
+def test_readme_begins_with_make_run() -> None:
+    assert blocks()[0].strip() == "make run PBX=none"
+
+
+def test_readme_first_phone_as_it_is_written(desk: Desk) -> None:
+    _, add, by_http, by_tftp, own_address, key = blocks()
+
+    shown = desk.run(add)
+    assert shown.count("is listed at site default") == 3
+    shown = desk.wait_for("provisioner lockstep", "3 waiting_for_phone")
+
+    desk.run(by_http)
+    text = (desk.folder / "805ec0aabbcc.cfg").read_text("utf-8")
+    assert "account.1.user_name = 1001" in text
+    for name in ("cfg000b82a1b2c3.xml", "64167f0a0b0c.cfg"):
+        ElementTree.parse(desk.folder / name)
+
+    desk.run(by_tftp)  # "cmp" in it ends with 1 where the bytes differ
+
+    assert desk.run(own_address).strip() == "404"
+    assert (desk.folder / "again.cfg").read_bytes() == (desk.folder / "805ec0aabbcc.cfg").read_bytes()
+
+    shown = desk.run(key)
+    assert '"value":"1002"' in shown
+    assert "linekey.3.value = 1002" in shown, "the key is in the rendered file"
+    secret = re.search(r"account\.1\.password = (\S+)", text)
+    assert secret is not None
+    assert secret[1] not in shown, "shown without secrets"
+    fetched = desk.wait_for("provisioner fetches", "bootstrap_closed")
+    assert {"served", "bootstrap_closed"} <= set(fetched.split())
+    assert desk.wait_for("provisioner lockstep", r"80:5e:c0:aa:bb:cc +yealink/t46u +default +waiting_for_phone")
