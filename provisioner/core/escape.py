@@ -25,12 +25,16 @@ def escape_line(value: object) -> str:
     Nothing is quoted: the phones read everything after ``=`` as it stands (a ``#`` too: wazo's remote phone book address ends in
     ``term=#SEARCH`` unquoted). Blanks around are dropped, as the phone drops them.
     """
+    if type(value) is int:
+        return str(value)
     text = value if type(value) is str else _text(value)
     return _UNSAFE.sub("", text).strip()
 
 
 def escape_xml(value: object) -> str:
     """Returns ``value`` as XML character data or attribute value: entities for the five characters, nothing that XML 1.0 forbids."""
+    if type(value) is int:
+        return str(value)
     text = value if type(value) is str else _text(value)
     if _XML_TOUCHED.search(text) is None:  # nearly always: numbers, names and addresses
         return text

@@ -70,7 +70,8 @@ def test_digest_comes_before_basic(credentials: PhoneCredentials) -> None:
 
 @pytest.mark.parametrize("user", [MAC, MAC.upper(), MAC.colons, MAC.colons.upper().replace(":", "-")])
 def test_the_mac_in_any_spelling_is_the_user(credentials: PhoneCredentials, user: str) -> None:
-    assert judge(credentials, basic(user, BOX.phone_password(MAC, "digest"))) == "good"
+    if ":" not in user:  # Basic cannot carry a colon in the user (RFC 7617 section 2)
+        assert judge(credentials, basic(user, BOX.phone_password(MAC, "digest"))) == "good"
     assert judge(credentials, digest(nonce_of(credentials), user=user)) == "good"
 
 
