@@ -94,7 +94,7 @@ def fields_table(kind: type, docs: Mapping[str, str]) -> str:
 def settings() -> str:
     from provisioner.settings import FILE, PREFIX, SETTINGS
 
-    rows = [(code(PREFIX + row.name), code(_portable(row.default)) or "empty", row.help + _choices_of(row) + (f" Unit: {row.unit}." if row.unit else ""))
+    rows = [(code(PREFIX + row.name), code(row.default.removeprefix(f"{ROOT}/")) or "empty", row.help + _choices_of(row) + (f" Unit: {row.unit}." if row.unit else ""))
             for row in SETTINGS]  # fmt: skip
     return (
         "# Settings of the server\n\n"
@@ -110,15 +110,11 @@ def _choices_of(row: Any) -> str:
     return f" One of {', '.join(code(choice) for choice in choices)}." if choices else ""
 
 
-def _portable(text: str) -> str:
-    return text.removeprefix(f"{ROOT}/") if text.startswith(str(ROOT)) else text
-
-
 def phone_settings() -> str:
     from provisioner.catalog import load_catalogue
 
     rows = [
-        (code(row.name), row.type, _bounds(row), code(_shown_default(row.default)) or "empty", f"{row.label}. {row.help}")
+        (code(row.name), row.type, _bounds(row), code(json.dumps(row.default).strip('"')) or "empty", f"{row.label}. {row.help}")
         for row in load_catalogue().settings.values()
     ]
     return (
@@ -135,10 +131,6 @@ def _bounds(row: Any) -> str:
     if row.minimum is not None:
         return f"{row.minimum} to {row.maximum}{' ' + row.unit if row.unit else ''}"
     return f"at most {row.max_length} characters" if row.type in {"string", "secret"} else ""
-
-
-def _shown_default(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def reasons() -> str:
@@ -220,13 +212,9 @@ def _command(command: click.Command, path: str, parent: click.Context) -> str:
 
 
 def _option(option: click.Option) -> tuple[str, str]:
-    metavar = "" if option.is_flag else f" {option.metavar or _choices(option.type)}"
-    required = " Required." if option.required else ""
-    return code(", ".join(option.opts) + metavar), (option.help or "") + required
-
-
-def _choices(kind: Any) -> str:
-    return f"[{' / '.join(kind.choices)}]" if isinstance(kind, click.Choice) else kind.name.upper()
+    choices = f"[{' / '.join(option.type.choices)}]" if isinstance(option.type, click.Choice) else option.type.name.upper()
+    metavar = "" if option.is_flag else f" {option.metavar or choices}"
+    return code(", ".join(option.opts) + metavar), (option.help or "") + (" Required." if option.required else "")
 
 
 def _help(text: str) -> str:
@@ -237,7 +225,7 @@ def _help(text: str) -> str:
             title, *rest = paragraph[2:].split("\n")
             shown += f"{title}\n\n" + "".join(f"  {line}\n" for line in rest) + "\n"
         else:
-            shown += " ".join(paragraph.split()).replace("***", "`***`") + "\n\n"
+            shown += " ".join(paragraph.split()).replace("***", "`***`").replace("<", "\\<") + "\n\n"
     return shown
 
 
@@ -250,7 +238,7 @@ def models() -> str:
     )
     for vendor in load_catalogue().vendors.values():
         rows = [
-            (code(model.id), model.title, model.lines, model.keys, _expansion(model.expansion), ", ".join(model.codecs),
+            (code(model.id), model.title, model.lines, model.keys, f"{e.modules} x {e.module}, {e.keys} keys each" if (e := model.expansion) else "none", ", ".join(model.codecs),
              "all" if model.key_types == _vendor_types(vendor) else ", ".join(sorted(model.key_types)))
             for model in vendor.models.values()
         ]  # fmt: skip
@@ -272,10 +260,6 @@ def models() -> str:
 
 def _vendor_types(vendor: Any) -> frozenset[str]:
     return frozenset().union(*(model.key_types for model in vendor.models.values()))
-
-
-def _expansion(expansion: Any) -> str:
-    return f"{expansion.modules} x {expansion.module}, {expansion.keys} keys each" if expansion else "none"
 
 
 def templates() -> str:

@@ -68,7 +68,7 @@ class Watcher:
         self._engine = database.engine
         # Both change with any commit of another connection, and neither reads a table: SQLite's data_version costs two microseconds.
         # (The last value of a sequence would not do: it is seen before the row that it numbers, and a reader would come too early.)
-        self._query = sa.text("PRAGMA data_version" if database.is_sqlite else "SELECT CAST(pg_current_snapshot() AS text)")
+        self._query = sa.text("SELECT CAST(pg_current_snapshot() AS text)")
         self._connection: Connection | None = None
         self._seen: Any = None
         self._connected()
@@ -76,7 +76,7 @@ class Watcher:
     def changed(self) -> bool:
         """True when something was committed since the last call; True at the first call, and at the first after a lost connection."""
         try:
-            value = self._connected().execute(self._query).scalar()
+            value = self._value()
         except sa.exc.SQLAlchemyError:
             self.close()
             raise
@@ -87,6 +87,16 @@ class Watcher:
         connection, self._connection, self._seen = self._connection, None, None
         if connection is not None:
             connection.close()
+
+    def _value(self) -> Any:
+        connection = self._connected()
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):  # asked fifty times a second for ever: without the engine's own cost on top
+            try:
+                return driver.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.Error as error:
+                raise sa.exc.OperationalError("PRAGMA data_version", None, error) from error
+        return connection.execute(self._query).scalar()
 
     def _connected(self) -> Connection:
         if self._connection is None:

@@ -217,14 +217,14 @@ TO_PROMOTE = sa.and_(phone.c.wanted_hash.is_not(None), phone.c.wanted_hash.is_di
 TO_WAKE = sa.and_(phone.c.live_at.is_not(None), phone.c.notified_at.is_(None))
 HELD = phone.c.error != sa.literal_column("''")
 BEHIND = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
-for _name, _column, _open in (
-    ("ix_phone_to_render", phone.c.mac, TO_RENDER),
-    ("ix_phone_to_promote", phone.c.mac, TO_PROMOTE),
-    ("ix_phone_to_wake", phone.c.live_at, TO_WAKE),
-    ("ix_phone_held", phone.c.mac, HELD),
-    ("ix_extension_behind", extension.c.number, BEHIND),
+for _name, _columns, _open in (
+    ("ix_phone_to_render", (phone.c.mac,), TO_RENDER),
+    ("ix_phone_to_promote", (phone.c.mac,), TO_PROMOTE),
+    ("ix_phone_to_wake", (phone.c.site, phone.c.live_at, phone.c.mac), TO_WAKE),
+    ("ix_phone_held", (phone.c.mac,), HELD),
+    ("ix_extension_behind", (extension.c.number,), BEHIND),
 ):
-    sa.Index(_name, _column, sqlite_where=_open, postgresql_where=_open)
+    sa.Index(_name, *_columns, sqlite_where=_open, postgresql_where=_open)
 
 api_token = sa.Table(
     "api_token",

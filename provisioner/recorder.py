@@ -38,6 +38,8 @@ TRIM_EVERY = 120
 _SAFE = re.compile(r"[^\x21-\x7e]")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
+_AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
+"""The database cannot be reached, is busy or full: the same rows may succeed later."""
 _SEEN = frozenset({Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED})
 
 
@@ -64,6 +66,9 @@ class Recorder:
         self._unwritten: deque[Fetch] = deque()
         self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
         self._successes: dict[Mac, tuple[int, float]] = {}
+        # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
+        marks = ", ".join(["?" if database.is_sqlite else "%s"] * len(_FETCH_COLUMNS))
+        self._insert_fetch = f"INSERT INTO fetch ({', '.join(_FETCH_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names of ours
         self._flushes = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -116,9 +121,9 @@ class Recorder:
         try:
             with self._database.write() as connection:
                 self._write(connection, batch, served, successes)
-        except sa.exc.SQLAlchemyError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was: what lockstep rests on must not be lost with it
             # Rows that the database refuses for what they hold would be refused for ever, and hold up all others.
-            kept = [] if isinstance(error, sa.exc.StatementError) and not _is_away(error) else batch
+            kept = batch if isinstance(error, _AWAY) else []
             self.counters["dropped"] += len(batch) - len(kept)
             self._give_back(kept, served, successes)
             self.counters["failed_flushes"] += 1
@@ -130,8 +135,8 @@ class Recorder:
     def _take(self) -> None:
         """Moves what has arrived to the log and to the rows not yet written, as far as these have room."""
         taken = [self._queue.popleft() for _ in range(len(self._queue))]
-        for fetch in taken:
-            self.counters[f"reason_{fetch.reason}"] += 1
+        for reason, count in Counter(fetch.reason for fetch in taken).items():
+            self.counters[f"reason_{reason}"] += count
         if taken:
             self._write_log("".join(access_line(fetch) for fetch in taken))
         room = QUEUE - len(self._unwritten)
@@ -164,7 +169,7 @@ class Recorder:
         successes: dict[Mac, tuple[int, float]],
     ) -> None:
         if batch:
-            connection.execute(fetch_table.insert(), [_row(fetch) for fetch in batch])
+            connection.exec_driver_sql(self._insert_fetch, [_row(fetch) for fetch in batch])
             self._sight(connection, batch)
         if served:
             self._upsert_served(connection, served)
@@ -252,40 +257,46 @@ class Recorder:
 def access_line(fetch: Fetch) -> str:
     """Returns the one line of a request in the access log. Whatever a stranger sent is escaped; tokens are masked already."""
     return (
-        f"at={fetch.at:.3f} reason={fetch.reason} mac={fetch.mac or '-'} file={_shown(fetch.name or fetch.path)} transport={fetch.transport}"
-        f" peer={_shown(fetch.peer)} method={fetch.method} bytes={fetch.bytes_sent} ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'}"
-        f" ua={_shown(fetch.user_agent)}\n"
+        f"at={fetch.at:.3f} reason={fetch.reason.value} mac={fetch.mac or '-'} file={_shown(fetch.name or fetch.path)}"
+        f" transport={fetch.transport} peer={_shown(fetch.peer)} method={fetch.method} bytes={fetch.bytes_sent}"
+        f" ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'} ua={_shown(fetch.user_agent)}\n"
     )
 
 
 def _shown(text: str) -> str:
-    return _SAFE.sub(lambda match: "_" if match[0] == " " else "?", text[:160]) or "-"
+    text = text[:160]
+    if text.isascii() and text.isprintable():
+        return text.replace(" ", "_") or "-"
+    return _SAFE.sub(lambda match: "_" if match[0] == " " else "?", text)
 
 
 def _stored(text: str, longest: int) -> str:
+    if text.isprintable() and len(text) <= longest:
+        return text
     return _UNSTORABLE.sub("?", text[:longest])
-
-
-def _is_away(error: sa.exc.SQLAlchemyError) -> bool:
-    """Returns whether the database could not be reached or was busy, so that the same may succeed later."""
-    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
 
 
 def _greatest(epoch: int) -> Any:
     return sa.case((phone.c.token_floor < epoch, epoch), else_=phone.c.token_floor)
 
 
-def _row(fetch: Fetch) -> dict[str, Any]:
-    return {
-        "at": fetch.at,
-        "mac": fetch.mac,
-        "name": _stored(fetch.name or fetch.path, 255),
-        "transport": fetch.transport,
-        "peer": _stored(fetch.peer, 45),
-        "user_agent": _stored(fetch.user_agent, 200),
-        "method": fetch.method[:8],
-        "reason": str(fetch.reason),
-        "sha256": fetch.sha256,
-        "bytes": fetch.bytes_sent,
-        "duration_ms": fetch.duration_ms,
-    }
+_FETCH_COLUMNS = (
+    "at", "mac", "name", "transport", "peer", "user_agent", "method", "reason", "sha256", "bytes", "duration_ms",
+)  # fmt: skip
+
+
+def _row(fetch: Fetch) -> tuple[Any, ...]:
+    """Returns the values of ``_FETCH_COLUMNS``."""
+    return (
+        fetch.at,
+        fetch.mac,
+        _stored(fetch.name or fetch.path, 255),
+        fetch.transport,
+        _stored(fetch.peer, 45),
+        _stored(fetch.user_agent, 200),
+        fetch.method[:8],
+        fetch.reason.value,
+        fetch.sha256,
+        fetch.bytes_sent,
+        fetch.duration_ms,
+    )

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from provisioner.core.access import Credentials, Proof, Standing, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
-from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, conflict_of, parse_path
+from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, conflict_of, masked_path, parse_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
@@ -87,6 +87,7 @@ class Server:
                 return static
         record = self._index.phones.get(plan.mac)
         if record is None:
+            self._credentials(request, plan.mac)
             return self._refused(Reason.UNKNOWN_PHONE, plan.mac, _any_name(plan))
         candidate = plan.candidates.get(record.vendor)
         name = candidate.name if candidate else ""
@@ -140,16 +141,19 @@ class Server:
         looks_like_vendor, conflict = self._verdict(request.user_agent, record)
         epoch = self._epoch(plan.token, record) if plan.token is not None else 0
         token: Credentials = "none" if plan.token is None else "good" if epoch else "bad"
-        digest = site.access == "digest" and token == "none" and request.authorization != ""
         proof = Proof(
             token=token,
             trusted_network=token == "none" and site.trusts(request.peer),
-            credentials=self._check_credentials(request, record.mac) if digest else "none",
+            credentials=self._credentials(request, record.mac),
             looks_like_vendor=looks_like_vendor or request.transport == "tftp",
             conflict=conflict,
         )
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
         return decide(standing, proof, now=self._clock(), first_fetch_s=self._first_fetch_s), epoch
+
+    def _credentials(self, request: FileRequest, mac: Mac) -> Credentials:
+        # Judged for every MAC alike, listed or not, digest site or not: the time that it takes must not tell which.
+        return self._check_credentials(request, mac) if request.authorization and self._index.any_digest else "none"
 
     def _epoch(self, token: str, record: ServingRecord) -> int:
         """Returns the epoch whose token this is, among those still accepted; 0 for none."""
@@ -206,11 +210,11 @@ class Server:
             static = self._static_answer(plan)
             if static is not None:
                 return static
-        return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else plan.rest)
+        return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else masked_path(plan.rest))
 
     def _static_answer(self, plan: ParsedPath) -> FileAnswer | None:
         path = self.static_file(plan.rest)
-        return FileAnswer(Reason.SERVED, static_path=path, name=plan.rest) if path is not None else None
+        return FileAnswer(Reason.SERVED, static_path=path, name=masked_path(plan.rest)) if path is not None else None
 
     def static_file(self, rest: str) -> Path | None:
         """Returns the regular file below the static root that ``rest`` names, there or in ``firmware/``; None for anything else."""
@@ -232,4 +236,6 @@ class Server:
 
 
 def _any_name(plan: ParsedPath) -> str:
-    return next((candidate.name for candidate in plan.candidates.values()), plan.rest)
+    for candidate in plan.candidates.values():
+        return candidate.name
+    return masked_path(plan.rest)

@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.catalog import load_catalogue
 from provisioner.core.catalogue import Catalogue
+from tests.engines import postgres_server, postgres_template, sqlite_template, toy, toy_folder  # noqa: F401 - one a session
 
 CASES = Path(__file__).parent / "cases"
 

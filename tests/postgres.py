@@ -49,12 +49,12 @@ def running_server() -> Iterator[sa.URL]:
 
 
 @contextmanager
-def fresh_database(server: sa.URL) -> Iterator[str]:
-    """Yields the address of an empty database; it is dropped afterwards, with whoever is still connected."""
+def fresh_database(server: sa.URL, template: str = "template1") -> Iterator[str]:
+    """Yields the address of an empty database, or a copy of ``template``; it is dropped afterwards, with whoever is still connected."""
     name = f"test_{secrets.token_hex(6)}"
     engine = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     try:
         yield server.set(database=name).render_as_string(hide_password=False)
     finally:
@@ -83,7 +83,9 @@ def _cluster(folder: Path) -> Iterator[sa.URL]:
 
 
 def _locale(binaries: Path) -> tuple[str, ...]:
-    major = int(subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1].split(".")[0])
+    major = int(
+        subprocess.run([binaries / "initdb", "--version"], capture_output=True, text=True, check=True).stdout.split()[-1].split(".")[0]
+    )
     return ("--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US") if major >= 15 else ("--locale=C.UTF-8",)
 
 

@@ -13,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner.changes import PhoneInput
+from provisioner.core.identify import masked_path
 from provisioner.core.values import FileAnswer, FileRequest, Reason
-from provisioner.transports.http import PhonesHTTP, cache_control, masked_path
+from provisioner.transports.http import PhonesHTTP, cache_control
 from tests.conftest import load_cases
 from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
 from tests.contract.world import MODELS, OUIS, Phone, user_agent
@@ -63,7 +64,10 @@ def auth_002(own: Inside) -> None:
     status, headers, _ = http.refusal(answer)
     assert status == CASES["auth-002"]["expect"]["status"]
     assert any(name == "www-authenticate" and value.startswith("Basic ") for name, value in headers)
-    assert own.ask(phone.name, phone.agent, authorization=basic(phone.mac, own.installation.box.phone_password(phone.mac, "digest"))).reason is Reason.SERVED
+    assert (
+        own.ask(phone.name, phone.agent, authorization=basic(phone.mac, own.installation.box.phone_password(phone.mac, "digest"))).reason
+        is Reason.SERVED
+    )
 
 
 def auth_004(own: Inside) -> None:
@@ -117,6 +121,7 @@ def auth_017(own: Inside) -> None:
     for peer in (LOCAL, ELSEWHERE):
         assert own.ask(phone.name, phone.agent, peer=peer).reason is Reason.BOOTSTRAP_CLOSED
     own.recorder.flush()
+    own.clock.now += 1
     own.installation.changes.reopen_first_fetch("test", phone.mac)
     own.follow()
     assert own.ask(phone.name, phone.agent, peer=ELSEWHERE).reason is Reason.SERVED
@@ -284,7 +289,11 @@ def test_a_phone_that_is_not_rendered_yet_is_asked_to_come_back(here: Inside) ->
 def test_a_conflict_keeps_the_file_back_even_with_the_token(here: Inside) -> None:
     phone = here.phone()
     path = f"p/{here.token(phone)}/{phone.name}"
-    for agent in (user_agent("yealink/t31p", phone.mac), user_agent("yealink/t46u", "805ec0eeeeee"), user_agent("polycom/vvx411", phone.mac)):
+    for agent in (
+        user_agent("yealink/t31p", phone.mac),
+        user_agent("yealink/t46u", "805ec0eeeeee"),
+        user_agent("polycom/vvx411", phone.mac),
+    ):
         assert here.ask(path, agent).reason is Reason.CONFLICT
     assert here.ask(path, "some browser").reason is Reason.SERVED
 

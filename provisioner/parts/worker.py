@@ -28,7 +28,7 @@ def run_worker(settings: Settings) -> None:
         if stop.wait(1.0):
             return
     try:
-        Worker(installation.store, installation.renderer, pbx_backend(settings)).run(stop, beating)
+        Worker(installation.store, installation.renderer, pbx_backend(settings)).run(stop, beating, lease.is_held)
     finally:
         lease.release()
         beating.forget()

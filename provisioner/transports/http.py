@@ -7,14 +7,13 @@ and hands the rest (uploads, ranges of rendered files, odd methods) over to here
 from __future__ import annotations
 
 import ipaddress
-import re
 import time
 from collections.abc import Sequence
 
 from flask import Flask, Response, request, send_file
 from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
 
-from provisioner.core.identify import Candidate
+from provisioner.core.identify import Candidate, masked_path
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Method, Reason
 from provisioner.digest import PhoneCredentials
 from provisioner.serve import Server
@@ -27,7 +26,6 @@ METHODS = ("GET", "HEAD", "PUT", "POST")
 LONGEST = 300
 """Characters kept of a path and of a User-Agent: the queue of the recorder is bounded in requests, this bounds what each weighs."""
 _PLAIN = "text/plain; charset=utf-8"
-_TOKEN = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
 
 STATUS: dict[Reason, int] = {
     Reason.SERVED: 200,
@@ -77,7 +75,7 @@ class PhonesHTTP:
         self.server.finished(
             Fetch(
                 time.time(), masked_path(asked.path[:LONGEST]), asked.transport, asked.peer, asked.user_agent[:LONGEST], asked.method,
-                reason, answer.mac, masked_path(answer.name), answer.sha256, sent, (time.perf_counter() - started) * 1000, answer.epoch,
+                reason, answer.mac, answer.name, answer.sha256, sent, (time.perf_counter() - started) * 1000, answer.epoch,
             )
         )  # fmt: skip
 
@@ -106,15 +104,11 @@ _BODIES = {
     401: b"Credentials needed\n",
     405: b"Method not allowed\n",
     408: b"Not finished in time\n",
+    416: b"No such range\n",
     413: b"Too large\n",
     500: b"Failed\n",
     503: b"Not ready, try again\n",
 }
-
-
-def masked_path(path: str) -> str:
-    """Returns the path with its capability token hidden, wherever and however spelled it stands."""
-    return _TOKEN.sub(r"\1p/***", path) if "/" in path else path
 
 
 _REASONS = {405: Reason.METHOD_NOT_ALLOWED, 413: Reason.TOO_LARGE}
@@ -179,12 +173,14 @@ def _file(http: PhonesHTTP, asked: FileRequest, answer: FileAnswer) -> tuple[Res
             response.set_etag(answer.sha256)
             response.headers["Cache-Control"] = cache_control(answer)
             # Several ranges at once are answered with the whole (RFC 9110 section 14.2 allows it), as for static files.
-            ranges = request.range is not None and len(request.range.ranges) == 1 and asked.method == "GET"
+            wanted = request.range if asked.method == "GET" else None
+            ranges = wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1
             response.make_conditional(request, accept_ranges=ranges, complete_length=len(answer.body) if ranges else None)
             response.headers["Accept-Ranges"] = "bytes"
     except RequestedRangeNotSatisfiable:
-        refused = answer._replace(reason=Reason.BAD_RANGE)
-        return _plain(http, refused), Reason.BAD_RANGE
+        refused = _plain(http, answer._replace(reason=Reason.BAD_RANGE))
+        refused.headers["Content-Range"] = f"bytes */{len(answer.body)}"
+        return refused, Reason.BAD_RANGE
     return response, Reason.NOT_MODIFIED if response.status_code == 304 else Reason.SERVED
 
 

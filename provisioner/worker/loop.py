@@ -90,8 +90,11 @@ class Worker:
                 return total
         raise ProvisionerError(f"the worker still had something to do after {limit} steps")
 
-    def run(self, stop: threading.Event, beat: Callable[[bool, str], None]) -> None:
-        """Steps whenever something was committed, and once a second besides, until ``stop``."""
+    def run(self, stop: threading.Event, beat: Callable[[bool, str], None], is_ours: Callable[[], bool] = lambda: True) -> None:
+        """Steps whenever something was committed, and once a second besides, until ``stop``.
+
+        ``is_ours`` tells after an outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
+        """
         self.rendering.start()
         watcher = self._store.database.watcher()
         next_check = 0.0
@@ -108,6 +111,14 @@ class Worker:
             except sa.exc.SQLAlchemyError as error:
                 log.error("event=database_away detail=%s", type(error).__name__)
                 beat(False, "the database does not answer")
+                stop.wait(1.0)
+                if not is_ours():
+                    raise ProvisionerError(
+                        "the lease went with the database's connection: another process may be the worker now"
+                    ) from error
+            except ProvisionerError as error:  # the key does not fit a row, for one: whoever mends it need not restart anything
+                log.error("event=worker_stuck reason=%s detail=%s", error.reason, error)
+                beat(False, str(error))
                 stop.wait(1.0)
             stop.wait(POLL_S)
         watcher.close()
@@ -142,6 +153,16 @@ class Lease:
             return True
         connection.close()
         return False
+
+    def is_held(self) -> bool:
+        """Returns whether this process is still the worker: a lost connection to PostgreSQL takes the lock with it."""
+        if self._connection is None:
+            return self._file is not None
+        try:
+            self._connection.execute(sa.text("SELECT 1"))
+        except sa.exc.SQLAlchemyError:
+            return False
+        return True
 
     def release(self) -> None:
         if self._file is not None:

@@ -67,8 +67,7 @@ class Waking:
         self._timer = timer
         self._allowance = float(WAKE_AT_ONCE)
         self._counted_at = timer()
-        known = store.meta(_ASKED)
-        self._asked = int(known) if known is not None else store.newest_change()
+        self._asked = int(store.meta(_ASKED) or 0)  # from the very first, where nobody has asked yet: what is old is not sent
 
     def step(self) -> int:
         """Wakes a few phones; returns how many. A phone without contact is noted as told: it fetches when it comes back.
@@ -76,7 +75,8 @@ class Waking:
         Raises ``PBXUnavailable``; whoever was told until then is noted.
         """
         asked = self._asked_for()
-        waiting = self._store.to_wake(room) if (room := self._room()) else []
+        # Half a handful at least: while thousands wait, looking for the next few costs more than telling them.
+        waiting = self._store.to_wake(room) if (room := self._room()) >= WAKE_AT_ONCE // 2 else []
         told: list[Mac] = []
         try:
             for mac, model_id, number in waiting:
@@ -116,7 +116,7 @@ class Waking:
                 with self._store.database.write() as connection:
                     _put_meta(connection, _ASKED, str(position))
             self._asked = position
-        self._asked = max(position, newest)
+        self._asked = position if asked else newest  # there may be more of them than one look returns
         return len(asked)
 
     def _send(self, item: ChangeRecord) -> None:

@@ -113,17 +113,34 @@ def test_key_type_is_in_the_glossary(name: str) -> None:
     assert f"`{name}`" in text("glossary.md")
 
 
+def targets(page: Path) -> list[tuple[str, Path, str]]:
+    """Returns (link, file, anchor) of every link of a page that stays in the project."""
+    found = []
+    for link in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        if not re.match(r"[a-z]+:", link):
+            name, _, anchor = link.partition("#")
+            found.append((link, (page.parent / name).resolve() if name else page, anchor))
+    return found
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
-    broken = []
-    for target in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
-        if re.match(r"[a-z]+:", target):
-            continue
-        name, _, anchor = target.partition("#")
-        place = (page.parent / name).resolve() if name else page
-        if not place.exists() or not place.is_relative_to(ROOT) or (anchor and place.suffix == ".md" and anchor not in anchors(place)):
-            broken.append(target)
+    broken = [
+        link
+        for link, place, anchor in targets(page)
+        if not place.exists() or not place.is_relative_to(ROOT) or (anchor and place.suffix == ".md" and anchor not in anchors(place))
+    ]
     assert broken == []
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        page = todo.pop()
+        if page not in reached and page.suffix == ".md" and page.exists():
+            reached.add(page)
+            todo += [place for _, place, _ in targets(page)]
+    assert [str(page.relative_to(ROOT)) for page in PAGES if page not in reached] == []
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:

@@ -75,7 +75,9 @@ class Inside:
         record = self.installation.store.phone(phone.mac)
         return self.installation.box.token(phone.mac, epoch or (record.token_epoch if record else 1))
 
-    def ask(self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET") -> FileAnswer:
+    def ask(
+        self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET"
+    ) -> FileAnswer:
         return self.server.answer(FileRequest(path, transport, peer, agent, method, authorization))  # type: ignore[arg-type]
 
     def fetch(self, path: str, agent: str = "", **more: str) -> FileAnswer:

@@ -31,7 +31,7 @@ def test_a_phone_gets_its_own_file_by_its_vendors_name(served: World, phones: di
 @pytest.mark.parametrize("model", VENDORS)
 @pytest.mark.parametrize(
     "spell",
-    [str.upper, lambda mac: colons(mac), lambda mac: colons(mac).upper(), lambda mac: colons(mac, "-"), lambda mac: colons(mac, "-").upper()],
+    [str.upper, colons, lambda mac: colons(mac).upper(), lambda mac: colons(mac, "-"), lambda mac: colons(mac, "-").upper()],
     ids=["upper case", "colons", "upper colons", "dashes", "upper dashes"],
 )
 def test_every_spelling_of_the_mac_is_the_same_file(served: World, phones: dict[str, Phone], wire: Wire, model: str, spell) -> None:

@@ -49,7 +49,12 @@ def test_served_means_enabled_proven_and_without_conflict(access: str) -> None:
 
 FRESH = Standing(True, "first-fetch", 39 * HOURS, None)
 TABLE = [
-    ("a first fetch of the listed vendor's phone from a trusted network", FRESH, Proof(trusted_network=True, looks_like_vendor=True), Reason.SERVED),
+    (
+        "a first fetch of the listed vendor's phone from a trusted network",
+        FRESH,
+        Proof(trusted_network=True, looks_like_vendor=True),
+        Reason.SERVED,
+    ),
     ("a first fetch by something else", FRESH, Proof(trusted_network=True), Reason.NOT_A_PHONE),
     ("a first fetch from elsewhere", FRESH, Proof(looks_like_vendor=True), Reason.UNPROVEN),
     (

@@ -35,7 +35,9 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def digest(nonce: str, *, user: str = MAC, password: str = "", uri: str = f"/{PATH}", method: str = "GET", qop: bool = True, **more: str) -> str:
+def digest(
+    nonce: str, *, user: str = MAC, password: str = "", uri: str = f"/{PATH}", method: str = "GET", qop: bool = True, **more: str
+) -> str:
     password = password or BOX.phone_password(MAC, "digest")
     middle = f"{nonce}:00000001:abc:auth" if qop else nonce
     response = md5(f"{md5(f'{user}:{REALM}:{password}')}:{middle}:{md5(f'{method}:{uri}')}")

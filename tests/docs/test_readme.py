@@ -1,4 +1,4 @@
-"""The README's first phone, for real: its own code blocks are run in a shell, against a server of their own, and their outcome is looked at.
+"""The README's first phone and the tutorial, for real: their code blocks are run in a shell, against a server of their own, and the outcome is looked at.
 
 Changed in the blocks are only the ports, which others may hold. ``make run`` itself is replaced by what it ends in (init, then serve).
 """
@@ -19,15 +19,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 SECTION = "## First phone in ten minutes"
 BIN = Path(sys.executable).parent
 
 
 def blocks() -> list[str]:
-    """Returns the shell blocks of the section, in order."""
-    section = README.read_text("utf-8").split(SECTION)[1].split("\n## ")[0]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    """Returns the shell blocks of the README's section, in order."""
+    return shell_blocks((ROOT / "README.md").read_text("utf-8").split(SECTION)[1].split("\n## ")[0])
+
+
+def shell_blocks(text: str) -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -131,3 +134,26 @@ def test_readme_first_phone_as_it_is_written(desk: Desk) -> None:
     fetched = desk.wait_for("provisioner fetches", "bootstrap_closed")
     assert {"served", "bootstrap_closed"} <= set(fetched.split())
     assert desk.wait_for("provisioner lockstep", r"80:5e:c0:aa:bb:cc +yealink/t46u +default +waiting_for_phone")
+
+
+def test_tutorial_as_it_is_written(desk: Desk) -> None:
+    _, add, *_ = blocks()
+    desk.run(add)
+    desk.wait_for("provisioner lockstep", "3 waiting_for_phone")
+    know, site, phone, unknown, wrong, ask, correct, many, keep = shell_blocks((ROOT / "docs" / "tutorial.md").read_text("utf-8"))
+
+    assert "account.1.password = ***" in desk.run(know)
+    shown = desk.run(site + phone)
+    assert re.search(r"language = fr\n +from +.*phone", shown)
+    assert re.search(r"language = nl\n +from +.*site", shown)
+    shown = desk.run(unknown)
+    assert shown.startswith("404\n")
+    assert "24:9a:d8:41:6c:5c" in shown
+    desk.run(wrong)
+    shown = desk.run(ask)
+    assert shown.startswith("404\n")
+    assert "conflict" in shown
+    desk.run("token=$(provisioner token create again --role technician)\n" + correct)
+    assert "account.1.user_name = 1004" in (desk.folder / "249ad8416c5c.cfg").read_text("utf-8")
+    assert "Written: 2 phones and 2 extensions made" in desk.run(many)
+    assert desk.run(keep).count("polycom/vvx411") == 3

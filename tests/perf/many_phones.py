@@ -22,7 +22,9 @@ MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411")
 def open_real(folder: Path, url: str = "") -> Installation:
     """Returns an installation with the real catalogue in ``folder``."""
     environ = {"PROVISIONER_DATA_DIR": str(folder), "PROVISIONER_PUBLIC_HOST": "prov.example", "PROVISIONER_PBX": "fake"}
-    return open_installation(load_settings({**environ, **({"PROVISIONER_DATABASE_URL": url} if url else {})}, file=folder / "none"), create=True)
+    return open_installation(
+        load_settings({**environ, **({"PROVISIONER_DATABASE_URL": url} if url else {})}, file=folder / "none"), create=True
+    )
 
 
 def list_phones(installation: Installation, count: int) -> list[Mac]:

@@ -9,13 +9,13 @@ branch_labels = None
 depends_on = None
 
 OPEN = (
-    ("ix_phone_to_render", "phone", "mac", "wanted_hash IS NULL AND error = ''"),
-    ("ix_phone_to_promote", "phone", "mac", "wanted_hash IS NOT NULL AND wanted_hash {differs} live_hash AND error = ''"),
-    ("ix_phone_to_wake", "phone", "live_at", "live_at IS NOT NULL AND notified_at IS NULL"),
-    ("ix_phone_held", "phone", "mac", "error != ''"),
-    ("ix_extension_behind", "extension", "number", "pbx_wanted IS NULL OR pbx_wanted {differs} pbx_verified"),
+    ("ix_phone_to_render", "phone", ["mac"], "wanted_hash IS NULL AND error = ''"),
+    ("ix_phone_to_promote", "phone", ["mac"], "wanted_hash IS NOT NULL AND wanted_hash {differs} live_hash AND error = ''"),
+    ("ix_phone_to_wake", "phone", ["site", "live_at", "mac"], "live_at IS NOT NULL AND notified_at IS NULL"),
+    ("ix_phone_held", "phone", ["mac"], "error != ''"),
+    ("ix_extension_behind", "extension", ["number"], "pbx_wanted IS NULL OR pbx_wanted {differs} pbx_verified"),
 )
-"""Indexes of open work: name, table, column, condition."""
+"""Indexes of open work: name, table, columns, condition."""
 
 
 def upgrade() -> None:
@@ -228,9 +228,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("mac", "name", name=op.f("pk_upload")),
     )
     # ### end Alembic commands ###
-    for name, table, column, condition in OPEN:
+    for name, table, columns, condition in OPEN:
         on_sqlite, on_postgres = (sa.text(condition.format(differs=words)) for words in ("IS NOT", "IS DISTINCT FROM"))
-        op.create_index(name, table, [column], sqlite_where=on_sqlite, postgresql_where=on_postgres)
+        op.create_index(name, table, columns, sqlite_where=on_sqlite, postgresql_where=on_postgres)
 
 
 def downgrade() -> None:

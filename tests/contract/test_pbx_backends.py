@@ -1,0 +1,195 @@
+"""The stories that every PBX backend must pass. A new one adds a maker to ``BACKENDS`` and changes nothing else here.
+
+A maker yields the backend and a ``Bench``: what a person does behind our back, by the PBX's own means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pbx_sync.backend import Backend, PBXUnavailable
+from pbx_sync.fake import FakePBX
+from pbx_sync.plan import GUARD_FROM, Plan, TooMuchChange, diff, guard
+from pbx_sync.reconcile import reconcile
+from pbx_sync.state import Contact, Endpoint, State
+
+
+@dataclass
+class Bench:
+    """What the stories need besides the backend itself."""
+
+    edit_by_hand: Callable[[Endpoint], None]
+    """Changes or adds an object that carries our mark, as a person with access to the PBX would."""
+    delete_by_hand: Callable[[str], None]
+    stop: Callable[[], None]
+    start: Callable[[], None]
+    register: Callable[[str], None]
+    """Has a phone register as the number."""
+    refuse: Callable[[str], None]
+    """Makes the PBX refuse the number from now on."""
+
+
+@contextmanager
+def fake() -> Iterator[tuple[Backend, Bench]]:
+    pbx = FakePBX()
+
+    def down(is_down: bool) -> None:
+        pbx.is_down = is_down
+
+    yield (
+        pbx,
+        Bench(
+            edit_by_hand=lambda endpoint: pbx.endpoints.__setitem__(endpoint.number, endpoint),
+            delete_by_hand=lambda number: pbx.endpoints.__delitem__(number),
+            stop=lambda: down(True),
+            start=lambda: down(False),
+            register=lambda number: pbx.registrations.append(Contact(number, f"sip:{number}@192.0.2.1", "Acme A1 1.0", 1000.0)),
+            refuse=lambda number: pbx.refuses.__setitem__(number, "not this one"),
+        ),
+    )
+
+
+BACKENDS: dict[str, Callable[[], AbstractContextManager[tuple[Backend, Bench]]]] = {"fake": fake}
+
+ALICE = Endpoint("1001", "Alice", "secret-of-alice", "alice@example.org", "Sales")
+BOB = Endpoint("1002", 'Zoë <b> & "quoted"; $x', "p'w#;%\\!~^-_", "", "")
+STAR = Endpoint("*97", "Voice mail", "secret-of-star")
+
+
+@pytest.fixture(params=BACKENDS)
+def told(request: pytest.FixtureRequest) -> Iterator[tuple[Backend, Bench]]:
+    with BACKENDS[request.param]() as made:
+        yield made
+
+
+@pytest.fixture
+def pbx(told: tuple[Backend, Bench]) -> Backend:
+    return told[0]
+
+
+@pytest.fixture
+def bench(told: tuple[Backend, Bench]) -> Bench:
+    return told[1]
+
+
+def state(*endpoints: Endpoint) -> State:
+    return {endpoint.number: endpoint for endpoint in endpoints}
+
+
+def test_what_was_applied_reads_back_to_the_letter(pbx: Backend) -> None:
+    assert pbx.apply(Plan(create=(STAR, ALICE, BOB))) == {}
+    assert pbx.read() == state(ALICE, BOB, STAR)
+    assert pbx.read(["1001", "9999"]) == state(ALICE)
+    assert pbx.read([]) == {}
+
+
+def test_applying_again_is_harmless(pbx: Backend) -> None:
+    plan = Plan(create=(ALICE,), delete=("1002",))
+    pbx.apply(Plan(create=(BOB,)))
+    for _ in range(2):
+        assert pbx.apply(plan) == {}
+        assert pbx.read() == state(ALICE)
+
+
+@pytest.mark.parametrize("change", [{"display_name": "Eve"}, {"secret": "another-secret"}, {"email": ""}, {"department": "IT"}])
+def test_each_field_is_updated_and_told_apart(pbx: Backend, change: dict[str, str]) -> None:
+    pbx.apply(Plan(create=(ALICE, BOB)))
+    changed = replace(ALICE, **change)
+    assert changed.hash != ALICE.hash
+    assert diff(pbx.read(), state(changed, BOB)) == Plan(update=(changed,))
+    pbx.apply(Plan(update=(changed,)))
+    assert pbx.read() == state(changed, BOB)
+
+
+def test_reconciling_ends_in_an_empty_plan_and_proves_what_it_did(pbx: Backend, bench: Bench) -> None:
+    first = reconcile(pbx, state(ALICE, BOB))
+    assert first.verified == {"1001": ALICE.hash, "1002": BOB.hash} and first.refused == {}
+    assert reconcile(pbx, state(ALICE, BOB)).plan.is_empty
+    bench.edit_by_hand(replace(ALICE, display_name="By hand"))
+    bench.delete_by_hand("1002")
+    bench.edit_by_hand(STAR)
+    again = reconcile(pbx, state(ALICE, BOB), only=False)
+    assert again.plan == Plan(create=(BOB,), update=(ALICE,), delete=("*97",))
+    assert again.verified == {"1001": ALICE.hash, "1002": BOB.hash, "*97": None}
+    assert pbx.read() == state(ALICE, BOB)
+
+
+def test_only_the_numbers_concerned_are_touched(pbx: Backend) -> None:
+    pbx.apply(Plan(create=(ALICE, BOB, STAR)))
+    outcome = reconcile(pbx, state(replace(ALICE, display_name="New")), ["1002", "7777"])
+    assert outcome.verified == {"1001": replace(ALICE, display_name="New").hash, "1002": None, "7777": None}
+    assert set(pbx.read()) == {"1001", "*97"}
+
+
+def test_refusal_names_its_number_and_stops_no_other(pbx: Backend, bench: Bench) -> None:
+    bench.refuse("1001")
+    outcome = reconcile(pbx, state(ALICE, BOB))
+    assert set(outcome.refused) == {"1001"} and outcome.refused["1001"]
+    assert outcome.verified == {"1001": None, "1002": BOB.hash}
+
+
+def test_pbx_that_is_away_says_so_everywhere(pbx: Backend, bench: Bench) -> None:
+    pbx.apply(Plan(create=(ALICE,)))
+    bench.stop()
+    for call in (pbx.read, pbx.contacts, lambda: pbx.apply(Plan(create=(BOB,))), lambda: pbx.notify("1001", "check-sync")):
+        with pytest.raises(PBXUnavailable):
+            call()
+    bench.start()
+    assert pbx.read(["1001"]) in (state(ALICE), {})
+
+
+def test_notify_reaches_registered_contacts_alone(pbx: Backend, bench: Bench) -> None:
+    pbx.apply(Plan(create=(ALICE, BOB)))
+    bench.register("1001")
+    assert pbx.notify("1001", "check-sync;reboot=false") == 1
+    assert pbx.notify("1002", "check-sync;reboot=false") == 0
+    assert pbx.notify("7777", "check-sync;reboot=false") == 0
+    assert [contact.number for contact in pbx.contacts()] == ["1001"]
+    assert pbx.contacts()[0].registered_at > 0
+
+
+def test_guard_stops_before_anything_is_touched(pbx: Backend, bench: Bench) -> None:
+    many = state(*(Endpoint(str(2000 + number), f"n{number}", f"secret-{number}") for number in range(GUARD_FROM)))
+    reconcile(pbx, many)
+    fewer = dict(list(many.items())[4:])
+    with pytest.raises(TooMuchChange, match="4 of 10 extensions in the PBX would be changed or deleted: look at the plan, then confirm it"):
+        reconcile(pbx, fewer, owned=len(fewer), only=False)
+    assert pbx.read() == many
+    reconcile(pbx, dict(list(many.items())[3:]), only=False)
+    reconcile(pbx, fewer, only=False, confirmed=True)
+    assert pbx.read() == fewer
+
+
+NUMBERS = st.sampled_from(["1", "2", "3", "*9"])
+STATES = st.dictionaries(NUMBERS, st.builds(Endpoint, st.just(""), st.text("ab", max_size=2), st.text("xy", max_size=2))).map(
+    lambda found: {number: replace(endpoint, number=number) for number, endpoint in found.items()}
+)
+
+
+@given(STATES, STATES)
+def test_difference_after_applying_a_difference_is_none(actual: dict[str, Endpoint], desired: dict[str, Endpoint]) -> None:
+    pbx = FakePBX()
+    pbx.endpoints = dict(actual)
+    plan = diff(actual, desired, actual.keys())
+    pbx.apply(plan)
+    assert pbx.read() == desired
+    assert diff(pbx.read(), desired, pbx.read().keys()).is_empty
+    assert plan.is_empty == (actual == desired)
+    assert not any(endpoint.secret in line for endpoint in desired.values() if len(endpoint.secret) > 1 for line in plan.lines())
+
+
+@given(st.integers(0, 60), st.integers(0, 60), st.booleans())
+def test_guard_is_a_share_of_what_is_ours(touched: int, owned: int, confirmed: bool) -> None:
+    plan = Plan(delete=tuple(map(str, range(touched))))
+    stops = not confirmed and owned >= GUARD_FROM and touched * 10 > owned * 3
+    if stops:
+        with pytest.raises(TooMuchChange):
+            guard(plan, owned, confirmed=confirmed)
+    else:
+        guard(plan, owned, confirmed=confirmed)

@@ -1,0 +1,151 @@
+"""``provisioner serve`` as a whole: parts that die come back, a supervisor that dies takes them along, and stopping is clean."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.world import Phone, World, free_port, is_answering, wait_until, world
+
+PARTS = ("phones", "tftp", "worker", "admin")
+WITHIN_S = 15.0
+"""Five seconds are promised; the machine that runs the tests may be busy with others."""
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def family(pid: int) -> set[int]:
+    """Returns a process and all that it started."""
+    try:
+        return {pid}.union(*(family(child) for child in children(pid)))
+    except FileNotFoundError:
+        return set()
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def part_pid(running: World, part: str) -> int:
+    lines = [line for line in running.serve.log().splitlines() if f"event=started part={part} " in line]
+    return int(lines[-1].rpartition("pid=")[2])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("supervised"), *PARTS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def phone(running: World) -> Phone:
+    return running.phone(site=running.site("open"))
+
+
+def everything_serves(running: World, phone: Phone) -> bool:
+    port = int(running.installation.settings.admin_bind.port)
+    try:
+        return (
+            running.http("GET", phone.name, phone.agent).status == 200
+            and running.tftp_knows(phone.name)
+            and is_answering(port)
+        )  # fmt: skip
+    except (OSError, TimeoutError):
+        return False
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_is_killed_is_back_and_serves(running: World, phone: Phone, part: str) -> None:
+    wait_until(lambda: everything_serves(running, phone), what="the start")
+    before = part_pid(running, part)
+    family_before = family(before)
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: part_pid(running, part) != before, WITHIN_S, "the new process")
+    wait_until(lambda: everything_serves(running, phone), WITHIN_S, "serving")
+    wait_until(lambda: not any(map(is_there, family_before)), WITHIN_S, "the end of what the killed one had started")
+    assert f"event=died part={part}" in running.serve.log()
+
+
+@pytest.mark.parametrize("part", ["phones", "admin"])
+def test_a_listeners_own_worker_that_is_killed_is_back(running: World, phone: Phone, part: str) -> None:
+    wait_until(lambda: everything_serves(running, phone) and children(part_pid(running, part)) != [], what="the start")
+    (inner,) = [pid for pid in children(part_pid(running, part)) if is_there(pid)][-1:]
+    os.kill(inner, signal.SIGKILL)
+    wait_until(lambda: not is_there(inner), what="its end")
+    wait_until(lambda: everything_serves(running, phone), WITHIN_S, "serving")
+
+
+def test_a_worker_that_is_back_drains_changes_again(running: World, phone: Phone) -> None:
+    before = part_pid(running, "worker")
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: part_pid(running, "worker") != before, WITHIN_S, "the new process")
+    made = running.phone(site=running.site("open"))
+    assert running.http("GET", made.name, made.agent).body == running.body(made)
+
+
+def test_stopping_is_clean_with_connections_open(tmp_path: Path) -> None:
+    with world(tmp_path, *PARTS) as running:
+        phone = running.phone(site=running.site("open"))
+        big = running.static / "big.rom"
+        with big.open("wb") as made:
+            made.truncate(30 << 20)
+        with socket.create_connection(("127.0.0.1", running.http_port), timeout=10) as idle, socket.socket() as slow:
+            idle.sendall(f"GET /{phone.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+            slow.connect(("127.0.0.1", running.http_port))
+            slow.sendall(b"GET /big.rom HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert slow.recv(12) == b"HTTP/1.1 200"
+            started, everyone = time.monotonic(), family(running.serve.process.pid)
+            assert running.serve.stop(30) == 0, running.serve.log()
+            assert time.monotonic() - started < 15
+        assert not any(map(is_there, everyone))
+        assert "event=killed" not in running.serve.log()
+        assert running.installation.store.fetches(mac=phone.mac), "what was recorded was written before the end"
+
+
+def test_a_supervisor_that_is_killed_takes_its_parts_along(tmp_path: Path) -> None:
+    with world(tmp_path, *PARTS) as running:
+        wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
+        wait_until(lambda: len(family(running.serve.process.pid)) >= 7, what="all parts")
+        everyone = family(running.serve.process.pid)
+        running.serve.kill()
+        wait_until(lambda: not any(map(is_there, everyone)), WITHIN_S, "the end of the parts")
+        with socket.socket() as again:
+            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours may wait in TIME_WAIT; nobody may listen
+            again.bind(("127.0.0.1", running.http_port))
+
+
+@pytest.mark.parametrize("taken", ["phones", "tftp", "admin"])
+def test_a_port_that_is_taken_is_said_and_the_others_serve(tmp_path: Path, taken: str) -> None:
+    kind = socket.SOCK_DGRAM if taken == "tftp" else socket.SOCK_STREAM
+    port = free_port()
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        with world(tmp_path, *PARTS, ready=False, **{f"{taken}_bind": f"127.0.0.1:{port}"}) as running:
+            if taken != "phones":
+                wait_until(lambda: is_answering(running.http_port), what="the phones listener")
+            if taken != "admin":
+                wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
+
+            def is_said() -> bool:
+                return any(
+                    "event=part_failed" in line and f"part={taken}" in line and "in use" in line
+                    for line in running.serve.log().splitlines()
+                )
+
+            wait_until(is_said, what="a line about the port")
+            assert running.serve.process.poll() is None
