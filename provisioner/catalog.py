@@ -307,6 +307,10 @@ def _vendor_mistakes(
         used = {rule.template for rule in rules}
         if template.name not in used and not template.name.startswith("_"):
             yield f"{template}: no file rule uses this template (begin the name of a part with _)"
+    yield from _shared_agents(folder, models)
+
+
+def _shared_agents(folder: Path, models: Mapping[str, Model]) -> Iterator[str]:
     owners: dict[str, str] = {}
     for model in models.values():
         for token in model.ua_models:

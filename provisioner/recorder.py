@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TextIO
 
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import fetch as fetch_table
-from provisioner.models import index_log, phone, served_file, sighting
+from provisioner.models import index_log, phone, sighting
 
 log = logging.getLogger("provisioner.recorder")
 
@@ -67,8 +67,12 @@ class Recorder:
         self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
         self._successes: dict[Mac, tuple[int, float]] = {}
         # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
-        marks = ", ".join(["?" if database.is_sqlite else "%s"] * len(_FETCH_COLUMNS))
-        self._insert_fetch = f"INSERT INTO fetch ({', '.join(_FETCH_COLUMNS)}) VALUES ({marks})"  # noqa: S608 - names of ours
+        self._insert_fetch = _insert_sql("fetch", _FETCH_COLUMNS, database.is_sqlite)
+        # The other wire's process may have been quicker to write: only what is newer counts.
+        self._upsert_served_sql = (
+            _insert_sql("served_file", ("mac", "name", "sha256", "at"), database.is_sqlite)
+            + " ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, at = excluded.at WHERE served_file.at <= excluded.at"
+        )
         self._flushes = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -188,12 +192,9 @@ class Recorder:
         macs = sorted({mac for mac, _ in served})
         for start in range(0, len(macs), 400):
             known |= set(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(macs[start : start + 400]))).scalars())
-        rows = [{"mac": mac, "name": name, "sha256": sha256, "at": at} for (mac, name), (sha256, at) in served.items() if mac in known]
+        rows = [(mac, name, sha256, at) for (mac, name), (sha256, at) in served.items() if mac in known]
         if rows:
-            statement = self._insert(served_file)
-            update = {"sha256": statement.excluded.sha256, "at": statement.excluded.at}
-            newer = served_file.c.at <= statement.excluded.at  # the other wire's process may have been quicker to write
-            connection.execute(statement.on_conflict_do_update(index_elements=["mac", "name"], set_=update, where=newer), rows)
+            connection.exec_driver_sql(self._upsert_served_sql, rows)
 
     def _sight(self, connection: Connection, batch: Iterable[Fetch]) -> None:
         """Notes phones that are not listed, and listed ones whose evidence does not fit: one row a MAC."""
@@ -283,6 +284,11 @@ def _greatest(epoch: int) -> Any:
 _FETCH_COLUMNS = (
     "at", "mac", "name", "transport", "peer", "user_agent", "method", "reason", "sha256", "bytes", "duration_ms",
 )  # fmt: skip
+
+
+def _insert_sql(table: str, columns: Sequence[str], is_sqlite: bool) -> str:
+    marks = ", ".join(["?" if is_sqlite else "%s"] * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of ours
 
 
 def _row(fetch: Fetch) -> tuple[Any, ...]:

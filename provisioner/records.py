@@ -181,3 +181,14 @@ class TokenRecord:
     role: Literal["admin", "technician", "viewer"]
     created_at: float
     last_used_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneAccess:
+    """How a phone proves itself: to be typed into it where its site wants more than a first fetch. All of it is secret."""
+
+    url: str
+    """Its own address, with the token: enough wherever it is."""
+    user: str
+    password: str
+    """With ``user``, for the phones' listener of a site with ``digest`` access."""

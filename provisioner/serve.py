@@ -139,15 +139,16 @@ class Server:
         if site is None:
             return Reason.UNPROVEN, 0  # deleted this moment; the index follows
         looks_like_vendor, conflict = self._verdict(request.user_agent, record)
-        epoch = self._epoch(plan.token, record) if plan.token is not None else 0
-        token: Credentials = "none" if plan.token is None else "good" if epoch else "bad"
-        proof = Proof(
-            token=token,
-            trusted_network=token == "none" and site.trusts(request.peer),
-            credentials=self._credentials(request, record.mac),
-            looks_like_vendor=looks_like_vendor or request.transport == "tftp",
-            conflict=conflict,
-        )
+        epoch, trusted = 0, False
+        token: Credentials = "none"
+        if plan.token is None:
+            trusted = site.trusts(request.peer)
+        else:
+            epoch = self._epoch(plan.token, record)
+            token = "good" if epoch else "bad"
+        credentials = self._credentials(request, record.mac)
+        # By position: this is made for every request of a storm.
+        proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict)
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
         return decide(standing, proof, now=self._clock(), first_fetch_s=self._first_fetch_s), epoch
 
@@ -194,9 +195,9 @@ class Server:
         entry: FileEntry | None = self._index.files.get(mac, {}).get(name)
         body_bytes = self._index.body(mac, entry) if entry is not None else None
         if entry is not None and body_bytes is not None:
-            return FileAnswer(Reason.SERVED, body_bytes, entry.content_type, entry.sha256, mac=mac, name=name, epoch=epoch, secret=True)
+            return FileAnswer(Reason.SERVED, body_bytes, entry.content_type, entry.sha256, None, mac, name, False, epoch, True)
         rendered = candidate.rule is not None and candidate.rule.template is not None
-        return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
+        return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, b"", "", "", None, mac, name, False, epoch)
 
     def _without_mac(self, plan: ParsedPath) -> FileAnswer:
         if plan.malformed:

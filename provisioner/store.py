@@ -49,6 +49,7 @@ from provisioner.records import (
     GroupRecord,
     LineRecord,
     LiveFile,
+    PhoneAccess,
     PhoneRecord,
     RenderJob,
     ServingRecord,
@@ -220,6 +221,11 @@ class Store:
             Layer("model", row.model, model.settings if model else {}),
             Layer("phone", row.mac, {**row.settings, **self.secret_settings(row)}),
         ]
+
+    def phone_access(self, record: PhoneRecord) -> PhoneAccess:
+        """Returns the phone's own address and its credentials, in clear."""
+        url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
+        return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
 
     def secret_settings(self, row: Any) -> dict[str, SettingValue]:
         """Returns a phone row's own settings of type secret, in clear."""

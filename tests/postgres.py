@@ -93,7 +93,14 @@ def _as_owner(*command: str) -> None:
     """Runs a command as the user that PostgreSQL wants: it refuses to run as root."""
     prefix = ("runuser", "-u", _OWNER, "--") if os.geteuid() == 0 else ()
     done = subprocess.run(
-        [*prefix, *command], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120
+        [*prefix, *command],
+        check=False,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
     )
     if done.returncode:
         raise PostgresMissing(f"{Path(command[0]).name} failed:\n{done.stdout[-2000:]}")
@@ -124,6 +131,6 @@ def _install() -> None:
         )
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (("apt-get", "update", "-q"), ("apt-get", "install", "-y", "-q", "--no-install-recommends", "postgresql")):
-        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+        done = subprocess.run(command, check=False, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
         if done.returncode and command[1] == "install":
             raise PostgresMissing(f"the tests need PostgreSQL and '{' '.join(command)}' failed:\n{done.stdout[-2000:]}")

@@ -31,9 +31,11 @@ class Accepted(Schema):
 
 
 class PhoneToken(Schema):
-    """A phone's own address: whoever knows it gets the phone's files."""
+    """A phone's own address, and its credentials for a site with digest access: whoever knows either gets the phone's files."""
 
     url = fields.String(metadata={"example": "http://192.0.2.1:8080/p/abcdefghijklmnopqrstuvwx/"})
+    user = fields.String(metadata={"description": "For HTTP Digest or Basic, where the site's access is digest", "example": "805ec0aabbcc"})
+    password = fields.String()
     epoch = Whole(metadata={"description": "Counts the addresses that it had"})
     opened_at = Time()
     first_success_at = Time(allow_none=True, metadata={"description": "Closed the first fetch"})
@@ -71,12 +73,19 @@ class Token(MethodView):
     @allowed("admin")
     @noun.gives(200, PhoneToken)
     def get(self, mac: str) -> dict[str, Any]:
-        """Show a phone's own address, to be typed into it where its site wants a token; kept in the changes."""
+        """Show a phone's own address and credentials, to be typed into it where its site wants them; kept in the changes."""
         record = found_phone(mac)
         place = installation()
         place.changes.note_secrets_shown(actor(), "phone.token_shown", record.mac)
-        url = f"{place.store.base_url}p/{place.box.token(record.mac, record.token_epoch)}/"
-        return {"url": url, "epoch": record.token_epoch, "opened_at": record.opened_at, "first_success_at": record.first_success_at}
+        access = place.store.phone_access(record)
+        return {
+            "url": access.url,
+            "user": access.user,
+            "password": access.password,
+            "epoch": record.token_epoch,
+            "opened_at": record.opened_at,
+            "first_success_at": record.first_success_at,
+        }
 
     @allowed("admin")
     @noun.gives(200, PhoneShown, headers=ETAG)

@@ -146,7 +146,7 @@ class SiteWrites(UnitMaker):
                 values[field] = given[field]
         if "trusted_networks" in given:
             values["trusted_networks"] = _networks(given["trusted_networks"], mistakes)
-        settings = dict(given["settings"] if "settings" in given else before.settings if before else {})
+        settings = dict(given.get("settings", before.settings if before else {}))
         settings |= {shortcut: given[shortcut] for shortcut in ("timezone", "language") if given.get(shortcut)}
         if given.keys() & {"settings", "timezone", "language"}:
             try:

@@ -156,6 +156,60 @@ def reopen(session: Session, mac: Mac) -> None:
 
 @phone.command()
 @mac_argument
+@pass_session
+def address(session: Session, mac: Mac) -> None:
+    """Print the phone's own address and its credentials, to be typed into it. Both are secret; that they were shown is kept in the changes.
+
+    The address proves the phone wherever it is. User and password are for sites whose access is digest.
+
+    \b
+    Example:
+      provisioner phone address 80:5e:c0:aa:bb:cc
+    """
+    record = found(session, mac)
+    session.installation.changes.note_secrets_shown(session.actor, "phone.token_shown", record.mac)
+    access = session.installation.store.phone_access(record)
+    for name, value in (("Address", access.url), ("User", access.user), ("Password", access.password)):
+        click.echo(f"{name:<12} {value}")
+
+
+@phone.command("set")
+@mac_argument
+@click.option("--model", help="Another model; its lines and keys must fit.")
+@click.option("--site", help="Another site.")
+@click.option("--enabled/--disabled", default=None, help="Serve it, or refuse it as if it were not listed.")
+@click.option("--extension", "extensions", multiple=True, help="Extension of line 1; given again, of line 2. Replaces all lines.")
+@setting_option
+@pass_session
+def set_(
+    session: Session,
+    *,
+    mac: Mac,
+    model: str | None,
+    site: str | None,
+    enabled: bool | None,
+    extensions: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> None:
+    """Change what is given of the phone MAC; the rest stays.
+
+    \b
+    Examples:
+      provisioner phone set 80:5e:c0:aa:bb:cc --site Utrecht --setting language=nl
+      provisioner phone set 80:5e:c0:aa:bb:cc --disabled
+    """
+    from provisioner.changes import LineInput, PhoneInput
+
+    lines = [LineInput(at, number) for at, number in enumerate(extensions, 1)] if extensions else None
+    given = PhoneInput(
+        model=model, site=site, enabled=enabled, lines=lines, settings=settings_of(settings) if settings else None, merge_settings=True
+    )
+    record = session.installation.changes.update_phone(session.actor, mac, given)
+    click.echo(f"phone {record.mac.colons} ({record.model}) is changed")
+
+
+@phone.command()
+@mac_argument
 @click.option("--reboot", is_flag=True, help="Restart the phone instead of only fetching anew.")
 @pass_session
 def resync(session: Session, mac: Mac, reboot: bool) -> None:

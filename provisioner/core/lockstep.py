@@ -52,7 +52,7 @@ class LockstepFacts:
     """False where no PBX is configured: then served files are all that can be proven."""
 
 
-def stage(facts: LockstepFacts) -> Stage:
+def stage(facts: LockstepFacts) -> Stage:  # noqa: PLR0911 - one return for each stage, in their order
     """Returns the one stage that the facts prove. Total: every combination has an answer."""
     if facts.error:
         return Stage.HELD

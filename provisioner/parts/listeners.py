@@ -10,7 +10,7 @@ from typing import Any
 from granian import Granian
 from granian.constants import Interfaces, Loops
 
-from provisioner.parts.running import Beating, die_with_parent
+from provisioner.parts.running import Beating, beat_for_ever, die_with_parent
 from provisioner.parts.serving import open_serving
 from provisioner.settings import Bind, Settings
 
@@ -59,9 +59,7 @@ def admin_app() -> Any:
     settings = _given()
     _forget_environment()
     app = create_admin_app(open_installation(settings))
-    beating = Beating(settings, "admin")
-    beating()
-    app.teardown_request(lambda _: beating())
+    beat_for_ever(Beating(settings, "admin"))
     return app
 
 

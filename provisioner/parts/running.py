@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import logging
 import os
@@ -56,3 +57,15 @@ class Beating:
     def forget(self) -> None:
         """Says that the part stopped on purpose."""
         self._heartbeats.forget(self._part)
+
+
+def beat_for_ever(beating: Beating) -> None:
+    """Beats from a thread of its own, for a part whose server is asked only now and then; the part's end takes the beat away."""
+
+    def run() -> None:
+        while True:
+            beating()
+            time.sleep(BEAT_S)
+
+    atexit.register(beating.forget)
+    threading.Thread(target=run, name="beat", daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ class Serving:
     beating: Beating
 
     def start(self) -> None:
+        """Begins to follow changes and to record."""
+        gc.collect()
+        gc.freeze()  # what was loaded stays; a storm's queue would otherwise make the collector look at all of it again and again
+        gc.set_threshold(100_000, 20, 100)
         self.recorder.start()
         threading.Thread(target=self.index.follow, args=(self.stop, self.beating), name="index", daemon=True).start()
 

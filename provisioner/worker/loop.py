@@ -165,7 +165,9 @@ class Lease:
         return True
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        if self._connection is not None:
-            self._connection.close()
+        file, connection, self._file, self._connection = self._file, self._connection, None, None
+        if file is not None:
+            file.close()
+        if connection is not None:
+            connection.invalidate()  # closed for good: back in the pool it would hold the lock on
+            connection.close()

@@ -152,7 +152,7 @@ def test_failing_proof_rolls_everything_back(world: World) -> None:
         lambda: world.changes.update_site("t", "default", {"settings": broken}),
         lambda: world.changes.put_group("t", "desk", broken),
     ):
-        with pytest.raises(RenderError, match="device.acme.j2 line 7: 'not_there' is undefined"):
+        with pytest.raises(RenderError, match=r"device\.acme\.j2 line 7: 'not_there' is undefined"):
             write()
         assert contents(world) == before
 

@@ -46,7 +46,7 @@ def fake() -> Iterator[tuple[Backend, Bench]]:
         pbx,
         Bench(
             edit_by_hand=lambda endpoint: pbx.endpoints.__setitem__(endpoint.number, endpoint),
-            delete_by_hand=lambda number: pbx.endpoints.__delitem__(number),
+            delete_by_hand=pbx.endpoints.__delitem__,
             stop=lambda: down(True),
             start=lambda: down(False),
             register=lambda number: pbx.registrations.append(Contact(number, f"sip:{number}@192.0.2.1", "Acme A1 1.0", 1000.0)),

@@ -17,7 +17,10 @@ NAMES = {"yealink": "Yealink", "grandstream": "Grandstream", "polycom": "Polycom
 
 # Where the recorded expectation is another than ours, and why.
 OTHERWISE = {
-    "path-044": ({"vendor": "Grandstream"}, "P331 is a folder to which these phones add /phonebook.xml (Grandstream's XML phone book guide)"),
+    "path-044": (
+        {"vendor": "Grandstream"},
+        "P331 is a folder to which these phones add /phonebook.xml (Grandstream's XML phone book guide)",
+    ),
     "path-027": ({"model": "T42U"}, "the source itself calls 'T42U/T41U' unverified; the number's first model is taken"),
     "path-079": ({"kind": "master_config"}, "a MAC with separators is another spelling of path-045's name, and that is the master file"),
     "path-080": ({"kind": "master_config"}, "as path-079"),

@@ -54,7 +54,7 @@ def test_derived_secrets_differ_by_purpose() -> None:
 
 
 def test_key_is_made_once_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
-    with pytest.raises(SecretError, match="cannot be read .*; run 'provisioner init' or restore it from the backup"):
+    with pytest.raises(SecretError, match=r"cannot be read .*; run 'provisioner init' or restore it from the backup"):
         load_secret_box(tmp_path, create=False)
     (tmp_path / f"{KEY_FILE}.1").write_bytes(b"left by a process that was killed")
     sealed = load_secret_box(tmp_path / "var", create=True).seal(b"x", "y")

@@ -19,7 +19,9 @@ REWRITE = os.environ.get("REWRITE_EXAMPLES") == "1"
 
 @pytest.mark.parametrize("model", [model.id for vendor in CATALOGUE.vendors.values() for model in vendor.models.values()])
 def test_model_has_an_example(model: str) -> None:
-    assert [example for example in EXAMPLES if f"{example.vendor}/{example.model}" == model], f"no examples/{model.partition('/')[2]}-*.toml"
+    assert [example for example in EXAMPLES if f"{example.vendor}/{example.model}" == model], (
+        f"no examples/{model.partition('/')[2]}-*.toml"
+    )
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example.vendor}/{example.name}")

@@ -1,0 +1,82 @@
+"""The loop itself: it follows commits, outlives what goes wrong, and there is one of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from provisioner.changes import PhoneInput
+from provisioner.errors import ProvisionerError, SecretError
+from provisioner.worker.loop import Lease
+from tests.engines import World
+
+
+class Running:
+    """A worker in a thread, and what it said."""
+
+    def __init__(self, world: World, **more: object) -> None:
+        self.stop, self.said, self.error = threading.Event(), [], None  # type: ignore[var-annotated]
+        self.thread = threading.Thread(target=self._run, args=(world, more), daemon=True)
+        self.thread.start()
+
+    def _run(self, world: World, more: dict) -> None:
+        try:
+            world.worker.run(self.stop, lambda ok, detail: self.said.append((ok, detail)), **more)
+        except ProvisionerError as error:
+            self.error = error
+
+    def until(self, claim) -> None:
+        deadline = time.monotonic() + 10
+        while not claim():
+            assert time.monotonic() < deadline, self.said[-1:]
+            time.sleep(0.005)
+
+    def finish(self) -> None:
+        self.stop.set()
+        self.thread.join(10)
+
+
+def test_committed_change_is_live_within_moments(world: World) -> None:
+    mac = world.phone(1, world.extension())
+    running = Running(world)
+    running.until(lambda: "line.1.user = 1001" in world.live(mac))
+    begun = time.monotonic()
+    world.changes.update_phone("t", mac, PhoneInput(settings={"timezone": "Asia/Tokyo"}))
+    running.until(lambda: "Asia/Tokyo" in world.live(mac))
+    assert time.monotonic() - begun < 0.9, "by the watcher, not by the look once a second"
+    running.finish()
+    assert (True, "") in running.said
+
+
+def test_database_that_fails_for_a_while_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [sa.exc.OperationalError("x", {}, Exception()), SecretError("the key does not fit")]
+    step = world.worker.step
+    monkeypatch.setattr(world.worker, "step", lambda: (_ for _ in ()).throw(failures.pop()) if failures else step())
+    mac = world.phone(1, world.extension())
+    running = Running(world)
+    running.until(lambda: world.live(mac))
+    running.finish()
+    assert [said for said in running.said if not said[0]] == [(False, "the key does not fit"), (False, "the database does not answer")]
+
+
+def test_worker_that_lost_its_lease_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> int:
+        raise sa.exc.OperationalError("x", {}, Exception())
+
+    monkeypatch.setattr(world.worker, "step", away)
+    running = Running(world, is_ours=lambda: False)
+    running.thread.join(10)
+    assert running.error and "another process may be the worker now" in str(running.error)
+
+
+def test_lease_is_held_once(world: World, tmp_path: Path) -> None:
+    first, second = Lease(world.installation.database, tmp_path), Lease(world.installation.database, tmp_path)
+    assert first.acquire() and first.is_held()
+    assert not second.acquire() and not second.is_held()
+    first.release()
+    assert second.acquire()
+    second.release()
