@@ -74,6 +74,8 @@ class ServingIndex:
         self._cached_bytes = 0
         self._position = 0
         self._lock = threading.Lock()
+        self._records_lock = threading.Lock()
+        """Held for moments only, by whoever replaces a phone's record: neither a success nor a change may be lost between the threads."""
         self.phones: dict[Mac, ServingRecord] = {}
         self.files: dict[Mac, dict[str, FileEntry]] = {}
         self.uploads: dict[Mac, frozenset[str]] = {}
@@ -84,7 +86,7 @@ class ServingIndex:
         """Reads everything anew."""
         with self._lock:
             self._position = self._store.index_position()
-            phones = {record.mac: self._with_success(record) for record in self._store.serving_records()}
+            records = list(self._store.serving_records())
             # Sites after phones: one that a phone was moved to since is then there as well.
             sites = {record.name: SiteRule(record) for record in self._store.sites()}
             uploads = _grouped(self._store.upload_names())
@@ -94,7 +96,9 @@ class ServingIndex:
             for file in self._store.live_files():
                 files.setdefault(file.mac, {})[file.name] = self._entry(file)
             self.any_digest = any(site.access == "digest" for site in sites.values())
-            self.files, self.uploads, self.sites, self.phones = files, uploads, sites, phones
+            self.files, self.uploads, self.sites = files, uploads, sites
+            with self._records_lock:
+                self.phones = {record.mac: self._with_success(record) for record in records}
 
     def refresh(self) -> int:
         """Reads what changed since the last time; returns how many phones were read again."""
@@ -121,13 +125,14 @@ class ServingIndex:
 
     def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
         """Notes a success at the phone's own address: closes the first fetch and refuses older tokens. True where that is news."""
-        record = self.phones.get(mac)
-        if record is None or epoch > record.token_epoch or (record.first_success_at is not None and record.token_floor >= epoch):
+        if not _is_news(self.phones.get(mac), epoch):
             return False
-        self.phones[mac] = ServingRecord(
-            record.mac, record.model, record.vendor, record.site, record.enabled, record.token_epoch, max(record.token_floor, epoch),
-            record.opened_at, record.first_success_at or at, record.live_hash,
-        )  # fmt: skip
+        with self._records_lock:
+            record = self.phones.get(mac)
+            if record is None or not _is_news(record, epoch):
+                return False
+            floor = max(record.token_floor, epoch)
+            self.phones[mac] = replace(record, token_floor=floor, first_success_at=record.first_success_at or at)
         return True
 
     def note_upload(self, mac: Mac, name: str) -> None:
@@ -157,7 +162,7 @@ class ServingIndex:
 
     def _reload(self, macs: Iterable[Mac]) -> None:
         wanted = set(macs)
-        found = {record.mac: self._with_success(record) for record in self._store.serving_records(wanted)}
+        found = {record.mac: record for record in self._store.serving_records(wanted)}
         files: dict[Mac, dict[str, FileEntry]] = {mac: {} for mac in wanted}
         for file in self._store.live_files(wanted):
             self._forget(file.mac, file.name)
@@ -167,7 +172,9 @@ class ServingIndex:
             for name in self.files.get(mac, {}).keys() - files[mac].keys():
                 self._forget(mac, name)
             if mac in found:
-                self.files[mac], self.phones[mac], self.uploads[mac] = files[mac], found[mac], uploads.get(mac, frozenset())
+                self.files[mac], self.uploads[mac] = files[mac], uploads.get(mac, frozenset())
+                with self._records_lock:
+                    self.phones[mac] = self._with_success(found[mac])
             else:
                 for table in (self.files, self.phones, self.uploads):
                     table.pop(mac, None)
@@ -204,6 +211,12 @@ class ServingIndex:
     def _forget(self, mac: Mac, name: str) -> None:
         entry = self._cached.pop((mac, name), None)
         self._cached_bytes -= entry.size if entry is not None else 0
+
+
+def _is_news(record: ServingRecord | None, epoch: int) -> bool:
+    if record is None or epoch > record.token_epoch:
+        return False
+    return record.first_success_at is None or record.token_floor < epoch
 
 
 def _close(watcher: Watcher | None) -> None:

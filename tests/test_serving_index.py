@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -223,3 +224,27 @@ def test_trust_is_for_addresses_in_the_sites_networks(peer: str, trusted: bool) 
     rule = SiteRule(SiteRecord("x", "open", ("192.168.0.0/16", "fe80::/10"), "listed", {}, 1))
     assert rule.trusts(peer) is trusted
     assert rule.trusts(peer) is trusted, "the second time from memory"
+
+
+def test_a_success_and_a_change_of_the_same_moment_are_both_kept(own: Inside) -> None:
+    phone = own.phone()
+    stop = threading.Event()
+
+    def read_anew() -> None:
+        while not stop.is_set():
+            own.index.load()
+            with own.index._lock:
+                own.index._reload([phone.mac])
+
+    thread = threading.Thread(target=read_anew)
+    thread.start()
+    try:
+        for at in range(200):
+            own.index.phones[phone.mac] = replace(own.index.phones[phone.mac], first_success_at=None, opened_at=own.clock())
+            assert own.index.mark_success(phone.mac, 1, own.clock() + at)
+            for _ in range(3):
+                assert own.index.phones[phone.mac].first_success_at is not None
+                time.sleep(0.0005)
+    finally:
+        stop.set()
+        thread.join(10)

@@ -111,9 +111,9 @@ def test_other_methods_are_405_for_all_alike(served: World, phone: Phone, method
 def raw(served: World, request: bytes, seconds: float = 10.0) -> bytes:
     """Sends bytes and returns what comes until the server closes, or for so long; the connection stays open meanwhile."""
     with socket.create_connection(("127.0.0.1", served.http_port), timeout=seconds) as connection:
+        parts = b""
         try:
             connection.sendall(request)
-            parts = b""
             while part := connection.recv(65536):
                 parts += part
         except (TimeoutError, ConnectionError):
