@@ -240,7 +240,8 @@ def test_a_success_and_a_change_of_the_same_moment_are_both_kept(own: Inside) ->
     thread.start()
     try:
         for at in range(200):
-            own.index.phones[phone.mac] = replace(own.index.phones[phone.mac], first_success_at=None, opened_at=own.clock())
+            with own.index._records_lock:
+                own.index.phones[phone.mac] = replace(own.index.phones[phone.mac], first_success_at=None)
             assert own.index.mark_success(phone.mac, 1, own.clock() + at)
             for _ in range(3):
                 assert own.index.phones[phone.mac].first_success_at is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import logging
 import os
@@ -96,32 +97,27 @@ class Worker:
         ``is_ours`` tells after an outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
         """
         self.rendering.start()
-        watcher = self._store.database.watcher()
-        next_check = 0.0
-        while not stop.is_set():
-            try:
-                if watcher.changed() or time.monotonic() >= next_check:
-                    next_check = time.monotonic() + IDLE_CHECK_S
-                    while self.step() and not stop.is_set():
-                        beat(True, "")
-                beat(
-                    self.pushing is None or self.pushing.is_up,
-                    "" if self.pushing is None or self.pushing.is_up else "the PBX does not answer",
-                )
-            except sa.exc.SQLAlchemyError as error:
-                log.error("event=database_away detail=%s", type(error).__name__)
-                beat(False, "the database does not answer")
-                stop.wait(1.0)
-                if not is_ours():
-                    raise ProvisionerError(
-                        "the lease went with the database's connection: another process may be the worker now"
-                    ) from error
-            except ProvisionerError as error:  # the key does not fit a row, for one: whoever mends it need not restart anything
-                log.error("event=worker_stuck reason=%s detail=%s", error.reason, error)
-                beat(False, str(error))
-                stop.wait(1.0)
-            stop.wait(POLL_S)
-        watcher.close()
+        with contextlib.closing(self._store.database.watcher()) as watcher:
+            next_check = 0.0
+            while not stop.is_set():
+                try:
+                    if watcher.changed() or time.monotonic() >= next_check:
+                        next_check = time.monotonic() + IDLE_CHECK_S
+                        while self.step() and not stop.is_set():
+                            beat(True, "")
+                    is_up = self.pushing is None or self.pushing.is_up
+                    beat(is_up, "" if is_up else "the PBX does not answer")
+                except sa.exc.SQLAlchemyError as error:
+                    log.error("event=database_away detail=%s", type(error).__name__)
+                    beat(False, "the database does not answer")
+                    stop.wait(1.0)
+                    if not is_ours():
+                        raise ProvisionerError("the lease is lost with its connection: another process may be the worker now") from error
+                except ProvisionerError as error:  # the key does not fit a row, for one: whoever mends it need not restart anything
+                    log.error("event=worker_stuck reason=%s detail=%s", error.reason, error)
+                    beat(False, str(error))
+                    stop.wait(1.0)
+                stop.wait(POLL_S)
 
 
 class Lease:

@@ -25,7 +25,9 @@ from provisioner.worker import Worker
 from tests.engines import A1, A2, Clock, mac_of, quick_installation, settled_mistakes
 from tests.worker.killed import KeptPBX, run_worker, run_writer
 
-FORK = multiprocessing.get_context("fork")
+# Children come from a server process that has no thread: forked from here, one would inherit whatever lock the reader just holds.
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["tests.worker.killed"])
 KILLS = 100
 PHONES = 12
 EXTENSIONS = [str(1000 + number) for number in range(8)]
@@ -47,9 +49,9 @@ def killed(child: BaseProcess) -> None:
 def started(folder: Path, catalogue: Catalogue) -> BaseProcess:
     """Returns a worker that is just about to look for work."""
     ready = FORK.Event()
-    child = FORK.Process(target=run_worker, args=(folder, catalogue, ready))
+    child = FORK.Process(target=run_worker, args=(folder, catalogue, ready), daemon=True)
     child.start()
-    assert ready.wait(10)
+    assert ready.wait(30)
     return child
 
 
@@ -158,7 +160,7 @@ def test_writer_killed_in_the_middle_leaves_nothing_half(folder: Path, toy: Cata
         made.changes.create_extension("t", number)
     dice = random.Random(7)
     for seed in range(12):
-        child = FORK.Process(target=run_writer, args=(folder, toy, seed))
+        child = FORK.Process(target=run_writer, args=(folder, toy, seed), daemon=True)
         child.start()
         time.sleep(0.15 + dice.random() * 0.15)
         killed(child)
