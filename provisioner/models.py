@@ -63,6 +63,13 @@ pbx_removal = sa.Table(
     sa.Column("number", sa.String(32), primary_key=True, comment="deleted extension that the PBX may still know"),
 )
 
+retired_token = sa.Table(
+    "retired_token",
+    metadata,
+    sa.Column("mac", sa.String(12), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False, comment="last one of a phone that was taken off the list; never used again"),
+)
+
 meta = sa.Table(
     "meta",
     metadata,

@@ -9,7 +9,7 @@ from provisioner.changes import Changes, open_changes
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.render import Renderer
 from provisioner.db import Database
-from provisioner.migrate import upgrade
+from provisioner.migrate import has_secrets, upgrade
 from provisioner.secrets import SecretBox, load_secret_box
 from provisioner.settings import Settings
 from provisioner.store import Store
@@ -32,9 +32,10 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     """Returns the installation, its database migrated. With ``create`` folder, key and database are made where they are missing."""
     if create:
         settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    box = load_secret_box(settings.data_dir, create=create)
     database = Database(settings.database)
     upgrade(database)
+    # A new key beside a database that was sealed with another one would open nothing of it, and hide that the old one is lost.
+    box = load_secret_box(settings.data_dir, create=create and not has_secrets(database))
     catalogue = load_catalogue(settings.catalogue_dir)
     renderer = Renderer(catalogue)
     store = Store(

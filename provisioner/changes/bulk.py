@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.changes.phones import LineInput
+from provisioner.changes.phones import LineInput, first_epochs
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
@@ -99,8 +99,11 @@ class BulkWrites(UnitMaker):
 
     def _insert_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         fresh = {"settings": {}, "created_at": unit.at, "opened_at": unit.at, "wanted_hash": None, "live_hash": None}
-        if rows:
-            unit.connection.execute(phone.insert(), [{"mac": row.mac, **_columns(row), **fresh} for row in rows])
+        fresh |= {"token_epoch": 1, "token_floor": 1}
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            again = first_epochs(unit, [row.mac for row in part])
+            unit.connection.execute(phone.insert(), [{"mac": row.mac, **_columns(row), **fresh, **again.get(row.mac, {})} for row in part])
 
     def _update_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         statement = phone.update().where(phone.c.mac == sa.bindparam("which"))

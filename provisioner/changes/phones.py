@@ -15,7 +15,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.settings_check import CONTROL, checked_setting
 from provisioner.core.values import SettingValue
 from provisioner.errors import AlreadyExists, InputError, NotFound
-from provisioner.models import extension, phone, phone_group, phone_key, phone_line, sighting, site
+from provisioner.models import extension, phone, phone_group, phone_key, phone_line, retired_token, sighting, site
 from provisioner.records import PhoneRecord
 
 SHOWN_SECRET = "***"
@@ -80,6 +80,7 @@ class PhoneWrites(UnitMaker):
             "settings": {},
             "created_at": unit.at,
             "opened_at": unit.at,
+            **first_epochs(unit, [mac]).get(mac, {}),
             **_results_unknown(),
         }
         self._check(unit, given, given.model)
@@ -108,6 +109,8 @@ class PhoneWrites(UnitMaker):
             before = self._phone(unit, mac)
             unit.expect(before.revision, expected)
             unit.connection.execute(phone.delete().where(phone.c.mac == mac))
+            unit.connection.execute(retired_token.delete().where(retired_token.c.mac == mac))
+            unit.connection.execute(retired_token.insert().values(mac=mac, epoch=before.token_epoch))
             unit.reindex(mac)
             unit.log("phone.delete", mac, _shown(before), None)
 
@@ -252,6 +255,13 @@ def checked_settings(catalogue: Any, settings: Mapping[str, object]) -> dict[str
     if mistakes:
         raise InputError(mistakes)
     return checked
+
+
+def first_epochs(unit: Unit, macs: Sequence[Mac]) -> dict[Mac, dict[str, int]]:
+    """Returns the token columns of phones that were on the list before: their old addresses must not open again."""
+    query = sa.select(retired_token).where(retired_token.c.mac.in_(macs))
+    found = {Mac(row.mac): row.epoch + 1 for row in unit.connection.execute(query)}
+    return {mac: {"token_epoch": epoch, "token_floor": epoch} for mac, epoch in found.items()}
 
 
 def _results_unknown() -> dict[str, Any]:

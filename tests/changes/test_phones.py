@@ -196,6 +196,16 @@ def test_deleted_phone_leaves_nothing(world: World) -> None:
     assert world.store.phones() == []
 
 
+def test_address_of_a_phone_that_was_taken_off_never_opens_again(world: World) -> None:
+    world.phone(1)
+    world.changes.revoke_token("t", MAC)
+    world.changes.delete_phone("t", MAC)
+    again = world.changes.create_phone("t", MAC, PhoneInput(model=A1))
+    assert (again.token_epoch, world.row(MAC).token_floor) == (3, 3)
+    world.changes.delete_phone("t", MAC)
+    assert world.changes.create_phone("t", MAC, PhoneInput(model=A1)).token_epoch == 4
+
+
 def test_tokens_and_the_first_fetch(world: World) -> None:
     world.phone(1)
     world.drain()

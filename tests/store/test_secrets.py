@@ -16,6 +16,8 @@ from provisioner.core.mac import Mac
 from provisioner.errors import SecretError
 from provisioner.models import metadata
 from provisioner.secrets import KEY_FILE, SecretBox, load_secret_box, new_sip_secret, token_digest
+from provisioner.settings import load_settings
+from provisioner.wiring import open_installation
 from tests.engines import World
 
 BOX = SecretBox(bytes(range(32)))
@@ -104,3 +106,14 @@ def test_no_secret_is_in_the_database_in_clear(world: World) -> None:
     if database.is_sqlite:  # the pages themselves, the log and what was deleted included
         held += b"".join(path.read_bytes() for path in Path(str(database.url.database)).parent.glob("*.sqlite*"))
     assert [secret for secret in secrets if secret.encode() in held] == []
+
+
+def test_no_new_key_is_made_beside_a_database_that_was_sealed_with_another(tmp_path: Path) -> None:
+    settings = load_settings({"PROVISIONER_DATA_DIR": str(tmp_path / "var"), "PROVISIONER_PUBLIC_HOST": "192.0.2.1"}, tmp_path / "none.toml")
+    first = open_installation(settings, create=True)
+    first.changes.create_extension("t", "1001")
+    first.database.dispose()
+    (tmp_path / "var" / KEY_FILE).unlink()
+    with pytest.raises(SecretError, match="restore it from the backup"):
+        open_installation(settings, create=True)
+    assert not (tmp_path / "var" / KEY_FILE).exists()

@@ -206,11 +206,12 @@ def test_user_agent_with_more_or_less_is_not_ours(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in load_cases("path_cases") if case["expected"]["vendor"] == "Yealink"], ids=lambda case: case["id"]
+    "case",
+    # A query is no name of a file: tests/core/test_identify.py has that case.
+    [case for case in load_cases("path_cases") if case["expected"]["vendor"] == "Yealink" and "?" not in case["path"]],
+    ids=lambda case: case["id"],
 )
 def test_path(case: dict) -> None:
-    if "?" in case["path"]:
-        pytest.skip("a query: names of files only")
     name, expected = case["path"].lstrip("/"), case["expected"]
     if case["method"] == "PUT":
         assert [rule.kind for rule in VENDOR.uploads if rule.regex.match(name)] == [expected["kind"]]
