@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -13,7 +12,6 @@ from alembic.script import ScriptDirectory
 
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
-from provisioner.models import extension, phone
 
 logging.getLogger("alembic").setLevel(logging.WARNING)  # its INFO lines tell how it works, not what it did
 
@@ -42,12 +40,6 @@ def is_current(database: Database) -> bool:
     with database.read() as connection:
         heads = set(ScriptDirectory.from_config(_config()).get_heads())
         return {MigrationContext.configure(connection).get_current_revision()} == heads
-
-
-def has_secrets(database: Database) -> bool:
-    """Returns whether anything in the database was sealed, or derived, with a key."""
-    with database.read() as connection:
-        return any(connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() for table in (extension, phone))
 
 
 def _config() -> Config:

@@ -9,10 +9,10 @@ from provisioner.changes import Changes, open_changes
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.render import Renderer
 from provisioner.db import Database
-from provisioner.migrate import has_secrets, upgrade
+from provisioner.migrate import upgrade
 from provisioner.secrets import SecretBox, load_secret_box
 from provisioner.settings import Settings
-from provisioner.store import Store
+from provisioner.store import Store, has_secrets
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,9 @@ def test_no_secret_is_in_the_database_in_clear(world: World) -> None:
 
 
 def test_no_new_key_is_made_beside_a_database_that_was_sealed_with_another(tmp_path: Path) -> None:
-    settings = load_settings({"PROVISIONER_DATA_DIR": str(tmp_path / "var"), "PROVISIONER_PUBLIC_HOST": "192.0.2.1"}, tmp_path / "none.toml")
+    settings = load_settings(
+        {"PROVISIONER_DATA_DIR": str(tmp_path / "var"), "PROVISIONER_PUBLIC_HOST": "192.0.2.1"}, tmp_path / "none.toml"
+    )
     first = open_installation(settings, create=True)
     first.changes.create_extension("t", "1001")
     first.database.dispose()

@@ -206,8 +206,7 @@ def test_user_agent_with_more_or_less_is_not_ours(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "case",
-    # A query is no name of a file: tests/core/test_identify.py has that case.
+    "case",  # a query is no name of a file: tests/core/test_identify.py has that case
     [case for case in load_cases("path_cases") if case["expected"]["vendor"] == "Yealink" and "?" not in case["path"]],
     ids=lambda case: case["id"],
 )

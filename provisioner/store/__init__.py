@@ -1,0 +1,20 @@
+"""Every SELECT. Returns core values and records; rows and connections never leave.
+
+Reading for the hot path (serving) takes all phones in a handful of statements; reading for the API is paged by key.
+"""
+
+from __future__ import annotations
+
+from provisioner.store.base import CHUNK, has_secrets
+from provisioner.store.history import HistoryReads
+from provisioner.store.listing import ListingReads
+from provisioner.store.lockstep import LockstepReads
+from provisioner.store.pushing import PushingReads
+from provisioner.store.rendering import RenderingReads
+from provisioner.store.serving import ServingReads
+
+__all__ = ["CHUNK", "Store", "has_secrets"]
+
+
+class Store(ServingReads, RenderingReads, PushingReads, LockstepReads, ListingReads, HistoryReads):
+    """All reads of an installation."""

@@ -1,0 +1,98 @@
+"""Reads of what was done and seen: files, changes, fetches, sightings, tokens."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from provisioner.core.mac import Mac
+from provisioner.models import (
+    HELD,
+    TO_RENDER,
+    api_token,
+    change,
+    extension,
+    fetch,
+    phone,
+    rendered_file,
+    sighting,
+)
+from provisioner.records import (
+    ChangeRecord,
+    FetchRecord,
+    FileRecord,
+    SightingRecord,
+    TokenRecord,
+)
+from provisioner.store.base import StoreBase
+
+
+class HistoryReads(StoreBase):
+    """What was made, changed, fetched and seen."""
+
+    def files(self, mac: Mac) -> list[tuple[FileRecord, bytes]]:
+        """Returns every rendered file of a phone with its bytes in clear; the caller masks. ``content`` is left empty."""
+        query = sa.select(rendered_file).where(rendered_file.c.mac == mac).order_by(rendered_file.c.state, rendered_file.c.name)
+        with self.database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            (
+                FileRecord(row.name, row.state, row.sha256, row.size, row.content_type, ""),
+                self.box.open(row.body, f"file:{mac}:{row.name}"),
+            )
+            for row in rows
+        ]
+
+    def changes(self, *, before: int | None = None, limit: int = 100, subject: str = "") -> list[ChangeRecord]:
+        """Returns changes, newest first."""
+        query = sa.select(change).order_by(change.c.id.desc()).limit(limit)
+        query = query.where(change.c.id < before) if before is not None else query
+        query = query.where(change.c.subject == subject) if subject else query
+        with self.database.read() as connection:
+            return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+
+    def fetches(self, *, mac: Mac | None = None, before: int | None = None, limit: int = 100, reason: str = "") -> list[FetchRecord]:
+        """Returns fetches, newest first."""
+        query = sa.select(fetch).order_by(fetch.c.id.desc()).limit(limit)
+        query = query.where(fetch.c.mac == mac) if mac is not None else query
+        query = query.where(fetch.c.id < before) if before is not None else query
+        query = query.where(fetch.c.reason == reason) if reason else query
+        with self.database.read() as connection:
+            return [FetchRecord(**row._mapping) for row in connection.execute(query)]
+
+    def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None) -> list[SightingRecord]:
+        """Returns phones seen and not listed, in the order of their MAC."""
+        query = sa.select(sighting).where(sighting.c.mac > after, ~sighting.c.mac.in_(sa.select(phone.c.mac)))
+        query = query.where(sighting.c.mac == mac) if mac is not None else query
+        with self.database.read() as connection:
+            rows = connection.execute(query.order_by(sighting.c.mac).limit(limit)).all()
+        return [SightingRecord(**{**row._mapping, "mac": Mac(row.mac)}) for row in rows]
+
+    def api_tokens(self) -> list[TokenRecord]:
+        columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.last_used_at)
+        with self.database.read() as connection:
+            return [TokenRecord(**row._mapping) for row in connection.execute(sa.select(*columns).order_by(api_token.c.name))]
+
+    def api_token_by_digest(self, digest: str) -> TokenRecord | None:
+        columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.last_used_at)
+        with self.database.read() as connection:
+            row = connection.execute(sa.select(*columns).where(api_token.c.digest == digest)).first()
+        return TokenRecord(**row._mapping) if row else None
+
+    def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
+        """Returns phones whose last render failed, with the reason, in the order of their MAC."""
+        query = sa.select(phone.c.mac, phone.c.error).where(HELD).order_by(phone.c.mac).limit(limit)
+        with self.database.read() as connection:
+            return [(Mac(row.mac), row.error) for row in connection.execute(query)]
+
+    def counts(self) -> dict[str, int]:
+        """Returns how many phones, extensions, phones to render, phones held and sightings there are, and the newest change's number."""
+        queries = {
+            "phones": sa.select(sa.func.count()).select_from(phone),
+            "extensions": sa.select(sa.func.count()).select_from(extension),
+            "phones_to_render": sa.select(sa.func.count()).select_from(phone).where(TO_RENDER),
+            "phones_held": sa.select(sa.func.count()).select_from(phone).where(HELD),
+            "sightings": sa.select(sa.func.count()).select_from(sighting),
+            "changes": sa.select(sa.func.max(change.c.id)),
+        }
+        with self.database.read() as connection:
+            return {name: int(connection.execute(query).scalar() or 0) for name, query in queries.items()}

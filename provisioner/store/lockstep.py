@@ -1,0 +1,111 @@
+"""Reads of the facts that stages are decided from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from provisioner.core.lockstep import LockstepFacts, Stage, names_hash, stage
+from provisioner.core.mac import Mac
+from provisioner.models import (
+    BEHIND,
+    extension,
+    phone,
+    phone_line,
+    rendered_file,
+    served_file,
+    upload,
+)
+from provisioner.store.base import CHUNK, StoreBase, by_mac
+
+
+class LockstepReads(StoreBase):
+    """What lockstep is proven from."""
+
+    def lockstep(self, mac: Mac, *, has_pbx: bool) -> LockstepFacts | None:
+        """Returns the facts that the stage of one phone is decided from, or None where there is no such phone."""
+        return self.locksteps([mac], has_pbx=has_pbx).get(mac)
+
+    def locksteps(self, macs: Sequence[Mac], *, has_pbx: bool) -> dict[Mac, LockstepFacts]:
+        """Returns the facts of each phone named that exists, in four statements."""
+        with self.database.read() as connection:
+            phones = connection.execute(sa.select(phone).where(phone.c.mac.in_(macs))).all()
+            live = connection.execute(
+                sa.select(rendered_file.c.mac, rendered_file.c.name, served_file.c.sha256, served_file.c.at, upload.c.name.label("own"))
+                .outerjoin(served_file, sa.and_(served_file.c.mac == rendered_file.c.mac, served_file.c.name == rendered_file.c.name))
+                .outerjoin(upload, sa.and_(upload.c.mac == rendered_file.c.mac, upload.c.name == rendered_file.c.name))
+                .where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "live")
+            ).all()
+            extensions = connection.execute(
+                sa.select(phone_line.c.mac, extension.c.pbx_wanted, extension.c.pbx_verified, extension.c.pbx_error)
+                .join(extension, extension.c.number == phone_line.c.extension)
+                .where(phone_line.c.mac.in_(macs))
+                .order_by(phone_line.c.mac, phone_line.c.line)
+            ).all()
+            hashes = _live_hashes(connection, macs)
+        live_of, extensions_of = by_mac(live), by_mac(extensions)
+        return {
+            Mac(row.mac): _facts(row, live_of.get(row.mac, ()), extensions_of.get(row.mac, ()), hashes.get(row.mac, {}), has_pbx)
+            for row in phones
+        }
+
+    def stage_counts(self, *, has_pbx: bool) -> dict[str, int]:
+        """Returns how many phones are in each stage, every stage named: five statements for each ``CHUNK`` of phones."""
+        with self.database.read() as connection:
+            macs = [Mac(mac) for mac in connection.execute(sa.select(phone.c.mac).order_by(phone.c.mac)).scalars()]
+        counts = dict.fromkeys(map(str, Stage), 0)
+        for start in range(0, len(macs), CHUNK):
+            for facts in self.locksteps(macs[start : start + CHUNK], has_pbx=has_pbx).values():
+                counts[stage(facts)] += 1
+        return counts
+
+    def pbx_counts(self) -> dict[str, int]:
+        """Returns how many extensions there are, how many the PBX does not yet say as wanted, and how many of those failed."""
+        query = sa.select(
+            sa.func.count().label("extensions"),
+            sa.func.count(sa.case((BEHIND, 1))).label("drift"),
+            sa.func.count(sa.case((extension.c.pbx_error != "", 1))).label("errors"),
+        ).select_from(extension)
+        with self.database.read() as connection:
+            return {name: int(value) for name, value in connection.execute(query).one()._mapping.items()}
+
+
+def _live_hashes(connection: Connection, macs: Sequence[Mac]) -> dict[str, dict[str, str]]:
+    query = sa.select(rendered_file.c.mac, rendered_file.c.name, rendered_file.c.sha256)
+    rows = connection.execute(query.where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "live"))
+    hashes: dict[str, dict[str, str]] = {}
+    for row in rows:
+        hashes.setdefault(row.mac, {})[row.name] = row.sha256
+    return hashes
+
+
+def _facts(
+    row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any]], hashes: Mapping[str, str], has_pbx: bool
+) -> LockstepFacts:
+    # A file that the phone replaced by its own upload is served from there: it says nothing of ours.
+    served = [(item.name, hashes[item.name] if item.own else item.sha256) for item in live]
+    complete = bool(served) and all(sha256 for _, sha256 in served)
+    errors = [row.error] if row.error else [f"extension: {item.pbx_error}" for item in extensions if item.pbx_error and has_pbx]
+    wanted, verified = _joined(item.pbx_wanted for item in extensions), _joined(item.pbx_verified for item in extensions)
+    return LockstepFacts(
+        wanted=row.wanted_hash,
+        live=row.live_hash,
+        served=names_hash(served) if complete else None,
+        pbx_wanted=wanted,
+        pbx_verified=verified,
+        live_at=row.live_at,
+        notified_at=row.notified_at,
+        fetched_at=max((item.at for item in live if item.at), default=None),
+        registered_at=row.registered_at,
+        error=errors[0] if errors else "",
+        has_lines=bool(extensions),
+        has_pbx=has_pbx,
+    )
+
+
+def _joined(hashes: Iterable[str | None]) -> str | None:
+    known = list(hashes)
+    return None if any(item is None for item in known) or not known else names_hash((str(at), item or "") for at, item in enumerate(known))

@@ -1,0 +1,119 @@
+"""Reads of what phone files are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from provisioner.core.layers import Layer, Origin, explained, merged
+from provisioner.core.mac import Mac
+from provisioner.core.values import Line, PhoneConfig, SettingValue
+from provisioner.models import (
+    TO_RENDER,
+    extension,
+    phone,
+    phone_group,
+    phone_key,
+    phone_line,
+    site,
+)
+from provisioner.records import (
+    PhoneAccess,
+    PhoneRecord,
+    RenderJob,
+)
+from provisioner.store.base import StoreBase, by_mac, key_of, settings_by_name
+
+
+class RenderingReads(StoreBase):
+    """What rendering needs."""
+
+    def macs_to_render(self, limit: int) -> list[Mac]:
+        """Returns phones whose wanted files are not known and whose last try did not fail."""
+        query = sa.select(phone.c.mac).where(TO_RENDER).order_by(phone.c.mac).limit(limit)
+        with self.database.read() as connection:
+            return [Mac(mac) for mac in connection.execute(query).scalars()]
+
+    def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
+        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``)."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.render_jobs(macs, own)
+        phones = connection.execute(sa.select(phone).where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all()
+        lines = connection.execute(
+            sa.select(phone_line, extension.c.display_name, extension.c.secret)
+            .join(extension, extension.c.number == phone_line.c.extension)
+            .where(phone_line.c.mac.in_(macs))
+            .order_by(phone_line.c.mac, phone_line.c.line)
+        ).all()
+        keys = connection.execute(
+            sa.select(phone_key, extension.c.display_name)
+            .outerjoin(extension, extension.c.number == phone_key.c.value)
+            .where(phone_key.c.mac.in_(macs))
+            .order_by(phone_key.c.mac, phone_key.c.module, phone_key.c.key)
+        ).all()
+        sites = settings_by_name(connection, site, {row.site for row in phones})
+        groups = settings_by_name(connection, phone_group, {row.group for row in phones if row.group})
+        lines_of, keys_of = by_mac(lines), by_mac(keys)
+        return [
+            RenderJob(
+                PhoneConfig(
+                    mac=Mac(row.mac),
+                    model=row.model,
+                    lines=tuple(self._line(line) for line in lines_of.get(row.mac, ())),
+                    keys=tuple(key_of(key) for key in keys_of.get(row.mac, ())),
+                    settings=self._own_passwords(Mac(row.mac), merged(self._layers(row, sites, groups))),
+                    provisioning_url=f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/",
+                    modules=row.modules,
+                    firmware=row.firmware,
+                ),
+                row.revision,
+                row.created_at,
+            )
+            for row in phones
+        ]
+
+    def explain(self, mac: Mac, name: str) -> Origin | None:
+        """Returns where the phone's setting ``name`` comes from, or None where there is no such phone or setting."""
+        with self.database.read() as connection:
+            row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
+            if row is None:
+                return None
+            sites = settings_by_name(connection, site, {row.site})
+            groups = settings_by_name(connection, phone_group, {row.group} if row.group else set())
+        return explained(self._layers(row, sites, groups), name)
+
+    def _layers(self, row: Row[Any], sites: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Layer]:
+        model = self.catalogue.model(row.model)
+        vendor = self.catalogue.vendors.get(row.model.partition("/")[0])
+        return [
+            self._defaults,
+            Layer("installation", "", self.installation),
+            Layer("vendor", vendor.id if vendor else "", vendor.settings if vendor else {}),
+            Layer("site", row.site, sites.get(row.site, {})),
+            Layer("group", row.group or "", groups.get(row.group, {}) if row.group else {}),
+            Layer("model", row.model, model.settings if model else {}),
+            Layer("phone", row.mac, {**row.settings, **self.secret_settings(row)}),
+        ]
+
+    def phone_access(self, record: PhoneRecord) -> PhoneAccess:
+        """Returns the phone's own address and its credentials, in clear."""
+        url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
+        return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
+
+    def _own_passwords(self, mac: Mac, settings: dict[str, SettingValue]) -> dict[str, SettingValue]:
+        for name, purpose in (("admin_password", "admin"), ("user_password", "user")):
+            settings[name] = settings.get(name) or self.box.phone_password(mac, purpose)
+        return settings
+
+    def _line(self, row: Row[Any]) -> Line:
+        secret = self.box.open(row.secret, f"extension:{row.extension}").decode()
+        return Line(row.line, row.extension, row.display_name, secret, row.label)
+
+    def own_settings(self, mac: Mac, connection: Connection) -> tuple[dict[str, SettingValue], dict[str, SettingValue]]:
+        """Returns a phone's own settings, and those of type secret in clear; empty where there is no such phone."""
+        row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
+        return (dict(row.settings), self.secret_settings(row)) if row else ({}, {})

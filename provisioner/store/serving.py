@@ -1,0 +1,100 @@
+"""Reads of the serving processes: all phones in a handful of statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
+from provisioner.core.mac import Mac
+from provisioner.models import (
+    index_log,
+    phone,
+    rendered_file,
+    upload,
+)
+from provisioner.records import (
+    LiveFile,
+    ServingRecord,
+    UploadRecord,
+)
+from provisioner.store.base import StoreBase, in_chunks
+
+
+class ServingReads(StoreBase):
+    """What serving needs."""
+
+    def index_position(self) -> int:
+        """Returns the number of the newest entry of the index log; 0 where there is none."""
+        with self.database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.max(index_log.c.id))).scalar() or 0)
+
+    def index_changes(self, since: int) -> tuple[int, set[Mac] | None]:
+        """Returns the newest number, and the phones changed after ``since``; None for "any may have"."""
+        query = sa.select(index_log.c.id, index_log.c.mac).where(index_log.c.id > since).order_by(index_log.c.id)
+        with self.database.read() as connection:
+            oldest = connection.execute(sa.select(sa.func.min(index_log.c.id))).scalar()
+            rows = connection.execute(query).all()
+        if oldest is None:  # never written, or trimmed to nothing while the reader was away
+            return 0, None if since else set()
+        newest = rows[-1].id if rows else since
+        if (oldest is not None and oldest > since + 1) or any(row.mac is None for row in rows):
+            return newest, None
+        return newest, {Mac(row.mac) for row in rows}
+
+    def serving_records(self, macs: Iterable[Mac] | None = None) -> list[ServingRecord]:
+        """Returns what serving needs of all phones, or of those named that exist."""
+        columns = (
+            phone.c.mac, phone.c.model, phone.c.site, phone.c.enabled, phone.c.token_epoch, phone.c.token_floor,
+            phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash,
+        )  # fmt: skip
+        with self.database.read() as connection:
+            rows = in_chunks(connection, sa.select(*columns), phone.c.mac, macs)
+            return [
+                ServingRecord(
+                    Mac(row.mac), row.model, row.model.partition("/")[0], row.site, row.enabled, row.token_epoch, row.token_floor,
+                    row.opened_at, row.first_success_at, row.live_hash,
+                )
+                for row in rows
+            ]  # fmt: skip
+
+    def live_files(self, macs: Iterable[Mac] | None = None) -> Iterator[LiveFile]:
+        """Yields the live files, in clear, of all phones or of those named."""
+        query = sa.select(rendered_file).where(rendered_file.c.state == "live")
+        with self.database.read() as connection:
+            for row in in_chunks(connection, query, rendered_file.c.mac, macs):
+                yield self._live_file(row)
+
+    def live_file(self, mac: Mac, name: str) -> LiveFile | None:
+        """Returns one live file, in clear: one indexed read."""
+        query = sa.select(rendered_file).where(rendered_file.c.mac == mac, rendered_file.c.state == "live", rendered_file.c.name == name)
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        return self._live_file(row) if row else None
+
+    def _live_file(self, row: Row[Any]) -> LiveFile:
+        body = self.box.open(row.body, f"file:{row.mac}:{row.name}")
+        return LiveFile(Mac(row.mac), row.name, row.sha256, row.size, row.content_type, body)
+
+    def uploads_of(self, mac: Mac) -> list[UploadRecord]:
+        columns = [column for column in upload.c if column.name != "body"]
+        query = sa.select(*columns).where(upload.c.mac == mac).order_by(upload.c.name)
+        with self.database.read() as connection:
+            return [UploadRecord(**{**row._mapping, "mac": Mac(row.mac)}) for row in connection.execute(query)]
+
+    def upload_body(self, mac: Mac, name: str) -> tuple[UploadRecord, bytes] | None:
+        """Returns one upload with its bytes in clear, or None."""
+        query = sa.select(upload).where(upload.c.mac == mac, upload.c.name == name)
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            return None
+        record = UploadRecord(mac, row.name, row.kind, row.content_type, row.received_at, row.size, row.sha256)
+        return record, self.box.open(row.body, f"upload:{mac}:{name}")
+
+    def upload_names(self) -> list[tuple[Mac, str]]:
+        """Returns (mac, name) of every upload kept, for the serving index."""
+        with self.database.read() as connection:
+            return [(Mac(row.mac), row.name) for row in connection.execute(sa.select(upload.c.mac, upload.c.name))]
