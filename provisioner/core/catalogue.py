@@ -6,7 +6,7 @@ What lives here: shapes and pure look-ups. What does not: reading the folders (`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -152,6 +152,23 @@ class Maker:
     ouis: frozenset[str]
 
 
+class FirstOf:
+    """Tells which of many patterns matches a name first, in one look: most names of strangers match none of a hundred."""
+
+    def __init__(self, patterns: Iterable[re.Pattern[str]]) -> None:
+        bodies = [_GROUP_NAME.sub("(?:", pattern.pattern) for pattern in patterns]
+        whole = "|".join(f"(?P<p{at}>{body})" for at, body in enumerate(bodies)) if bodies else r"(?!)"
+        self._pattern = re.compile(whole, re.IGNORECASE | re.ASCII)
+
+    def index(self, name: str) -> int | None:
+        """Returns the place of the first pattern that matches, or None."""
+        match = self._pattern.match(name)
+        return int(match.lastgroup[1:]) if match is not None and match.lastgroup else None
+
+
+_GROUP_NAME = re.compile(r"\(\?P<\w+>")
+
+
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Everything in ``phone_templates/``, loaded once."""
@@ -161,6 +178,20 @@ class Catalogue:
     makers: Sequence[Maker]
     zones: Mapping[str, TimezoneRule]
     """IANA zone -> its rule; zones that phones cannot follow are absent."""
+    file_names: Mapping[str, FirstOf] = field(init=False, repr=False, compare=False)
+    """Vendor id -> which of its file rules a name fits."""
+    upload_names: Mapping[str, FirstOf] = field(init=False, repr=False, compare=False)
+    maker_names: FirstOf = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        vendors = self.vendors.values()
+        looks = {
+            "file_names": {vendor.id: FirstOf(rule.regex for rule in vendor.files) for vendor in vendors},
+            "upload_names": {vendor.id: FirstOf(rule.regex for rule in vendor.uploads) for vendor in vendors},
+            "maker_names": FirstOf(pattern for maker in self.makers for pattern in maker.names),
+        }
+        for name, look in looks.items():
+            object.__setattr__(self, name, look)
 
     def model(self, model_id: str) -> Model | None:
         """Returns the model ``yealink/t46u``, or None."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from provisioner.core.catalogue import Catalogue, FileRule, UploadRule, Vendor, canonical_name
+from provisioner.core.catalogue import Catalogue, FileRule, FirstOf, UploadRule, Vendor, canonical_name
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import UserAgent
 
@@ -141,16 +141,16 @@ def _candidates(catalogue: Catalogue, tail: str) -> tuple[dict[str, Candidate], 
     found: dict[str, Candidate] = {}
     mac: Mac | None = None
     for vendor in catalogue.vendors.values():
-        candidate, own_mac = _candidate(vendor, tail)
+        candidate, own_mac = _candidate(catalogue, vendor, tail)
         if candidate:
             found[vendor.id] = candidate
             mac = mac or own_mac
     return found, mac
 
 
-def _candidate(vendor: Vendor, tail: str) -> tuple[Candidate | None, Mac | None]:
-    file_rule, file_match = _first_match(vendor.files, tail)
-    upload_rule, upload_match = _first_match(vendor.uploads, tail)
+def _candidate(catalogue: Catalogue, vendor: Vendor, tail: str) -> tuple[Candidate | None, Mac | None]:
+    file_rule, file_match = _first_match(vendor.files, catalogue.file_names[vendor.id], tail)
+    upload_rule, upload_match = _first_match(vendor.uploads, catalogue.upload_names[vendor.id], tail)
     match, rule = file_match or upload_match, file_rule or upload_rule
     if match is None or rule is None:
         return None, None
@@ -168,12 +168,9 @@ def _spelled(rule: FileRule | UploadRule, mac: Mac | None, tail: str) -> str:
     return tail.lower() if "{" in name else name
 
 
-def _first_match(rules: Sequence[_Rule], tail: str) -> tuple[_Rule | None, re.Match[str] | None]:
-    for rule in rules:
-        match = rule.regex.match(tail)
-        if match:
-            return rule, match
-    return None, None
+def _first_match(rules: Sequence[_Rule], names: FirstOf, tail: str) -> tuple[_Rule | None, re.Match[str] | None]:
+    at = names.index(tail)
+    return (None, None) if at is None else (rules[at], rules[at].regex.match(tail))
 
 
 def _named_model(vendor: Vendor, name: str | None) -> str | None:
@@ -189,15 +186,19 @@ def _loose_mac(rest: str, query: str) -> Mac | None:
 
 
 def _maker_mac(catalogue: Catalogue, tail: str) -> Mac | None:
+    if catalogue.maker_names.index(tail) is None:
+        return None
     matches = (pattern.match(tail) for maker in catalogue.makers for pattern in maker.names)
     return next((try_parse(match["mac"]) for match in matches if match and "mac" in match.groupdict()), None)
 
 
 def _maker(catalogue: Catalogue, tail: str, mac: Mac | None) -> str | None:
+    if catalogue.maker_names.index(tail) is None:
+        return None
     for maker in catalogue.makers:
-        for pattern in maker.names:
-            if pattern.match(tail) and (not maker.ouis or (mac is not None and mac.oui in maker.ouis)):
-                return maker.name
+        fits = not maker.ouis or (mac is not None and mac.oui in maker.ouis)
+        if fits and any(pattern.match(tail) for pattern in maker.names):
+            return maker.name
     return None
 
 

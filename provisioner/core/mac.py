@@ -6,6 +6,7 @@ What lives here: one type and its parser. What does not: which vendor an address
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from netaddr import EUI, AddrFormatError, mac_eui48
 
@@ -64,6 +65,7 @@ class Mac(str):
         return str(self[:6])
 
 
+@lru_cache(maxsize=4096)
 def try_parse(text: str) -> Mac | None:
     """Returns the MAC, or None where the text is none: for evidence, where nonsense is ordinary."""
     try:
