@@ -5,6 +5,7 @@ What does not live here: which block is due (``tftp_session``), the layout of da
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -169,6 +170,22 @@ class OpenFiles:
         held[1] += 1
         return FileContent(self, held[0], identity, blksize)
 
+    def small(self, path: Path, bound: int) -> tuple[str, bytes] | None:
+        """Returns a text that stands for the file's contents, and the contents; None where it has more than ``bound`` bytes.
+
+        Raises ``OSError`` as above, and where the file changed while it was read.
+        """
+        descriptor, identity = self._open(path)
+        try:
+            if identity.size > bound:
+                return None
+            body = os.pread(descriptor, identity.size, 0)
+            if len(body) != identity.size or _identity(os.fstat(descriptor)) != identity:
+                raise OSError(errno.ESTALE, "the file changed while it was read")
+            return "-".join(str(part) for part in identity), body
+        finally:
+            os.close(descriptor)
+
     def text(self, path: Path, bound: int) -> bytes:
         """Returns the whole file; raises ``UnservableError`` where it has more than ``bound`` bytes, and ``OSError`` as above."""
         descriptor, identity = self._open(path)
@@ -255,6 +272,9 @@ class Contents:
         try:
             if mode == "netascii":
                 return self._body(self.files.text(answer.static_path, self._limits.netascii_file_bytes), "", mode, terms)
+            small = self.files.small(answer.static_path, self._limits.small_file_bytes)
+            if small is not None:
+                return self.cache.content(*small, mode, terms.blksize)
             return self.files.content(answer.static_path, terms.blksize)
         except TooManyFilesError:
             raise UnservableError(Reason.OVERLOADED, NO_ANSWER) from None

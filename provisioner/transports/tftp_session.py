@@ -53,7 +53,9 @@ class TFTPLimits:
     """On a wildcard address, own addresses that get TID sockets of their own; requests to further ones share a set."""
     cached_bytes: int = 16 << 20
     """DATA packets kept ready for the next phone that asks for the same bytes."""
-    open_files: int = 64
+    open_files: int = 256
+    small_file_bytes: int = 32 << 10
+    """Static files up to this size are read at once, and held by their transfers rather than by an open file."""
     netascii_file_bytes: int = 1 << 20
 
 

@@ -209,7 +209,7 @@ def test_a_static_path_that_is_no_file_fails_without_holding_up_the_loop(tftp: R
 
 def test_more_open_files_than_allowed_is_silence(tmp_path: Path) -> None:
     for name in "ab":
-        (tmp_path / name).write_bytes(pattern(2000))
+        (tmp_path / name).write_bytes(pattern(40_000))
     files = {name: static(tmp_path / name) for name in "ab"}
     with running(files, limits=TFTPLimits(open_files=1)) as run, run.client() as first, run.client() as second:
         first.start("a")
@@ -218,4 +218,4 @@ def test_more_open_files_than_allowed_is_silence(tmp_path: Path) -> None:
         assert second.silent()
         first.send(b"\0\5\0\0\0")
         run.fetched(2)
-        assert run.get("b") == pattern(2000)
+        assert run.get("b") == pattern(40_000)

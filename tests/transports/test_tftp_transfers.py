@@ -152,7 +152,7 @@ def test_a_static_file_arrives_whole_and_is_closed(tftp: Running, tmp_path: Path
 
 
 def test_many_phones_share_one_descriptor_of_a_static_file(tftp: Running, tmp_path: Path) -> None:
-    (tmp_path / "fw.rom").write_bytes(pattern(5000))
+    (tmp_path / "fw.rom").write_bytes(pattern(50_000))
     tftp.files["fw.rom"] = static(tmp_path / "fw.rom")
     clients = [tftp.client() for _ in range(10)]
     before = descriptors()
@@ -168,7 +168,7 @@ def test_many_phones_share_one_descriptor_of_a_static_file(tftp: Running, tmp_pa
 @pytest.mark.parametrize("harm", ["truncated", "written to", "grown"])
 def test_a_static_file_that_changes_ends_in_an_error(tftp: Running, tmp_path: Path, harm: str) -> None:
     path = tmp_path / "fw.rom"
-    path.write_bytes(pattern(5000))
+    path.write_bytes(pattern(50_000))
     tftp.files["fw.rom"] = static(path)
     with tftp.client() as client:
         client.start("fw.rom")
@@ -176,11 +176,27 @@ def test_a_static_file_that_changes_ends_in_an_error(tftp: Running, tmp_path: Pa
             os.truncate(path, 600)
         else:
             with path.open("r+b") as file:
-                file.seek(0 if harm == "written to" else 5000)
+                file.seek(0 if harm == "written to" else 50_000)
                 file.write(b"?")
         client.send(ack(1))
         assert client.receive() == b"\0\5\0\0File changed during the transfer\0"
     assert tftp.fetched()[0].reason is Reason.FAILED
+
+
+def test_small_static_files_cost_no_descriptor_and_are_never_refused(tftp: Running, tmp_path: Path) -> None:
+    clients = []
+    before = descriptors()
+    for number in range(300):
+        (tmp_path / f"{number}").write_bytes(pattern(1000 + number))
+        tftp.files[f"{number}"] = static(tmp_path / f"{number}")
+    for number in range(300):
+        clients.append(tftp.client())
+        assert clients[-1].start(f"{number}")
+    assert descriptors() == before + len(clients)  # the clients' own sockets
+    for client in clients:
+        client.send(b"\0\5\0\0\0")
+        client.sock.close()
+    tftp.fetched(300)
 
 
 def test_a_static_file_replaced_by_rename_is_sent_to_its_end(tftp: Running, tmp_path: Path) -> None:
@@ -240,7 +256,8 @@ def test_another_rrq_from_the_same_port_is_another_transfer_on_another_tid(tftp:
 
 
 def test_a_phone_that_starts_again_with_the_same_port_is_served() -> None:
-    with running({"x.cfg": served(BODY)}) as tftp, tftp.client() as client:
+    # A long retransmission time: a resend of the old transfer must not be taken for the new one's answer.
+    with running({"x.cfg": served(BODY)}, limits=TFTPLimits(rto_floor_s=4)) as tftp, tftp.client() as client:
         client.start("x.cfg")
         client.send(ack(1))
         client.receive()
