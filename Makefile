@@ -46,7 +46,11 @@ run: $(VENV)/installed-run ## Set everything up and serve. PBX=none leaves the P
 	fi; \
 	exec $(BIN)/provisioner serve
 
-test: $(VENV)/installed-test tools-test ## Set everything up and run every test.
+test: $(VENV)/installed-test tools-test ## Set everything up; check style, types and catalogue; run every test.
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/provisioner check
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 check: $(VENV)/installed-test ## Check format, style, types, catalogue, architecture and documentation.
