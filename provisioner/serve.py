@@ -193,9 +193,9 @@ class Server:
                 kept, body = found
                 return FileAnswer(Reason.SERVED, body, kept.content_type, kept.sha256, mac=mac, name=name, epoch=epoch, secret=True)
         entry: FileEntry | None = self._index.files.get(mac, {}).get(name)
-        body_bytes = self._index.body(mac, entry) if entry is not None else None
-        if entry is not None and body_bytes is not None:
-            return FileAnswer(Reason.SERVED, body_bytes, entry.content_type, entry.sha256, None, mac, name, False, epoch, True)
+        content = self._index.content(mac, entry) if entry is not None else None
+        if entry is not None and content is not None:
+            return FileAnswer(Reason.SERVED, content[0], entry.content_type, content[1], None, mac, name, False, epoch, True)
         rendered = candidate.rule is not None and candidate.rule.template is not None
         return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, b"", "", "", None, mac, name, False, epoch)
 

@@ -112,16 +112,20 @@ class ServingIndex:
         self._position = position
         return len(macs)
 
-    def body(self, mac: Mac, entry: FileEntry) -> bytes | None:
-        """Returns the bytes of a live file, from memory or by one indexed read; None where it was replaced in between."""
+    def content(self, mac: Mac, entry: FileEntry) -> tuple[bytes, str] | None:
+        """Returns the bytes of a live file and their hash, from memory or by one indexed read; None where it is gone.
+
+        Where the file was replaced a moment ago, what is read is the newer one: it is live, and the index will say so too.
+        """
         if entry.body is not None:
-            return entry.body
+            return entry.body, entry.sha256
         file = self._store.live_file(mac, entry.name)
-        if file is None or file.sha256 != entry.sha256:
+        if file is None:
             return None
-        with self._lock:
-            self._keep(file, entry)
-        return file.body
+        if file.sha256 == entry.sha256:
+            with self._lock:
+                self._keep(file, entry)
+        return file.body, file.sha256
 
     def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
         """Notes a success at the phone's own address: closes the first fetch and refuses older tokens. True where that is news."""
