@@ -25,7 +25,6 @@ from provisioner.core.mac import Mac
 from provisioner.errors import SecretError
 
 KEY_FILE = "secret.key"
-TOKEN_LENGTH = 24
 _PASSWORD_ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 _NONCE_BYTES = 12
 

@@ -176,6 +176,13 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'provisioner.sqlite3'}"
 
     @property
+    def has_pbx(self) -> bool:
+        """Whether a PBX is kept in lockstep. Not with ``bundled`` and ``external``: no worker of this version runs with them, so a command
+        that is given neither must not wait for a push that nobody makes.
+        """
+        return self.pbx == "fake"
+
+    @property
     def host(self) -> str:
         """The host that phones are told."""
         return self.public_host or default_route_address()

@@ -30,7 +30,7 @@ def installation() -> Installation:
 
 def has_pbx() -> bool:
     """Returns whether a PBX is kept in lockstep at all."""
-    return installation().settings.pbx != "none"
+    return installation().settings.has_pbx
 
 
 def set_caller(caller: Caller) -> None:

@@ -44,7 +44,7 @@ class Numbers:
             return self._last
 
     def _read(self) -> Overview:
-        store, has_pbx = self._installation.store, self._installation.settings.pbx != "none"
+        store, has_pbx = self._installation.store, self._installation.settings.has_pbx
         try:
             return Overview(
                 store.counts(), store.stage_counts(has_pbx=has_pbx), store.pbx_counts() if has_pbx else {"drift": 0, "errors": 0}

@@ -49,7 +49,6 @@ class Desk:
             **{name: value for name, value in os.environ.items() if not name.startswith("PROVISIONER_")},
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
             "NO_COLOR": "1",
-            "PROVISIONER_PBX": "none",
             "PROVISIONER_PUBLIC_HOST": "127.0.0.1",
             "PROVISIONER_PHONES_BIND": f"127.0.0.1:{self.ports['8080']}",
             "PROVISIONER_ADMIN_BIND": f"127.0.0.1:{self.ports['8000']}",
@@ -94,7 +93,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     here = Desk(tmp_path)
     assert re.search(r"^[\w-]{40,}$", here.run("provisioner init"), re.MULTILINE), "the first start shows an admin token"
     with (tmp_path / "serve.log").open("wb") as log:
-        server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=tmp_path, env=here.environment, stdout=log, stderr=log)
+        # Only the server is told, as "make run PBX=none" does: the second terminal knows nothing of it.
+        environment = {**here.environment, "PROVISIONER_PBX": "none"}
+        server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=tmp_path, env=environment, stdout=log, stderr=log)
         try:
             here.wait_until_ready()
             yield here
