@@ -21,6 +21,7 @@ from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, Rend
 from provisioner.records import ServingRecord
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex
+from provisioner.static_files import StaticFiles
 from provisioner.store import Store
 
 PLANS = 32_768
@@ -67,7 +68,7 @@ class Server:
         self._box = box
         self._index = index
         self._recording = recording
-        self._static = static_root.resolve()
+        self._static = StaticFiles(static_root)
         self._first_fetch_s = first_fetch_s
         self._check_credentials = check_credentials
         self._clock = clock
@@ -214,22 +215,8 @@ class Server:
         return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else masked_path(plan.rest))
 
     def _static_answer(self, plan: ParsedPath) -> FileAnswer | None:
-        path = self.static_file(plan.rest)
+        path = self._static.find(plan.rest)
         return FileAnswer(Reason.SERVED, static_path=path, name=masked_path(plan.rest)) if path is not None else None
-
-    def static_file(self, rest: str) -> Path | None:
-        """Returns the regular file below the static root that ``rest`` names, there or in ``firmware/``; None for anything else."""
-        for candidate in (rest, f"firmware/{rest.rpartition('/')[2]}"):
-            try:
-                path = (self._static / candidate).resolve()
-                if rest[-1:] not in {"", "/"} and path.is_relative_to(self._static) and path.is_file() and not self._is_hidden(path):
-                    return path
-            except (OSError, ValueError, RuntimeError):
-                continue
-        return None
-
-    def _is_hidden(self, path: Path) -> bool:
-        return any(part.startswith(".") for part in path.relative_to(self._static).parts)
 
     def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
         # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.

@@ -36,7 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     # Serving phones.
     "digest": {"core", "secrets"},
     "serving_index": {"core", "db", "records", "store"},
-    "serve": {"core", "records", "secrets", "serving_index", "store"},
+    "static_files": set(),
+    "serve": {"core", "records", "secrets", "serving_index", "static_files", "store"},
     "recorder": {"core", "db", "models"},
     "uploads": {"core", "models", "store"},
     "transports": {"core", "digest", "serve", "uploads"},
