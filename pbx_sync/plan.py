@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from pbx_sync.state import Endpoint, State
+from pbx_sync.state import PBXObject, State
 
 GUARD_SHARE = 0.30
 GUARD_FROM = 10
@@ -24,8 +24,8 @@ class TooMuchChange(Exception):
 class Plan:
     """What has to be done, in a fixed order: by number within each kind."""
 
-    create: tuple[Endpoint, ...] = ()
-    update: tuple[Endpoint, ...] = ()
+    create: tuple[PBXObject, ...] = ()
+    update: tuple[PBXObject, ...] = ()
     delete: tuple[str, ...] = ()
 
     @property
@@ -35,8 +35,8 @@ class Plan:
     def lines(self) -> list[str]:
         """Returns the plan as a person reads it; no secret in it."""
         return (
-            [f"+ {endpoint.number} {endpoint.display_name}" for endpoint in self.create]
-            + [f"~ {endpoint.number} {endpoint.display_name}" for endpoint in self.update]
+            [f"+ {item.number} {item.label}" for item in self.create]
+            + [f"~ {item.number} {item.label}" for item in self.update]
             + [f"- {number}" for number in self.delete]
         )
 

@@ -17,7 +17,7 @@ from pbx_sync.backend import Backend, PBXUnavailable
 from pbx_sync.fake import FakePBX
 from pbx_sync.plan import GUARD_FROM, Plan, TooMuchChange, diff, guard
 from pbx_sync.reconcile import reconcile
-from pbx_sync.state import Contact, Endpoint, State
+from pbx_sync.state import Contact, Endpoint, PBXObject, RingGroup, State
 
 
 @dataclass
@@ -29,6 +29,8 @@ class Bench:
     delete_by_hand: Callable[[str], None]
     stop: Callable[[], None]
     start: Callable[[], None]
+    occupy: Callable[[str], None]
+    """Makes an object of this number as somebody else would: without our mark."""
     register: Callable[[str], None]
     """Has a phone register as the number."""
     refuse: Callable[[str], None]
@@ -45,10 +47,11 @@ def fake() -> Iterator[tuple[Backend, Bench]]:
     yield (
         pbx,
         Bench(
-            edit_by_hand=lambda endpoint: pbx.endpoints.__setitem__(endpoint.number, endpoint),
-            delete_by_hand=pbx.endpoints.__delitem__,
+            edit_by_hand=lambda endpoint: pbx.objects.__setitem__(endpoint.number, endpoint),
+            delete_by_hand=pbx.objects.__delitem__,
             stop=lambda: down(True),
             start=lambda: down(False),
+            occupy=pbx.foreign.add,
             register=lambda number: pbx.registrations.append(Contact(number, f"sip:{number}@192.0.2.1", "Acme A1 1.0", 1000.0)),
             refuse=lambda number: pbx.refuses.__setitem__(number, "not this one"),
         ),
@@ -60,6 +63,7 @@ BACKENDS: dict[str, Callable[[], AbstractContextManager[tuple[Backend, Bench]]]]
 ALICE = Endpoint("1001", "Alice", "secret-of-alice", "alice@example.org", "Sales")
 BOB = Endpoint("1002", 'Zoë <b> & "quoted"; $x', "p'w#;%\\!~^-_", "", "")
 STAR = Endpoint("*97", "Voice mail", "secret-of-star")
+SALES = RingGroup("600", "Sales", ("1001", "1002"))
 
 
 @pytest.fixture(params=BACKENDS)
@@ -78,8 +82,8 @@ def bench(told: tuple[Backend, Bench]) -> Bench:
     return told[1]
 
 
-def state(*endpoints: Endpoint) -> State:
-    return {endpoint.number: endpoint for endpoint in endpoints}
+def state(*items: PBXObject) -> State:
+    return {item.number: item for item in items}
 
 
 def test_what_was_applied_reads_back_to_the_letter(pbx: Backend) -> None:
@@ -134,10 +138,49 @@ def test_refusal_names_its_number_and_stops_no_other(pbx: Backend, bench: Bench)
     assert outcome.verified == {"1001": None, "1002": BOB.hash}
 
 
+def test_object_of_somebody_else_is_refused_and_left_alone(pbx: Backend, bench: Bench) -> None:
+    bench.occupy("1001")
+    outcome = reconcile(pbx, state(ALICE, BOB))
+    assert "not ours" in outcome.refused["1001"]
+    assert set(pbx.read()) == {"1002"}
+    assert reconcile(pbx, state(BOB), only=False).plan.is_empty, "what is not ours is no surplus"
+
+
+def test_ring_group_lives_among_the_extensions(pbx: Backend) -> None:
+    pbx.apply(Plan(create=(ALICE, BOB, SALES)))
+    assert pbx.read() == state(ALICE, BOB, SALES)
+    smaller = replace(SALES, members=("1002",))
+    assert reconcile(pbx, state(smaller)).plan == Plan(update=(smaller,))
+    assert reconcile(pbx, {}, ["600"]).verified == {"600": None}
+    assert pbx.read() == state(ALICE, BOB)
+
+
+def test_former_secrets_are_taken_besides_and_end(pbx: Backend) -> None:
+    moving = replace(ALICE, secret="the-next-one", former_secrets=(ALICE.secret, "an-older-one"))
+    pbx.apply(Plan(create=(moving,)))
+    assert pbx.read() == state(moving)
+    moved = replace(moving, former_secrets=())
+    assert reconcile(pbx, state(moved)).plan == Plan(update=(moved,))
+    assert pbx.read() == state(moved)
+
+
+def test_about_names_a_version_and_a_start(pbx: Backend) -> None:
+    about = pbx.about()
+    assert about.version and about.started_at > 0 and about.channels == 0
+    assert pbx.busy() == frozenset()
+
+
 def test_pbx_that_is_away_says_so_everywhere(pbx: Backend, bench: Bench) -> None:
     pbx.apply(Plan(create=(ALICE,)))
     bench.stop()
-    for call in (pbx.read, pbx.contacts, lambda: pbx.apply(Plan(create=(BOB,))), lambda: pbx.notify("1001", "check-sync")):
+    for call in (
+        pbx.read,
+        pbx.contacts,
+        pbx.busy,
+        pbx.about,
+        lambda: pbx.apply(Plan(create=(BOB,))),
+        lambda: pbx.notify("1001", "check-sync"),
+    ):
         with pytest.raises(PBXUnavailable):
             call()
     bench.start()
@@ -148,6 +191,8 @@ def test_notify_reaches_registered_contacts_alone(pbx: Backend, bench: Bench) ->
     pbx.apply(Plan(create=(ALICE, BOB)))
     bench.register("1001")
     assert pbx.notify("1001", "check-sync;reboot=false") == 1
+    assert pbx.notify("1001", "check-sync;reboot=false", [pbx.contacts()[0].uri]) == 1
+    assert pbx.notify("1001", "check-sync;reboot=false", ["sip:1001@192.0.2.99"]) == 0
     assert pbx.notify("1002", "check-sync;reboot=false") == 0
     assert pbx.notify("7777", "check-sync;reboot=false") == 0
     assert [contact.number for contact in pbx.contacts()] == ["1001"]
@@ -175,7 +220,7 @@ STATES = st.dictionaries(NUMBERS, st.builds(Endpoint, st.just(""), st.text("ab",
 @given(STATES, STATES)
 def test_difference_after_applying_a_difference_is_none(actual: dict[str, Endpoint], desired: dict[str, Endpoint]) -> None:
     pbx = FakePBX()
-    pbx.endpoints = dict(actual)
+    pbx.objects = dict(actual)
     plan = diff(actual, desired, actual.keys())
     pbx.apply(plan)
     assert pbx.read() == desired

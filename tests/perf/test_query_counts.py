@@ -73,7 +73,7 @@ def test_statements_are_as_many_as_agreed(many: Installation) -> None:
     counted["one phone's edit"] = statements(many, lambda: many.changes.update_phone("t", macs[0], PhoneInput(firmware="2")))
     assert counted == json.loads(COUNTS.read_text()), json.dumps(counted, indent=1)
     worker.drain()
-    assert settled_mistakes(store, many.renderer, pbx.endpoints) == []
+    assert settled_mistakes(store, many.renderer, pbx.objects) == []
 
 
 def test_one_phones_change_is_live_at_once(many: Installation) -> None:

@@ -8,6 +8,7 @@ import threading
 from dataclasses import asdict
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.plan import Plan
@@ -25,7 +26,7 @@ class KeptPBX(FakePBX):
         super().__init__()
         self._path = path
         if path.exists():
-            self.endpoints = {item["number"]: Endpoint(**item) for item in json.loads(path.read_text())}
+            self.objects = {item["number"]: _endpoint(item) for item in json.loads(path.read_text())}
         self.registrations = [Contact(str(1000 + number), "", "", 1.0) for number in range(8)]
 
     def apply(self, plan: Plan) -> dict[str, str]:
@@ -33,9 +34,14 @@ class KeptPBX(FakePBX):
         for single in (*(Plan(create=(item,)) for item in (*plan.create, *plan.update)), *(Plan(delete=(item,)) for item in plan.delete)):
             refused |= super().apply(single)
             partial = self._path.with_suffix(".partial")
-            partial.write_text(json.dumps([asdict(endpoint) for endpoint in self.endpoints.values()]))
+            partial.write_text(json.dumps([asdict(item) for item in self.objects.values()]))
             partial.replace(self._path)
         return refused
+
+
+def _endpoint(item: dict[str, Any]) -> Endpoint:
+    lists = {name: tuple(item[name]) for name in ("former_secrets", "deviations")}
+    return Endpoint(**{**item, **lists})
 
 
 def run_worker(folder: Path, catalogue: Catalogue, ready: Event) -> None:

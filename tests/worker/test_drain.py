@@ -19,7 +19,7 @@ from tests.engines import A2, World, mac_of, settled_mistakes
 
 
 def settled(world: World) -> list[str]:
-    return settled_mistakes(world.store, world.installation.renderer, world.pbx.endpoints)
+    return settled_mistakes(world.store, world.installation.renderer, world.pbx.objects)
 
 
 def logged(world: World) -> list[str | None]:
@@ -116,7 +116,7 @@ def test_pbx_that_went_away_with_nothing_to_push_is_soon_seen_back_and_compared(
     world.later(1.0)
     assert world.worker.pushing and not world.worker.pushing.is_up, "observing notices it too"
     world.pbx.is_down = False
-    world.pbx.endpoints.clear()
+    world.pbx.objects.clear()
     world.later(RETRY_S)
     assert world.worker.pushing.is_up
     assert settled(world) == []
@@ -145,7 +145,7 @@ def test_refused_extensions_do_not_block_the_others(world: World, monkeypatch: p
     world.drain()
     world.extension("2000")
     world.drain()
-    assert set(world.pbx.endpoints) == {"2000"}
+    assert set(world.pbx.objects) == {"2000"}
     world.pbx.refuses.clear()
     world.later(CHECK_EVERY_S)
     assert settled(world) == [], "the full check tries refused ones again"
@@ -174,7 +174,7 @@ def test_pbx_that_reads_back_otherwise_is_told_once_and_shown(world: World) -> N
     world.changes.delete_phone("t", mac)
     world.changes.delete_extension("t", "1001")
     world.drain()
-    assert "1001" in world.pbx.endpoints
+    assert "1001" in world.pbx.objects
     assert world.store.removals() == ["1001"]
 
 
@@ -188,7 +188,7 @@ def test_extension_that_is_made_anew_after_a_refusal_is_pushed(world: World) -> 
     world.drain()
     world.extension("1001", "Second")
     world.drain()
-    assert world.pbx.endpoints["1001"].display_name == "Second"
+    assert world.pbx.objects["1001"].display_name == "Second"
 
 
 def test_edit_between_reading_and_writing_is_not_lost(world: World) -> None:
@@ -196,7 +196,7 @@ def test_edit_between_reading_and_writing_is_not_lost(world: World) -> None:
     world.phone(1, world.extension())
     world.drain()
     original = world.pbx.apply
-    world.pbx.endpoints["1001"] = dataclasses.replace(world.pbx.endpoints["1001"], display_name="drifted")
+    world.pbx.objects["1001"] = dataclasses.replace(world.pbx.objects["1001"], display_name="drifted")
 
     def edits_meanwhile(plan: Plan) -> dict[str, str]:
         world.pbx.apply = original  # type: ignore[method-assign]
@@ -205,7 +205,7 @@ def test_edit_between_reading_and_writing_is_not_lost(world: World) -> None:
 
     world.pbx.apply = edits_meanwhile  # type: ignore[method-assign]
     world.later(CHECK_EVERY_S)
-    assert world.pbx.endpoints["1001"].display_name == "Edited meanwhile"
+    assert world.pbx.objects["1001"].display_name == "Edited meanwhile"
     assert settled(world) == []
 
 
@@ -269,10 +269,10 @@ def test_other_templates_render_every_phone_anew(world: World) -> None:
 def test_deleted_extension_leaves_the_pbx(world: World) -> None:
     world.extension()
     world.drain()
-    assert "1001" in world.pbx.endpoints
+    assert "1001" in world.pbx.objects
     world.changes.delete_extension("t", "1001")
     world.drain()
-    assert world.pbx.endpoints == {}
+    assert world.pbx.objects == {}
     assert world.store.removals() == []
 
 
@@ -284,19 +284,19 @@ def test_extension_deleted_while_the_pbx_is_away_leaves_it_later(world: World) -
     world.drain()
     world.pbx.is_down = False
     world.later(RETRY_S)
-    assert world.pbx.endpoints == {}
+    assert world.pbx.objects == {}
 
 
 def test_drift_is_found_and_repaired_by_the_check(world: World) -> None:
     for number in range(1000, 1012):
         world.extension(str(number))
     world.drain()
-    world.pbx.endpoints["1001"] = dataclasses.replace(world.pbx.endpoints["1001"], secret="by-hand")
-    del world.pbx.endpoints["1002"]
-    world.pbx.endpoints["7777"] = Endpoint("7777", "Nobody's", "secret")
+    world.pbx.objects["1001"] = dataclasses.replace(world.pbx.objects["1001"], secret="by-hand")
+    del world.pbx.objects["1002"]
+    world.pbx.objects["7777"] = Endpoint("7777", "Nobody's", "secret")
     assert [line[:6] for line in world.worker.pushing.plan().lines()] == ["+ 1002", "~ 1001", "- 7777"]  # type: ignore[union-attr]
     world.later(CHECK_EVERY_S - 1)
-    assert "7777" in world.pbx.endpoints
+    assert "7777" in world.pbx.objects
     world.later(1)
     assert settled(world) == []
     assert world.worker.pushing and world.worker.pushing.drift == 2
@@ -307,14 +307,14 @@ def test_guard_leaves_a_pbx_alone_that_looks_all_wrong_until_confirmed(world: Wo
         world.extension(str(number))
     world.drain()
     for number in range(1000, 1004):
-        world.pbx.endpoints[str(number)] = dataclasses.replace(world.pbx.endpoints[str(number)], display_name="by hand")
+        world.pbx.objects[str(number)] = dataclasses.replace(world.pbx.objects[str(number)], display_name="by hand")
     world.later(CHECK_EVERY_S)
     pushing = world.worker.pushing
     assert pushing and pushing.drift == 4 and pushing.is_up
-    assert world.pbx.endpoints["1000"].display_name == "by hand"
+    assert world.pbx.objects["1000"].display_name == "by hand"
     world.changes.update_extension("t", "1009", {"display_name": "An edit goes through"})
     world.drain()
-    assert world.pbx.endpoints["1009"].display_name == "An edit goes through"
+    assert world.pbx.objects["1009"].display_name == "An edit goes through"
     pushing.check(confirmed=True)
     assert settled(world) == []
 

@@ -128,7 +128,7 @@ def test_worker_killed_a_hundred_times_ends_where_it_would_have(folder: Path, to
             child = started(folder, toy)
             if round_ % 10 == 9:
                 drained(watched.store)
-                endpoints = KeptPBX(folder / "pbx.json").endpoints
+                endpoints = KeptPBX(folder / "pbx.json").objects
                 assert settled_mistakes(watched.store, watched.renderer, endpoints) == [], f"after kill {round_ + 1}"
     finally:
         if child.is_alive():
@@ -137,7 +137,7 @@ def test_worker_killed_a_hundred_times_ends_where_it_would_have(folder: Path, to
     assert reader.seen > 1000 and reader.halves == []
     again = Worker(watched.store, watched.renderer, pbx := KeptPBX(folder / "pbx.json"))
     again.drain()
-    assert settled_mistakes(watched.store, watched.renderer, pbx.endpoints) == []
+    assert settled_mistakes(watched.store, watched.renderer, pbx.objects) == []
     with watched.database.read() as connection:
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
     watched.database.dispose()
