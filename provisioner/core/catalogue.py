@@ -92,6 +92,16 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A fact that sources tell differently: ``values`` are source -> what it says, ``chosen`` is what the model has, ``why`` the reason."""
+
+    field: str
+    values: Mapping[str, str]
+    chosen: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One phone model."""
 
@@ -116,6 +126,14 @@ class Model:
     settings: Mapping[str, SettingValue] = field(default_factory=dict)
     quirks: Mapping[str, SettingValue] = field(default_factory=dict)
     when: tuple[When, ...] = ()
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Rows that stand over those of the vendor's tables of the same name."""
+    series: str = ""
+    """Name of the ``series/*.toml`` that it is built on, or empty."""
+    unknown: tuple[str, ...] = ()
+    """Fields that no source tells: what they hold is the least that is sure, or what works without knowing."""
+    disagreements: tuple[Disagreement, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

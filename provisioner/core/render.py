@@ -103,12 +103,19 @@ def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: Ph
         "modules": config.modules,
         "settings": dict(config.settings),
         "codecs": [codec for codec in str(config.settings.get("codecs", "")).split(",") if codec in model.codecs],
-        "maps": vendor.maps,
+        "maps": tables(vendor, model),
         "quirks": quirks(model, config.firmware),
         "address": split_address(config.provisioning_url),
         "tz": zone or TimezoneRule("UTC0", 0, None, None, None),
         "label_of": _labeller(config),
     }
+
+
+def tables(vendor: Vendor, model: Model) -> Mapping[str, Mapping[str, str]]:
+    """Returns the vendor's tables with the model's rows over them."""
+    if not model.maps:
+        return vendor.maps
+    return {**vendor.maps, **{name: {**vendor.maps.get(name, {}), **rows} for name, rows in model.maps.items()}}
 
 
 def quirks(model: Model, firmware: str) -> dict[str, SettingValue]:

@@ -77,8 +77,8 @@ def test_check_lists_every_mistake_with_its_file(bare: Cli) -> None:
     (acme / "models" / "a3.toml").write_text('title = "A3"\nlines = "many"\n')
     (acme / "templates" / "stray.j2").write_text("x")
     result = bare("check", str(bare.folder / "catalogue"), status=1)
-    assert "a3.toml: lines" in result.stderr
-    assert "stray.j2: no file rule" in result.stderr
+    assert "a3.toml:2: lines" in result.stderr
+    assert "stray.j2:1: no file rule" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -1,0 +1,236 @@
+"""Loads ``phone_templates/`` into frozen values, and lists every mistake of it at once, each with its file and line.
+
+A vendor is a folder: ``vendor.toml``, ``models/*.toml``, ``series/*.toml``, ``templates/*.j2``, ``examples/``, ``SOURCES.md``. Adding one
+adds no Python. Here: settings, vendors, other makers. ``model_files`` reads the models, ``reading`` any one file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields, validate
+
+from provisioner.catalog import followed
+from provisioner.catalog.model_files import VendorPart, vendor_models
+from provisioner.catalog.reading import Mistakes, Strict, checked_settings
+from provisioner.core.catalogue import FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
+from provisioner.core.timezone import InvalidTimezone, TimezoneRule, parse_posix_tz
+from provisioner.core.values import KEY_TYPES
+from provisioner.errors import CatalogueError
+
+DEFAULT_FOLDER = Path(__file__).resolve().parent.parent.parent / "phone_templates"
+
+PLACEHOLDERS: Mapping[str, str] = {
+    "{mac}": r"(?P<mac>(?:[0-9a-f]{2}[:\-]){5}[0-9a-f]{2}|[0-9a-f]{12})",
+    "{common}": r"(?P<common>\d{12})",
+    "{digits}": r"\d{12}",
+    "{model}": r"(?P<model>[a-z0-9]{3,20})",
+    "{part}": r"\d{4}-\d{5}-\d{3}",
+    "{word}": r"[\w.\-]{1,80}",
+    "{file}": r"[\w.\-(),+]{1,120}",
+}
+
+
+class _SettingSchema(Strict):
+    type = fields.String(
+        required=True, validate=validate.OneOf(["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"])
+    )
+    default = fields.Raw(required=True)
+    label = fields.String(required=True, validate=validate.Length(min=1))
+    help = fields.String(required=True, validate=validate.Length(min=1))
+    choices = fields.List(fields.String())
+    minimum = fields.Integer()
+    maximum = fields.Integer()
+    max_length = fields.Integer()
+    unit = fields.String()
+
+
+class _FileSchema(Strict):
+    name = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(FILE_KINDS))
+    scope = fields.String(required=True, validate=validate.OneOf(["phone", "model", "vendor"]))
+    template = fields.String()
+    content_type = fields.String()
+
+
+class _UploadSchema(Strict):
+    name = fields.String(required=True)
+    kind = fields.String(required=True, validate=validate.OneOf(FILE_KINDS))
+    mode = fields.String(validate=validate.OneOf(["replace", "append"]))
+    max_bytes = fields.Integer(validate=validate.Range(min=1, max=64 * 1024 * 1024))
+    keep_bytes = fields.Integer(validate=validate.Range(min=1))
+    append_limit_bytes = fields.Integer(validate=validate.Range(min=1))
+    readable = fields.Boolean()
+    content_type = fields.String()
+
+
+class _VendorSchema(Strict):
+    name = fields.String(required=True)
+    escape = fields.String(required=True, validate=validate.OneOf(["line", "xml"]))
+    content_type = fields.String(required=True)
+    ouis = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}$")), required=True)
+    user_agents = fields.List(fields.String(), required=True)
+    ua_strip = fields.String()
+    notify_event = fields.String(required=True)
+    notify_reboot_event = fields.String(required=True)
+    file = fields.List(fields.Nested(_FileSchema), required=True)
+    upload = fields.List(fields.Nested(_UploadSchema))
+    maps = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()))
+    masks = fields.List(fields.String(), required=True)
+    key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)), required=True)
+    settings = fields.Dict(keys=fields.String(), values=fields.Raw())
+    common_files = fields.Dict(keys=fields.String(validate=validate.Regexp(r"^\d{12}$")), values=fields.String())
+    unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
+    raw = fields.Nested(followed.RawSchema)
+
+
+class _MakerSchema(Strict):
+    name = fields.String(required=True)
+    names = fields.List(fields.String(), required=True)
+    ouis = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}$")), required=True)
+    source = fields.String(required=True)
+
+
+def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
+    """Returns the whole catalogue. Raises ``CatalogueError`` listing every mistake found."""
+    mistakes = Mistakes()
+    settings = _settings(folder / "settings.toml", mistakes)
+    zones = load_zones()
+    vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in sorted(folder.iterdir()) if (path / "vendor.toml").exists()}
+    makers = _makers(folder / "other_makers.toml", mistakes)
+    mistakes.extend(_shared_ouis(folder, vendors))
+    if mistakes:
+        raise CatalogueError(mistakes)
+    rules = [vendor.raw for vendor in vendors.values() if vendor.raw is not None]
+    return Catalogue(vendors, SettingRows(settings, rules), makers, zones)
+
+
+def name_pattern(name: str) -> re.Pattern[str]:
+    """Returns the pattern of a file rule's name: placeholders open, the rest literal, any case."""
+    parts = re.split(r"(\{\w+\})", name)
+    body = "".join(PLACEHOLDERS[part] if part in PLACEHOLDERS else re.escape(part) for part in parts)
+    return re.compile(rf"^{body}\Z", re.IGNORECASE | re.ASCII)
+
+
+def load_zones() -> dict[str, TimezoneRule]:
+    """Returns every IANA zone that a weekday rule can follow, from the ``tzdata`` package so that all machines agree."""
+    base = resources.files("tzdata").joinpath("zoneinfo")
+    names = resources.files("tzdata").joinpath("zones").read_text("ascii").split()
+    zones: dict[str, TimezoneRule] = {}
+    for name in names:
+        posix = base.joinpath(*name.split("/")).read_bytes().rsplit(b"\n", 2)[-2].decode("ascii")
+        try:
+            zones[name] = parse_posix_tz(posix)
+        except InvalidTimezone:
+            continue
+    return zones
+
+
+def _settings(path: Path, mistakes: Mistakes) -> SettingRows:
+    rows: dict[str, Setting] = {}
+    for name, row in mistakes.read(path).items():
+        checked = mistakes.loaded(path, _SettingSchema(), row, name)
+        if not checked:
+            continue
+        checked["choices"] = tuple(checked.get("choices", ()))
+        rows[name] = Setting(name=name, **checked)
+    return SettingRows(rows)
+
+
+def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRule], mistakes: Mistakes) -> Vendor:
+    path = folder / "vendor.toml"
+    raw = mistakes.read(path, _VendorSchema())
+    templates = {file.name: file.read_text("utf-8") for file in sorted((folder / "templates").glob("*.j2"))}
+    types = frozenset(raw.get("key_types", ()))
+    used, declared = followed.used_settings(templates), raw.get("unsupported", {})
+    unsupported = followed.unsupported_by_vendor(declared, settings, used, settings)
+    models = vendor_models(VendorPart(folder, types, settings, zones, unsupported), mistakes)
+    rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
+    uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
+    for where, what in (*_vendor_mistakes(raw), *(followed.vendor_mistakes(declared, used, settings) if raw else ())):
+        mistakes.note(path, where, what)
+    mistakes.extend(_folder_mistakes(folder, rules))
+    return Vendor(
+        id=folder.name,
+        name=raw.get("name", folder.name),
+        escape=raw.get("escape", "line"),
+        ouis=frozenset(raw.get("ouis", ())),
+        user_agents=tuple(mistakes.pattern(path, "user_agents", text) for text in raw.get("user_agents", ())),
+        notify_event=raw.get("notify_event", ""),
+        notify_reboot_event=raw.get("notify_reboot_event", ""),
+        files=rules,
+        uploads=uploads,
+        maps=raw.get("maps", {}),
+        masks=tuple(mistakes.pattern(path, "masks", text) for text in raw.get("masks", ())),
+        templates=templates,
+        models=models,
+        settings=checked_settings(raw.get("settings", {}), settings, zones, path, mistakes),
+        ua_strip=raw.get("ua_strip", ""),
+        common_files=raw.get("common_files", {}),
+        unsupported=unsupported,
+        raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
+    )
+
+
+def _file_rule(
+    row: dict[str, Any], vendor: dict[str, Any], where: str, path: Path, templates: Mapping[str, str], mistakes: Mistakes
+) -> FileRule:
+    template = row.get("template")
+    if template is not None and template not in templates:
+        mistakes.note(path, f"{where}.template", f"there is no templates/{template}")
+    return FileRule(
+        name=row["name"],
+        kind=row["kind"],
+        scope=row["scope"],
+        regex=name_pattern(row["name"]),
+        template=template,
+        content_type=row.get("content_type", vendor["content_type"]),
+    )
+
+
+def _vendor_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields where in a ``vendor.toml`` and what is wrong, of what no schema can tell."""
+    for mask in raw.get("masks", ()):
+        if "(?P<secret>" not in mask:
+            yield "masks", f"'{mask}' has no group named secret"
+    for kind in ("file", "upload"):
+        seen: set[str] = set()
+        for at, name in enumerate(row["name"] for row in raw.get(kind, ())):
+            if name in seen:
+                yield f"{kind}.{at}", f"{name} is there twice"
+            seen.add(name)
+            for placeholder in re.findall(r"\{\w*\}", name):
+                if placeholder not in PLACEHOLDERS:
+                    yield f"{kind}.{at}", f"{name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
+
+
+def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]:
+    if not (folder / "SOURCES.md").exists():
+        yield f"{folder}: SOURCES.md is missing: say where each fact comes from"
+    used = {rule.template for rule in rules}
+    for template in sorted((folder / "templates").glob("*.j2")):
+        if template.name not in used and not template.name.startswith("_"):
+            yield f"{template}:1: no file rule uses this template (begin the name of a part with _)"
+
+
+def _shared_ouis(folder: Path, vendors: Mapping[str, Vendor]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for vendor in vendors.values():
+        for oui in sorted(vendor.ouis):
+            if oui in owners:
+                yield f"{folder / vendor.id}/vendor.toml:1: OUI {oui} belongs to {owners[oui]} already"
+            owners[oui] = vendor.id
+
+
+def _makers(path: Path, mistakes: Mistakes) -> list[Maker]:
+    makers = []
+    for at, row in enumerate(mistakes.read(path).get("maker", ())):
+        checked = mistakes.loaded(path, _MakerSchema(), row, f"maker.{at}")
+        if not checked:
+            continue
+        makers.append(Maker(checked["name"], tuple(name_pattern(name) for name in checked["names"]), frozenset(checked["ouis"])))
+    return makers

@@ -1,0 +1,75 @@
+"""Which settings the phones of a vendor follow: every one stands in a template, or is declared as one that they cannot follow.
+
+So no setting is dropped in silence. Here too: the vendor's own parameters that may be added by hand (``[raw]`` in ``vendor.toml``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields, validate
+
+from provisioner.catalog.reading import Mistakes, Strict
+from provisioner.core.raw import RawRule, listed
+
+ALL_OTHERS = "*"
+"""In ``[unsupported]``: every setting that no template uses."""
+_USED = re.compile(r"""settings(?:\.|\[["'])(\w+)""")
+_INDIRECT = {"timezone": re.compile(r"\btz\."), "codecs": re.compile(r"\bcodecs\b"), "line_label": re.compile(r"\blabel_of\(")}
+"""Settings that templates get in another shape than ``settings.<name>``."""
+
+
+class RawSchema(Strict):
+    """The table ``[raw]``."""
+
+    parameters = fields.String(required=True)
+    refused = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    written = fields.String(required=True)
+
+
+def used_settings(templates: Mapping[str, str]) -> frozenset[str]:
+    """Returns the settings that the templates use."""
+    text = "\n".join(templates.values())
+    return frozenset(_USED.findall(text)) | {name for name, pattern in _INDIRECT.items() if pattern.search(text)}
+
+
+def unsupported_by_vendor(declared: Mapping[str, str], known: Container[str], used: frozenset[str], every: Mapping[str, Any]) -> dict[str, str]:
+    """Returns setting -> why no phone of the vendor follows it."""
+    others = dict.fromkeys((name for name in every if name not in used), declared[ALL_OTHERS]) if ALL_OTHERS in declared else {}
+    return {**others, **{name: why for name, why in declared.items() if name in known}}
+
+
+def vendor_mistakes(declared: Mapping[str, str], used: frozenset[str], every: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields where in a ``vendor.toml`` and what is wrong with the settings that its phones follow."""
+    for name in declared:
+        if name not in every and name != ALL_OTHERS:
+            yield f"unsupported.{name}", "there is no such setting"
+        elif name in used:
+            yield f"unsupported.{name}", "a template uses this setting: it is supported"
+    silent = [name for name in every if name not in used and name not in declared] if ALL_OTHERS not in declared else []
+    if silent:
+        yield "unsupported", f"neither a template nor this table has {', '.join(silent)}"
+    for name in sorted(used - set(every)):
+        yield "unsupported", f"a template uses settings.{name}, which is no setting"
+
+
+def raw_rule(folder: Path, raw: Mapping[str, str | list[str]], mistakes: Mistakes) -> RawRule | None:
+    """Returns what may be added by hand, or None where the vendor folder says nothing of it."""
+    path = folder / "vendor.toml"
+    if not raw:
+        return None
+    file = folder / str(raw["parameters"])
+    if not file.is_file():
+        mistakes.note(path, "raw.parameters", f"there is no {raw['parameters']}")
+        return None
+    text = file.read_text("utf-8")
+    if not text.startswith("#"):
+        mistakes.append(f"{file}:1: the first line says where the list is from (# source)")
+    if "{name}" not in str(raw["written"]):
+        mistakes.note(path, "raw.written", "has no {name}")
+    mistakes.pattern(path, "raw.written", str(raw["written"]).replace("{name}", "name"))
+    refused = tuple(mistakes.pattern(path, "raw.refused", pattern) for pattern in raw["refused"])
+    return RawRule(frozenset(listed(text)), refused, str(raw["written"]))

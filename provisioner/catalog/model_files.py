@@ -1,0 +1,154 @@
+"""Reads the models of one vendor: ``models/*.toml``, each on top of the ``series/*.toml`` that it names.
+
+A series holds what its models share. A model's own value wins; ``[quirks]``, ``[settings]`` and ``[maps.*]`` are laid over those of
+the series row by row, ``[[when]]``, ``[[disagreement]]`` and ``sources`` stand after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from marshmallow import fields, validate
+
+from provisioner.catalog.reading import Mistakes, Strict, checked_settings
+from provisioner.core.catalogue import Disagreement, Expansion, Model, SettingRows, When
+from provisioner.core.timezone import TimezoneRule
+from provisioner.core.values import KEY_TYPES
+
+_LAID_OVER = ("quirks", "settings", "unsupported")
+_APPENDED = ("when", "disagreement", "sources")
+_REQUIRED = ("title", "ua_models", "lines", "keys", "codecs", "sources")
+
+
+class _ExpansionSchema(Strict):
+    module = fields.String(required=True)
+    modules = fields.Integer(required=True, validate=validate.Range(min=1, max=16))
+    keys = fields.Integer(required=True, validate=validate.Range(min=1, max=200))
+    reserved = fields.List(fields.Integer(validate=validate.Range(min=1)))
+
+
+class _WhenSchema(Strict):
+    firmware = fields.String(required=True, validate=validate.Regexp(r"^(<|<=|>|>=|=)[\dx]+(\.[\dx]+)*$"))
+    quirks = fields.Dict(keys=fields.String(), values=fields.Raw(), required=True)
+
+
+class _DisagreementSchema(Strict):
+    field = fields.String(required=True)
+    values = fields.Dict(keys=fields.String(), values=fields.String(), required=True, validate=validate.Length(min=2))
+    chosen = fields.String(required=True)
+    why = fields.String(required=True, validate=validate.Length(min=1))
+
+
+class _SeriesSchema(Strict):
+    lines = fields.Integer(validate=validate.Range(min=1, max=250))
+    keys = fields.Integer(validate=validate.Range(min=0, max=200))
+    unknown = fields.List(fields.String(validate=validate.OneOf(["lines", "keys", "expansion", "codecs"])))
+    key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)))
+    common = fields.String(validate=validate.Regexp(r"^\d{12}$"))
+    parts = fields.List(fields.String(validate=validate.Regexp(r"^\d{4}-\d{5}-\d{3}$")))
+    expansion = fields.Nested(_ExpansionSchema)
+    codecs = fields.List(fields.String())
+    maps = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()))
+    settings = fields.Dict(keys=fields.String(), values=fields.Raw())
+    quirks = fields.Dict(keys=fields.String(), values=fields.Raw())
+    unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
+    when = fields.List(fields.Nested(_WhenSchema))
+    disagreement = fields.List(fields.Nested(_DisagreementSchema))
+    sources = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+
+
+class _ModelSchema(_SeriesSchema):
+    series = fields.String(validate=validate.Length(min=1))
+    title = fields.String(required=True)
+    ua_models = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
+    sources = fields.List(fields.String())
+
+
+@dataclass(frozen=True, slots=True)
+class VendorPart:
+    """What a vendor's models need of the vendor and of the catalogue around it."""
+
+    folder: Path
+    key_types: frozenset[str]
+    settings: SettingRows
+    zones: Mapping[str, TimezoneRule]
+    unsupported: Mapping[str, str]
+
+
+def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
+    """Returns model name -> model, and notes every mistake of the model and series files."""
+    series = {path.stem: mistakes.read(path, _SeriesSchema()) for path in sorted((part.folder / "series").glob("*.toml"))}
+    named: set[str] = set()
+    models_read: list[bool] = []
+    models: dict[str, Model] = {}
+    for path in sorted((part.folder / "models").glob("*.toml")):
+        own = mistakes.read(path, _ModelSchema())
+        models_read.append(bool(own))
+        name = own.pop("series", "")
+        named.add(name)
+        if name and name not in series:
+            mistakes.note(path, "series", f"there is no series/{name}.toml")
+        whole = merged_rows(series.get(name, {}), own)
+        for field in _REQUIRED if own else ():
+            if field not in whole:
+                mistakes.note(path, field, "is missing here and in the series")
+        for setting in whole["unsupported"]:
+            if setting not in part.settings:
+                mistakes.note(path, f"unsupported.{setting}", "there is no such setting")
+        models[path.stem] = _model(part, path, name, whole, mistakes)
+    # A file that could not be read may be of any series.
+    for name in series.keys() - named if all(models_read) else ():
+        mistakes.append(f"{part.folder}/series/{name}.toml:1: no model is of this series")
+    mistakes.extend(_shared_agents(part.folder, models))
+    return models
+
+
+def merged_rows(series: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a model's fields with those of its series below them."""
+    whole: dict[str, Any] = {**series, **own}
+    for field in _LAID_OVER:
+        whole[field] = {**series.get(field, {}), **own.get(field, {})}
+    for field in _APPENDED:
+        whole[field] = [*series.get(field, ()), *own.get(field, ())]
+    tables = {**series.get("maps", {}), **own.get("maps", {})}
+    whole["maps"] = {name: {**series.get("maps", {}).get(name, {}), **own.get("maps", {}).get(name, {})} for name in tables}
+    return whole
+
+
+def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mistakes: Mistakes) -> Model:
+    expansion = raw.get("expansion")
+    return Model(
+        id=f"{part.folder.name}/{path.stem}",
+        vendor=part.folder.name,
+        name=path.stem,
+        title=raw.get("title", path.stem),
+        ua_models=tuple(raw.get("ua_models", ())),
+        lines=raw.get("lines", 1),
+        keys=raw.get("keys", 0),
+        key_types=frozenset(raw["key_types"]) if "key_types" in raw else part.key_types,
+        common=raw.get("common", ""),
+        parts=tuple(raw.get("parts", ())),
+        expansion=Expansion(**{**expansion, "reserved": tuple(expansion.get("reserved", ()))}) if expansion else None,
+        codecs=tuple(raw.get("codecs", ())),
+        settings=checked_settings(raw.get("settings", {}), part.settings, part.zones, path, mistakes),
+        quirks=raw.get("quirks", {}),
+        when=tuple(When(**row) for row in raw.get("when", ())),
+        maps=raw.get("maps", {}),
+        series=series,
+        unknown=tuple(raw.get("unknown", ())),
+        disagreements=tuple(Disagreement(**row) for row in raw.get("disagreement", ())),
+        sources=tuple(raw.get("sources", ())),
+        unsupported={**part.unsupported, **raw.get("unsupported", {})},
+    )
+
+
+def _shared_agents(folder: Path, models: Mapping[str, Model]) -> Iterator[str]:
+    owners: dict[str, str] = {}
+    for model in models.values():
+        for token in model.ua_models:
+            if token in owners:
+                yield f"{folder}/models/{model.name}.toml:1: ua_models {token} belongs to {owners[token]} already"
+            owners[token] = model.name

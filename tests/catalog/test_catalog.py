@@ -1,0 +1,130 @@
+"""Loading the catalogue: what a model takes from its series, and every planted mistake with its file and line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog.model_files import merged_rows
+from provisioner.catalog.reading import line_of
+from provisioner.core.render import tables
+from provisioner.errors import CatalogueError
+
+TOY = Path(__file__).resolve().parent.parent / "toy_catalogue"
+SERIES = """lines = 4
+keys = 8
+codecs = ["pcma"]
+key_types = ["line", "blf"]
+sources = ["data sheet of the series"]
+
+[maps.colour]
+red = "1"
+
+[quirks]
+wide = true
+tall = true
+"""
+MODEL = """series = "s"
+title = "A7"
+ua_models = ["A7"]
+keys = 12
+sources = ["data sheet"]
+
+[maps.colour]
+blue = "9"
+
+[quirks]
+tall = false
+
+[[disagreement]]
+field = "keys"
+chosen = "12"
+why = "the newer data sheet"
+[disagreement.values]
+"data sheet 1" = "10"
+"data sheet 2" = "12"
+"""
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    folder = tmp_path / "catalogue"
+    shutil.copytree(TOY, folder)
+    for name in ("settings.toml", "other_makers.toml"):
+        shutil.copy(DEFAULT_FOLDER / name, folder)
+    (folder / "acme" / "series").mkdir()
+    (folder / "acme" / "series" / "s.toml").write_text(SERIES)
+    (folder / "acme" / "models" / "a7.toml").write_text(MODEL)
+    return folder
+
+
+def test_a_model_stands_on_its_series(toy: Path) -> None:
+    vendor = load_catalogue(toy).vendors["acme"]
+    model = vendor.models["a7"]
+    assert (model.lines, model.keys, model.codecs, model.key_types) == (4, 12, ("pcma",), frozenset({"line", "blf"}))
+    assert model.quirks == {"wide": True, "tall": False}
+    assert model.sources == ("data sheet of the series", "data sheet")
+    assert [(row.field, row.chosen, dict(row.values)) for row in model.disagreements] == [
+        ("keys", "12", {"data sheet 1": "10", "data sheet 2": "12"})
+    ]
+    assert tables(vendor, model)["colour"] == {"red": "1", "blue": "9"}
+    assert tables(vendor, vendor.models["a1"]) is vendor.maps
+
+
+def test_rows_of_a_table_lie_over_those_of_the_series_and_lists_replace() -> None:
+    series = {"codecs": ["pcma"], "quirks": {"a": 1, "b": 1}, "when": [{"firmware": "<1"}], "maps": {"t": {"x": "1", "y": "1"}}}
+    own = {"codecs": ["g722"], "quirks": {"b": 2}, "when": [{"firmware": "<2"}], "maps": {"t": {"y": "2"}, "u": {"z": "3"}}}
+    whole = merged_rows(series, own)
+    assert whole["codecs"] == ["g722"]
+    assert whole["quirks"] == {"a": 1, "b": 2}
+    assert [row["firmware"] for row in whole["when"]] == ["<1", "<2"]
+    assert whole["maps"] == {"t": {"x": "1", "y": "2"}, "u": {"z": "3"}}
+
+
+def replaced(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def plant(folder: Path) -> None:
+        path = folder / "acme" / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return plant
+
+
+def added(name: str, text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / "acme" / name).parent.joinpath(Path(name).name).write_text(text) and None
+
+
+PLANTED = [
+    ("a key that the model file does not know", replaced("models/a7.toml", "keys = 12", "keyz = 12"), "a7.toml:4: keyz"),
+    ("a number that is text", replaced("models/a7.toml", "keys = 12", 'keys = "many"'), "a7.toml:4: keys"),
+    ("no TOML at all", replaced("models/a7.toml", "keys = 12", "keys 12"), "a7.toml:4: "),
+    ("an unknown key of a series", replaced("series/s.toml", "lines = 4", "wires = 4"), "s.toml:1: wires"),
+    ("a series that is not there", replaced("models/a7.toml", '"s"', '"t"'), "a7.toml:1: series: there is no series/t.toml"),
+    ("a series that nobody names", replaced("models/a7.toml", 'series = "s"\n', ""), "s.toml:1: no model is of this series"),
+    ("a field that neither has", replaced("series/s.toml", "lines = 4\n", ""), "a7.toml:1: lines: is missing"),
+    ("a disagreement of one", replaced("models/a7.toml", '"data sheet 1" = "10"\n', ""), "a7.toml:17: disagreement.0.values"),
+    ("a firmware that is no condition", added("models/a8.toml", MODEL.replace("A7", "A8") + '[[when]]\nfirmware = "old"\nquirks = {}\n'), "a8.toml:21: when.0.firmware"),
+    ("a User-Agent of two models", added("models/a8.toml", MODEL), "a8.toml:1: ua_models A7 belongs to a7"),
+    ("a mask without a group", replaced("vendor.toml", "(?P<secret>", "(?P<open>"), "masks: "),
+    ("an unknown placeholder", replaced("vendor.toml", "{mac}.acme", "{mack}.acme"), "{mack} is no placeholder"),
+    ("a template that is not there", replaced("vendor.toml", "device.acme.j2", "gone.acme.j2"), "there is no templates/gone.acme.j2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plant", "sentence"), [row[1:] for row in PLANTED], ids=[row[0] for row in PLANTED])
+def test_a_planted_mistake_is_listed_with_file_and_line(toy: Path, plant: Callable[[Path], None], sentence: str) -> None:
+    plant(toy)
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(toy)
+    assert sentence in str(caught.value)
+
+
+def test_lines_of_a_file_are_found_by_their_path() -> None:
+    text = 'a = 1\n\n[t]\nb = 2\n[[r]]\nc = 3\n[[r]]\nc = 4\n[maps.m]\n"x-1" = "2"\n'
+    places = {"a": 1, "t.b": 4, "r.0.c": 6, "r.1.c": 8, "r.1.d": 7, "maps.m.x-1": 10, "maps.m.gone": 9, "nowhere": 1}
+    assert {where: line_of(text, where) for where in places} == places
