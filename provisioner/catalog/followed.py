@@ -36,7 +36,9 @@ def used_settings(templates: Mapping[str, str]) -> frozenset[str]:
     return frozenset(_USED.findall(text)) | {name for name, pattern in _INDIRECT.items() if pattern.search(text)}
 
 
-def unsupported_by_vendor(declared: Mapping[str, str], known: Container[str], used: frozenset[str], every: Mapping[str, Any]) -> dict[str, str]:
+def unsupported_by_vendor(
+    declared: Mapping[str, str], known: Container[str], used: frozenset[str], every: Mapping[str, Any]
+) -> dict[str, str]:
     """Returns setting -> why no phone of the vendor follows it."""
     others = dict.fromkeys((name for name in every if name not in used), declared[ALL_OTHERS]) if ALL_OTHERS in declared else {}
     return {**others, **{name: why for name, why in declared.items() if name in known}}

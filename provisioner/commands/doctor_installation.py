@@ -107,7 +107,7 @@ def _database(settings: Settings) -> tuple[Finding, Database | None]:
 
 
 def _contents(settings: Settings, database: Database, catalogue: Catalogue | None) -> Iterator[Finding]:
-    from provisioner.core.catalogue import Catalogue
+    from provisioner.core.catalogue import Catalogue, SettingRows
     from provisioner.store import Store
 
     try:
@@ -115,7 +115,7 @@ def _contents(settings: Settings, database: Database, catalogue: Catalogue | Non
     except ProvisionerError:
         box = None  # told already
     if box is not None:
-        store = Store(database, box, catalogue or Catalogue({}, {}, [], {}), base_url="", installation={})
+        store = Store(database, box, catalogue or Catalogue({}, SettingRows({}), [], {}), base_url="", installation={})
         yield _secrets(store)
         yield _future(store)
         yield _held(store)

@@ -6,11 +6,13 @@ What lives here: shapes and pure look-ups. What does not: reading the folders (`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from provisioner.core import raw
 from provisioner.core.mac import Mac, try_parse
+from provisioner.core.raw import RawRule
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import SettingValue, UserAgent
 
@@ -76,11 +78,13 @@ class UploadRule:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """The expansion modules that a model takes: ``modules`` of them with ``keys`` keys each."""
+    """The expansion modules that a model takes: ``modules`` of them with ``keys`` positions each."""
 
     module: str
     modules: int
     keys: int
+    reserved: tuple[int, ...] = ()
+    """Positions on each module that the phone keeps for itself (its page keys): nothing can be laid on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ class Model:
     """Fields that no source tells: what they hold is the least that is sure, or what works without knowing."""
     disagreements: tuple[Disagreement, ...] = ()
     sources: tuple[str, ...] = ()
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    """Settings that this model cannot follow -> why, those of its vendor among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +165,10 @@ class Vendor:
     """Characters to leave out of the model that a User-Agent names (``VVX_411`` is the VVX411)."""
     common_files: Mapping[str, str] = field(default_factory=dict)
     """Number of a common file -> model as the vendor spells it; evidence of the model on a wire without User-Agent."""
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    """Settings that no phone of this vendor can follow -> why."""
+    raw: RawRule | None = None
+    """Which of the vendor's own parameters may be added by hand; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +178,30 @@ class Maker:
     name: str
     names: tuple[re.Pattern[str], ...]
     ouis: frozenset[str]
+
+
+class SettingRows(Mapping[str, Setting]):
+    """The settings table by name. It also answers for ``raw.<parameter>``, where a vendor takes that, without listing every one."""
+
+    def __init__(self, rows: Mapping[str, Setting], rules: Iterable[RawRule] = ()) -> None:
+        self._rows = dict(rows)
+        self.rules = tuple(rules)
+
+    def __getitem__(self, name: str) -> Setting:
+        row = self._rows.get(name)
+        if row is not None:
+            return row
+        parameter = raw.parameter_of(name)
+        if parameter is None or raw.why_refused(self.rules, parameter):
+            raise KeyError(name)
+        kind: Literal["secret", "string"] = "secret" if raw.is_secret(parameter) else "string"
+        return Setting(name, kind, "", parameter, "A parameter of the maker, added by hand.", max_length=1024)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 class FirstOf:
@@ -192,7 +226,7 @@ class Catalogue:
     """Everything in ``phone_templates/``, loaded once."""
 
     vendors: Mapping[str, Vendor]
-    settings: Mapping[str, Setting]
+    settings: SettingRows
     makers: Sequence[Maker]
     zones: Mapping[str, TimezoneRule]
     """IANA zone -> its rule; zones that phones cannot follow are absent."""

@@ -18,6 +18,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from provisioner.core import raw
 from provisioner.core.catalogue import Catalogue, Expansion, FileRule, Model, Vendor, canonical_name
 from provisioner.core.escape import ESCAPES, clean_label
 from provisioner.core.timezone import Switch, TimezoneRule
@@ -67,18 +68,21 @@ class Renderer:
 
     def shared_files(self) -> list[RenderedFile]:
         """Returns the files that belong to no phone: common files of models and of vendors. They know no secret and no phone."""
-        return [
-            self._render(vendor, rule, canonical_name(rule, None, model), {"vendor": vendor, "model": model})
+        files = [
+            self._render(vendor, rule, name, {"vendor": vendor, "model": model})
             for vendor in self._catalogue.vendors.values()
             for rule in vendor.files
             if rule.template and rule.scope != "phone"
-            for model in (vendor.models.values() if rule.scope == "model" else [None])
+            for name, model in shared_names(vendor, rule)
         ]
+        return list({file.name: file for file in files}.values())
 
     def _render(self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any]) -> RenderedFile:
         template = f"{vendor.id}/templates/{rule.template}"
         try:
             text = self._environments[vendor.id].get_template(rule.template or "").render(context)
+            if vendor.raw is not None and context.get("raw"):
+                text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text)
         except TemplateSyntaxError as error:
             raise RenderError(error.message or "syntax error", template=template, line=error.lineno) from error
         except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -87,6 +91,22 @@ class Renderer:
         if len(body) > MAX_FILE_BYTES:
             raise RenderError(f"the file would have {len(body)} bytes; the bound is {MAX_FILE_BYTES}", template=template)
         return RenderedFile(name, body, Sha256(hashlib.sha256(body).hexdigest()), rule.content_type)
+
+
+def shared_names(vendor: Vendor, rule: FileRule) -> Iterator[tuple[str, Model | None]]:
+    """Yields the names of a file that belongs to no phone, each with its model where it has one.
+
+    A common file is there for every number that the vendor's phones are known to ask for, whether a model of the catalogue has it or not.
+    """
+    if rule.scope != "model":
+        yield rule.name, None
+        return
+    named = "{common}" in rule.name
+    for number in vendor.common_files if named else ():
+        yield rule.name.replace("{common}", number), None
+    for model in vendor.models.values():
+        if model.common or not named:
+            yield canonical_name(rule, None, model), model
 
 
 def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: PhoneConfig) -> dict[str, Any]:
@@ -108,6 +128,7 @@ def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: Ph
         "address": split_address(config.provisioning_url),
         "tz": zone or TimezoneRule("UTC0", 0, None, None, None),
         "label_of": _labeller(config),
+        "raw": raw.chosen(vendor.raw, config.settings),
     }
 
 
@@ -170,7 +191,8 @@ def _slots(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key
         return
     for module in range(1, min(config.modules, model.expansion.modules) + 1):
         for number in range(1, model.expansion.keys + 1):
-            yield laid.get((module, number)) or Key(module, number, "none")
+            if number not in model.expansion.reserved:
+                yield laid.get((module, number)) or Key(module, number, "none")
 
 
 def _own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> dict[tuple[int, int], Key]:

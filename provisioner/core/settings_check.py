@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
-from provisioner.core.catalogue import Setting
+from provisioner.core import raw
+from provisioner.core.catalogue import Setting, SettingRows
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import SettingValue
 from provisioner.errors import InputError
@@ -17,9 +18,12 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Line breaks, controls, and halves of UTF-16 pairs, which no file and no database can hold."""
 
 
-def checked_setting(settings: Mapping[str, Setting], zones: Mapping[str, TimezoneRule], name: str, value: object) -> SettingValue:
+def checked_setting(settings: SettingRows, zones: Mapping[str, TimezoneRule], name: str, value: object) -> SettingValue:
     """Returns ``value`` in the type of setting ``name``. Raises ``InputError`` naming the setting and the mend."""
     row = settings.get(name)
+    parameter = raw.parameter_of(name)
+    if row is None and parameter is not None:
+        raise InputError({f"settings.{name}": raw.why_refused(settings.rules, parameter) or "it cannot be set"})
     if row is None:
         near = get_close_matches(name[:64], settings, n=1)
         raise InputError({f"settings.{name}": "there is no such setting" + (f"; did you mean {near[0]}?" if near else "")})

@@ -128,6 +128,7 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
             vendor.escape,
             vendor.maps,
             sorted(vendor.settings.items()),
+            vendor.raw and (sorted(vendor.raw.names), vendor.raw.refused, vendor.raw.written),
             *sorted(vendor.templates.items()),
         ):
             digest.update(repr(part).encode())

@@ -1,0 +1,85 @@
+"""Parameters of a maker that an installer adds by hand: the setting ``raw.<parameter>``.
+
+What lives here: which of them a vendor's phones know, which are refused because they would take the phone away from this server, and
+how the value added last stands in a file alone. What does not: reading the vendor's list (``provisioner.catalog``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+PREFIX = "raw."
+MAX_NAME = 120
+_NAME = re.compile(r"^[A-Za-z0-9_@.\-]+\Z")
+_INDEX = re.compile(r"(?<=\.)\d+(?=\.|\Z)")
+_SECRET = re.compile(r"passw|secret|passphrase|psk|aes_key|pri_key", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RawRule:
+    """What a vendor folder says of parameters added by hand."""
+
+    names: frozenset[str] = field(repr=False)
+    """The vendor's own list; a number between dots is written ``N``."""
+    refused: tuple[re.Pattern[str], ...]
+    """Those that would take the phone away: registration, server, passwords that this server sets."""
+    written: str
+    """How one stands in a file, as a pattern with ``{name}``; where a name is there twice, the last place holds and the others go."""
+
+    def knows(self, name: str) -> bool:
+        """Returns whether the vendor's list has ``name``."""
+        return bool(_NAME.match(name)) and (name in self.names or _INDEX.sub("N", name) in self.names)
+
+    def refuses(self, name: str) -> bool:
+        """Returns whether ``name`` may not be set by hand."""
+        return any(pattern.match(name) for pattern in self.refused)
+
+    def takes(self, name: str) -> bool:
+        """Returns whether ``name`` may be added by hand on phones of this vendor."""
+        return self.knows(name) and not self.refuses(name)
+
+
+def parameter_of(setting: str) -> str | None:
+    """Returns the maker's parameter in the name of a setting, or None where it is a setting of the table."""
+    return setting.removeprefix(PREFIX) if setting.startswith(PREFIX) and len(setting) <= MAX_NAME else None
+
+
+def is_secret(parameter: str) -> bool:
+    """Returns whether the value of a parameter of this name is kept as a secret."""
+    return bool(_SECRET.search(parameter))
+
+
+def why_refused(rules: Iterable[RawRule], parameter: str) -> str | None:
+    """Returns the sentence that refuses ``parameter`` for phones of these vendors, or None where one of them takes it."""
+    rules = list(rules)
+    if any(rule.takes(parameter) for rule in rules):
+        return None
+    if any(rule.knows(parameter) for rule in rules):
+        return "this parameter is not set by hand: it would take the phone away from this server; use the settings, lines and keys"
+    return "no list of parameters has this name; write it as the maker does"
+
+
+def chosen(rule: RawRule | None, settings: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Returns the parameters by hand that a phone of this vendor takes, in the order of their names."""
+    if rule is None:
+        return []
+    named = ((parameter_of(name), value) for name, value in settings.items())
+    return sorted((name, value) for name, value in named if name is not None and rule.takes(name))
+
+
+def without_doubles(rule: RawRule, names: Iterable[str], text: str) -> str:
+    """Returns ``text`` with only the last place of each of these parameters."""
+    for name in names:
+        places = list(re.finditer(rule.written.replace("{name}", re.escape(name)), text))
+        for place in reversed(places[:-1]):
+            text = text[: place.start()] + text[place.end() :]
+    return text
+
+
+def listed(text: str) -> Iterator[str]:
+    """Yields the names in a vendor's list: one a line; what begins with ``#`` says where they are from."""
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            yield line.strip()
