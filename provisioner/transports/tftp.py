@@ -10,12 +10,10 @@ cannot read, with the 1020th silent client and with 1 % of loss (measured; RFC 1
 from __future__ import annotations
 
 import logging
-import select
-import socket
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,12 +25,13 @@ from provisioner.transports.tftp_content import Contents, FileChangedError, Unse
 from provisioner.transports.tftp_packets import MalformedRequestError, Request
 from provisioner.transports.tftp_session import Asked, Identified, Session, SessionTable, TFTPLimits, Timers, identified
 from provisioner.transports.tftp_sockets import Address, Listener, NotForUsError, Tid, TidPool, TidPools, peer_text, receive_drops
+from provisioner.transports.tftp_waiting import Waiting
 
 __all__ = ["TFTPLimits", "TFTPServer"]
 
 _LOG = logging.getLogger("provisioner.tftp")
 
-_DRAIN = 64  # datagrams read from one socket before the others get their turn
+_DROPS_EVERY = 256  # requests between two looks at the kernel's count of lost ones
 _ACK_BYTES = 128  # an ACK has 4 bytes, and of an ERROR only the first two matter
 _GRACE_S = 1.0  # a request copied by the network comes again within this time, and so does the first ACK of a client that exists
 
@@ -72,17 +71,12 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._limits = limits
         self._contents = Contents(limits)
         self._timers = Timers()
-        self._handlers: dict[int, Callable[[], None]] = {}
+        self._tids: dict[int, Tid] = {}
         self._faulty: Session | None = None  # whose datagram or time-out is being handled
         self._failed: list[tuple[Session, bytes]] = []
         self._listener: Listener | None = None
         self._pools: TidPools | None = None
-        self._epoll: select.epoll | None = None
-        self._stopping = False
-        # Sockets rather than an eventfd: a late stop() then meets a closed object, never a number that means another file by now.
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
+        self._waiting = Waiting()
 
     def bind(self, host: str, port: int) -> int:
         """Returns the port bound on ``host``, an IPv4 or IPv6 address; port 0 takes any free one, ``::`` takes IPv4 as well.
@@ -92,31 +86,26 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         if self._listener is not None:
             raise RuntimeError("bind() was called before")
         listener = Listener(host or "0.0.0.0", port, self._limits.receive_buffer_bytes)  # noqa: S104 - the documented default
-        self._epoll = select.epoll()
         try:
-            self._pools = TidPools(listener, self._limits, lambda tid: self._watch(tid.sock, partial(self._drain_acks, tid)))
+            self._pools = TidPools(listener, self._limits, self._watch)
         except OSError:
             listener.sock.close()
-            self._epoll.close()
             raise
         self._listener = listener
-        self._watch(listener.sock, self._drain_requests)
-        self._watch(self._wake_reader, lambda: None)
+        self._waiting.watch(listener.sock)
         self.listenip, self.listenport = listener.address[:2]
         return listener.address[1]
 
-    def _watch(self, sock: socket.socket, handler: Callable[[], None]) -> None:
-        assert self._epoll is not None
-        self._handlers[sock.fileno()] = handler
-        self._epoll.register(sock, select.EPOLLIN)
+    def _watch(self, tid: Tid) -> None:
+        self._tids[self._waiting.watch(tid.sock)] = tid
 
     def listen(self, listenip: str = "", listenport: int = 69) -> None:
         """Serves until ``stop()``; binds to the address given where ``bind`` was not called. Closes everything in the end."""
         try:
-            if self._listener is None and not self._stopping:
+            if self._listener is None and not self._waiting.is_over:
                 self.bind(listenip, listenport)
             self.is_running.set()
-            while not self._stopping:
+            while not self._waiting.is_over:
                 self._turn()
         finally:
             self.is_running.clear()
@@ -127,23 +116,16 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
 
         Clients are told nothing: a phone that hears an ERROR gives up, one that hears silence asks again and finds the next server.
         """
-        self._stopping = True
-        try:
-            self._wake_writer.send(b"x")
-        except OSError:  # already closed, or already full of wake-ups
-            return
+        self._waiting.end()
 
     def close(self) -> None:
         """Closes every descriptor and records what was under way; for a server whose ``listen`` never ran. May be repeated."""
-        self._wake_reader.close()
-        self._wake_writer.close()
-        if self._epoll is not None:
-            self._epoll.close()
+        self._waiting.close()
         if self._pools is not None:
             self._pools.close()
         if self._listener is not None:
             self._listener.sock.close()
-        self._handlers.clear()
+        self._tids.clear()
         while self.sessions:
             self._guarded(self._abort_all)
 
@@ -153,15 +135,16 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
 
     def _turn(self) -> None:
         """Waits for datagrams or the next time-out, and handles what there is."""
-        assert self._epoll is not None
-        for descriptor, _events in self._epoll.poll(self._timers.wait(time.monotonic())):
-            self._guarded(self._handlers[descriptor])
-        self._guarded(self._expire)
+        events = iter(self._waiting.ready(self._timers.wait(time.monotonic())))
+        while not self._guarded(partial(self._receive, events)):
+            continue  # one event was about a transfer that failed; the others still wait
+        if self._timers.is_due(time.monotonic()):
+            self._guarded(self._expire)
         while self._failed:
             self._guarded(self._end_failed)
 
-    def _guarded(self, handler: Callable[[], None]) -> None:
-        """Runs one handler; an exception ends at most the transfer that it was about."""
+    def _guarded(self, handler: Callable[[], None]) -> bool:
+        """Runs one handler and returns whether it came to its end; an exception ends at most the transfer that it was about."""
         self._faulty = None
         try:
             handler()
@@ -169,6 +152,9 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             self._on_fault("event=tftp_file_changed", packets.FILE_CHANGED)
         except Exception as error:  # noqa: BLE001 - the loop's edge: a phone must not be able to end it
             self._on_fault(f"event=tftp_fault {_described(error)}", packets.INTERNAL_ERROR)
+        else:
+            return True
+        return False
 
     def _on_fault(self, event: str, wire: bytes) -> None:
         session = self._faulty
@@ -179,44 +165,56 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
 
     def _end_failed(self) -> None:
         session, wire = self._failed.pop()
+        if session.ended:
+            return  # it failed twice in one turn
         if session.tid is not None:
             self._send_once(session.tid, wire, session.address)
         self._finish(session, Reason.FAILED)
 
-    def _drain_requests(self) -> None:
-        assert self._listener is not None
-        assert self._pools is not None
-        receive = self._listener.receive
-        for _ in range(_DRAIN):
-            try:
-                datagram, client, own = receive(packets.MAX_REQUEST_BYTES + 1)
-            except BlockingIOError:
-                break
-            except (NotForUsError, OSError):
-                self.counters["dropped"] += 1
-                continue
-            self.counters["datagrams"] += 1
-            self._faulty = None
-            self._on_request(datagram, client, self._pools.for_own(own))
-        self.counters["kernel_drops"] = receive_drops(self._listener.sock)
+    def _receive(self, events: Iterator[tuple[int, int]]) -> None:
+        """Takes one datagram from each socket that has some.
 
-    def _drain_acks(self, tid: Tid) -> None:
-        receive, sessions = tid.sock.recvfrom, tid.sessions  # this loop and what it calls are nearly all the work there is
-        for _ in range(_DRAIN):
-            try:
-                datagram, client = receive(_ACK_BYTES)
-            except BlockingIOError:
-                return
-            except OSError:
-                self.counters["dropped"] += 1
+        One, because epoll says for less than the call would cost that there is no second: at 100 phones a socket has one or two.
+        """
+        now = time.monotonic()
+        tids, counters = self._tids, self.counters
+        for descriptor, _ in events:
+            tid = tids.get(descriptor)
+            if tid is None:
+                self._receive_request()  # or somebody woke us to stop, and there is none
                 continue
-            self.counters["datagrams"] += 1
-            session = sessions.get(client)
+            try:
+                datagram, client = tid.receive(_ACK_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError:
+                counters["dropped"] += 1
+                continue
+            session = tid.sessions.get(client)
             if session is None:
-                self.counters["wrong_source"] += 1
+                counters["wrong_source"] += 1
                 continue
             self._faulty = session
-            self._on_datagram(session, datagram)
+            if datagram == session.awaited and session.is_proven:
+                self._go_on(session, session.advance(now))
+            else:
+                self._on_datagram(session, datagram, now)
+
+    def _receive_request(self) -> None:
+        if self._listener is None or self._pools is None:
+            return
+        try:
+            datagram, client, own = self._listener.receive(packets.MAX_REQUEST_BYTES + 1)
+        except BlockingIOError:
+            return
+        except (NotForUsError, OSError):
+            self.counters["dropped"] += 1
+            return
+        self.counters["requests"] += 1
+        if self.counters["requests"] % _DROPS_EVERY == 0:
+            self.counters["kernel_drops"] = receive_drops(self._listener.sock)
+        self._faulty = None
+        self._on_request(datagram, client, self._pools.for_own(own))
 
     def _expire(self) -> None:
         now = time.monotonic()
@@ -261,7 +259,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             if not session.is_proven:
                 self.counters["duplicates"] += 1
                 self._faulty = session
-                session.resends = session.resends or 1  # the round trip is no longer clean
+                session.doubt()
                 self._send(session, session.window(now))
                 return True
             if now - session.heard_at < _GRACE_S:
@@ -280,18 +278,15 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         if answer.reason is not Reason.SERVED:
             self._refuse(asked, answer, client, pool)
             return
-        terms = packets.negotiate(
-            request.options,
-            max_blksize=self._limits.max_blksize - (20 if ":" in asked.peer else 0),  # the IPv6 header is 20 bytes longer
-            max_windowsize=self._limits.max_windowsize,
-            max_timeout_s=self._limits.max_timeout_s,
-        )
+        limits = self._limits
+        max_blksize = limits.max_blksize - (20 if ":" in asked.peer else 0)  # the IPv6 header is 20 bytes longer
+        terms = packets.agreed(request.tail, max_blksize, limits.max_windowsize, limits.max_timeout_s)
         try:
             content = self._contents.content(answer, request.mode, terms)
         except UnservableError as error:
             self._refuse(asked, answer._replace(reason=error.reason), client, pool, error.wire)
             return
-        session = Session(asked, datagram, identified=identified(answer), content=content, terms=terms, limits=self._limits)
+        session = Session(asked, datagram, identified=identified(answer), content=content, terms=terms, limits=limits)
         self._begin(session, tid, client)
 
     def _has_room(self, asked: Asked) -> bool:
@@ -332,16 +327,19 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._send(session, session.window(time.monotonic()))
         self._timers.add(session)
 
-    def _on_datagram(self, session: Session, datagram: bytes) -> None:
+    def _on_datagram(self, session: Session, datagram: bytes, now: float) -> None:
         if datagram[:2] != packets.ACK or len(datagram) < 4:
             self._on_other(session, datagram)
             return
-        following = session.acknowledge(datagram[2] << 8 | datagram[3], time.monotonic())
+        following = session.acknowledge(datagram[2] << 8 | datagram[3], now)
         if following is None:
             self.counters["old_acks"] += 1
             return
         if not session.is_proven:
             self.sessions.prove(session)
+        self._go_on(session, following)
+
+    def _go_on(self, session: Session, following: Sequence[bytes]) -> None:
         if following:
             self._send(session, following)
         else:
@@ -364,7 +362,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _send(self, session: Session, window: Sequence[bytes]) -> None:
         """Sends ``window``; what the kernel does not take is left to the time-out, like any other loss."""
         assert session.tid is not None
-        send, client = session.tid.sock.sendto, session.address
+        send, client = session.tid.send, session.address
         try:
             for packet in window:
                 send(packet, client)

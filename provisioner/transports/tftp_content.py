@@ -9,8 +9,9 @@ import errno
 import logging
 import os
 import stat
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,6 +20,8 @@ from provisioner.transports.tftp_packets import FILE_NOT_FOUND, HEADS, INTERNAL_
 from provisioner.transports.tftp_session import TFTPLimits
 
 _LOG = logging.getLogger("provisioner.tftp")
+_SETTLED_S = 2.0
+"""Files that changed later than this are not kept: two writes within one tick of the file system's clock look like one."""
 
 
 class UnservableError(Exception):
@@ -99,18 +102,20 @@ class PacketCache:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._entries: OrderedDict[tuple[str, int, str, int], ReadyContent] = OrderedDict()
-        self._asked_once: OrderedDict[tuple[str, int, str, int], None] = OrderedDict()
+        self._entries: OrderedDict[Hashable, ReadyContent] = OrderedDict()
+        self._asked_once: OrderedDict[Hashable, None] = OrderedDict()
         self.held_bytes = 0
 
-    def content(self, sha256: str, body: bytes, mode: str, blksize: int) -> Content:
-        """Returns the blocks of ``body``, which has this ``sha256`` before netascii; an empty hash is never cached."""
-        key = (sha256, len(body), mode, blksize)
+    def known(self, key: Hashable) -> ReadyContent | None:
+        """Returns what is kept for ``key``: whatever tells body, transfer mode and block size from all others."""
         entry = self._entries.get(key)
         if entry is not None:
             self._entries.move_to_end(key)
-            return entry
-        if not sha256 or len(body) // blksize + 1 >= len(HEADS) or not self._is_second(key):
+        return entry
+
+    def content(self, key: Hashable, body: bytes, blksize: int) -> Content:
+        """Returns the blocks of ``body``, kept for ``known`` where it is worth it."""
+        if len(body) // blksize + 1 >= len(HEADS) or not self._is_second(key):
             return CutContent(body, blksize)
         entry = self._entries[key] = ReadyContent(body, blksize)
         self.held_bytes += self._cost(entry)
@@ -118,7 +123,7 @@ class PacketCache:
             self.held_bytes -= self._cost(self._entries.popitem(last=False)[1])
         return entry
 
-    def _is_second(self, key: tuple[str, int, str, int]) -> bool:
+    def _is_second(self, key: Hashable) -> bool:
         if key in self._asked_once:
             del self._asked_once[key]
             return True
@@ -170,8 +175,8 @@ class OpenFiles:
         held[1] += 1
         return FileContent(self, held[0], identity, blksize)
 
-    def small(self, path: Path, bound: int) -> tuple[str, bytes] | None:
-        """Returns a text that stands for the file's contents, and the contents; None where it has more than ``bound`` bytes.
+    def small(self, path: Path, bound: int) -> tuple[os.stat_result, bytes] | None:
+        """Returns what the disk says of the file, and its contents; None where it has more than ``bound`` bytes.
 
         Raises ``OSError`` as above, and where the file changed while it was read.
         """
@@ -180,9 +185,10 @@ class OpenFiles:
             if identity.size > bound:
                 return None
             body = os.pread(descriptor, identity.size, 0)
-            if len(body) != identity.size or _identity(os.fstat(descriptor)) != identity:
+            status = os.fstat(descriptor)
+            if len(body) != identity.size or _identity(status) != identity:
                 raise OSError(errno.ESTALE, "the file changed while it was read")
-            return "-".join(str(part) for part in identity), body
+            return status, body
         finally:
             os.close(descriptor)
 
@@ -268,14 +274,9 @@ class Contents:
     def content(self, answer: FileAnswer, mode: str, terms: Terms) -> Content:
         """Returns the blocks of a SERVED answer, which the caller closes; raises ``UnservableError``."""
         if answer.static_path is None:
-            return self._body(answer.body, answer.sha256, mode, terms)
+            return self._body(answer.body, answer.sha256, mode, terms.blksize)
         try:
-            if mode == "netascii":
-                return self._body(self.files.text(answer.static_path, self._limits.netascii_file_bytes), "", mode, terms)
-            small = self.files.small(answer.static_path, self._limits.small_file_bytes)
-            if small is not None:
-                return self.cache.content(*small, mode, terms.blksize)
-            return self.files.content(answer.static_path, terms.blksize)
+            return self._static(answer.static_path, mode, terms.blksize)
         except TooManyFilesError:
             raise UnservableError(Reason.OVERLOADED, NO_ANSWER) from None
         except FileNotFoundError:
@@ -284,7 +285,31 @@ class Contents:
             _LOG.error("event=tftp_static_unreadable error=%s errno=%s", type(error).__name__, error.errno)
             raise UnservableError(Reason.FAILED, INTERNAL_ERROR) from None
 
-    def _body(self, body: bytes, sha256: str, mode: str, terms: Terms) -> Content:
+    def _body(self, body: bytes, sha256: str, mode: str, blksize: int) -> Content:
+        key = (sha256, len(body), mode, blksize)
+        known = self.cache.known(key)
+        if known is not None:
+            return known
         if mode == "netascii":
             body = netascii(body)
-        return self.cache.content(sha256, body, mode, terms.blksize)
+        return self.cache.content(key, body, blksize) if sha256 else CutContent(body, blksize)
+
+    def _static(self, path: Path, mode: str, blksize: int) -> Content:
+        if mode == "netascii":
+            return CutContent(netascii(self.files.text(path, self._limits.netascii_file_bytes)), blksize)
+        # One look at the disk instead of six calls to read the file again.
+        known = self.cache.known(_kept_as(path.stat(), blksize))
+        if known is not None:
+            return known
+        small = self.files.small(path, self._limits.small_file_bytes)
+        if small is None:
+            return self.files.content(path, blksize)
+        status, body = small
+        if time.time() - status.st_ctime < _SETTLED_S:
+            return CutContent(body, blksize)
+        return self.cache.content(_kept_as(status, blksize), body, blksize)
+
+
+def _kept_as(status: os.stat_result, blksize: int) -> Hashable:
+    """Returns the key of a file's packets. With the ctime: whatever is done to the file moves it, even if its own time is set back."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_ctime_ns, blksize

@@ -51,6 +51,8 @@ class Request(NamedTuple):
     """``octet`` or ``netascii``."""
     options: Mapping[str, str]
     """Options as spelled by the client; names are case-insensitive (RFC 2347)."""
+    tail: bytes
+    """All behind the file name; the same for every phone of a model."""
 
 
 class Terms(NamedTuple):
@@ -92,19 +94,21 @@ def parse_request(datagram: bytes) -> Request:
     """
     end = datagram.find(b"\0", 2)
     raw = datagram[2:end] if end > 0 else datagram[2:]
-    name = raw[:MAX_NAME_BYTES].decode("utf-8", "backslashreplace").lstrip("/")
-    if len(datagram) > MAX_REQUEST_BYTES or len(raw) > MAX_NAME_BYTES:
-        raise MalformedRequestError("too long", name)
-    if end < 0:
-        raise MalformedRequestError("unterminated name", name)
+    if end < 0 or len(datagram) > MAX_REQUEST_BYTES or len(raw) > MAX_NAME_BYTES:
+        raise MalformedRequestError("unterminated name" if end < 0 else "too long", _readable(raw))
+    tail = datagram[end + 1 :]
     try:
         path = raw.decode("utf-8").lstrip("/")
-        mode, options = _mode_and_options(datagram[end + 1 :])
+        mode, options = _mode_and_options(tail)
     except (TftpException, struct.error, ValueError) as error:
-        raise MalformedRequestError("unreadable", name) from error
+        raise MalformedRequestError("unreadable", _readable(raw)) from error
     if not path or mode not in MODES:
-        raise MalformedRequestError("no name" if not path else "unknown mode", name)
-    return Request(datagram[:2] == WRQ, path, mode, options)
+        raise MalformedRequestError("no name" if not path else "unknown mode", path)
+    return Request(datagram[:2] == WRQ, path, mode, options, tail)
+
+
+def _readable(raw: bytes) -> str:
+    return raw[:MAX_NAME_BYTES].decode("utf-8", "backslashreplace").lstrip("/")
 
 
 # All phones of one model send the same bytes after the name, so tftpy's parser (30 us, a loop over every byte) runs once per model and
@@ -152,9 +156,21 @@ def negotiate(options: Mapping[str, str], *, max_blksize: int, max_windowsize: i
     return Terms(agreed["blksize"], agreed["windowsize"], agreed["timeout"], tuple(granted))
 
 
+@lru_cache(maxsize=256)
+def agreed(tail: bytes, max_blksize: int, max_windowsize: int, max_timeout_s: int) -> Terms:
+    """Returns what ``negotiate`` says of the options in ``tail``, the end of a request that was read before."""
+    options = _mode_and_options(tail)[1]
+    return negotiate(options, max_blksize=max_blksize, max_windowsize=max_windowsize, max_timeout_s=max_timeout_s)
+
+
 def data(block: int, payload: bytes) -> bytes:
     """Returns the DATA datagram of the absolute ``block``, whose number on the wire rolls over to 0 after 65535."""
     return _HEAD(3, block & 0xFFFF) + payload
+
+
+def ack(block: int) -> bytes:
+    """Returns the ACK datagram of the absolute ``block``."""
+    return ACKS[block] if block < len(ACKS) else _HEAD(4, block & 0xFFFF)
 
 
 def error(code: int, text: str = "") -> bytes:
@@ -168,6 +184,8 @@ def error(code: int, text: str = "") -> bytes:
 
 HEADS = tuple(data(block, b"") for block in range(2048))
 """The first four bytes of the first DATA datagrams, by block."""
+ACKS = tuple(_HEAD(4, block) for block in range(2048))
+"""The ACK datagrams of the first blocks, by block."""
 FILE_NOT_FOUND = error(1)
 """The one answer for unknown, disabled, unproven and absent: nobody can tell them apart."""
 ACCESS_VIOLATION = error(2)
@@ -186,6 +204,8 @@ def netascii(text: bytes) -> bytes:
 
 def masked_path(path: str) -> str:
     """Returns ``path`` with the capability token after ``p/`` as ``***``."""
+    if "/" not in path and "\\" not in path:
+        return path  # as nearly all are: the pattern costs more than the record
     return _TOKEN_IN_PATH.sub(r"p\1***", path)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from provisioner.core.mac import Mac
 from provisioner.core.values import FileAnswer
-from provisioner.transports.tftp_packets import Terms
+from provisioner.transports.tftp_packets import ACKS, Terms, ack
 
 if TYPE_CHECKING:
     from provisioner.transports.tftp_content import Content
@@ -51,7 +51,7 @@ class TFTPLimits:
     tid_sockets: int = 8
     local_addresses: int = 16
     """On a wildcard address, own addresses that get TID sockets of their own; requests to further ones share a set."""
-    cached_bytes: int = 16 << 20
+    cached_bytes: int = 48 << 20
     """DATA packets kept ready for the next phone that asks for the same bytes."""
     open_files: int = 256
     small_file_bytes: int = 32 << 10
@@ -83,8 +83,9 @@ class Session:
     """One transfer to one client: which blocks are acknowledged, which are on their way, and when to send them again."""
 
     __slots__ = (
-        "_count", "_packets", "_windowsize", "acked", "address", "asked", "backoff", "content", "datagram", "deadline", "ended",
-        "heard_at", "identified", "is_proven", "limits", "oack", "resends", "rto", "sent", "sent_at", "terms", "tid",
+        "_calm_s", "_count", "_is_measured", "_packets", "_windowsize", "acked", "address", "asked", "awaited", "backoff", "content",
+        "datagram", "deadline", "ended", "heard_at", "identified", "is_proven", "limits", "oack", "resends", "rto", "sent", "sent_at",
+        "terms", "tid",
     )  # fmt: skip
 
     def __init__(
@@ -100,11 +101,14 @@ class Session:
         self.oack = terms.oack(content.size)
         self.acked = -1 if self.oack else 0  # absolute block; -1: not even the OACK
         self.sent = self.acked
+        self.awaited = b""  # the ACK of all that is on its way
         self.rto = float(terms.timeout_s or limits.rto_floor_s)
         self.heard_at = self.sent_at = asked.started
         self.deadline = 0.0
         self.resends = 0
         self.backoff = 0
+        self._is_measured = False  # True while ``rto`` is known to be longer than a round trip takes
+        self._calm_s = -1.0  # a round trip up to this long teaches nothing
         self.is_proven = False  # True once the client acknowledged anything, so that its address is not forged
         self.ended = False
         self.tid: Tid | None = None  # these two are set by ``SessionTable.add``
@@ -120,11 +124,20 @@ class Session:
         self.sent_at = now
         self.deadline = now + (self._wait() if self.backoff else self.rto)
         if acked < 0:
-            self.sent = 0
+            self.sent, self.awaited = 0, ACKS[0]
             return (self.oack,)
         last = acked + self._windowsize
         self.sent = last = last if last < self._count else self._count
+        self.awaited = ACKS[last] if last < len(ACKS) else ack(last)
         return self._packets(acked + 1, last)
+
+    def advance(self, now: float) -> Sequence[bytes]:
+        """Returns what follows now that all that was on its way is acknowledged; nothing where that was the end."""
+        if now - self.sent_at > self._calm_s:
+            self._judge(now - self.sent_at)
+        self.heard_at = now
+        self.acked = acked = self.sent
+        return self.window(now) if acked != self._count else ()
 
     def acknowledge(self, block: int, now: float) -> Sequence[bytes] | None:
         """Returns the datagrams that an ACK of ``block``, as on the wire, calls for: none when it was the last; None where it is no news.
@@ -132,24 +145,34 @@ class Session:
         Older, repeated and future numbers change nothing, so that a doubled ACK does not double the transfer (RFC 1123 section
         4.2.3.1). Inside a window the blocks after ``block`` were lost and go again (RFC 7440 section 4).
         """
-        acked = self.acked
-        step = (block - acked) & 0xFFFF
-        if not 0 < step <= self.sent - acked:
+        step = (block - self.acked) & 0xFFFF
+        if not 0 < step <= self.sent - self.acked:
             return None
+        self.sent = self.acked + step
+        return self.advance(now)
+
+    def doubt(self) -> None:
+        """Takes note that something was sent twice: nobody knows which of both is answered, so the round trip is not to be believed."""
+        self.resends = self.resends or 1
+        self._calm_s = -1.0
+
+    def _judge(self, took: float) -> None:
+        """Draws from a round trip of ``took`` seconds how long to wait for the next."""
         # After a resend nobody knows which datagram was answered, so a longer wait stays until a round trip is clean (Karn): else a
         # phone behind a link slower than the floor would get everything twice. A quick answer speaks for a loss: back to one doubling.
         if self.resends:
             self.resends = 0
-            if 3 * (now - self.sent_at) <= self.rto:
+            if 3 * took <= self.rto:
                 self.backoff = 1
-        else:
-            self.backoff = 0
-            measured = 3 * (now - self.sent_at)
-            if (measured > self.rto or self.rto > self.limits.rto_floor_s) and not self.terms.timeout_s:
-                self._measure(measured)
-        self.acked = acked = acked + step
-        self.heard_at = now
-        return self.window(now) if acked != self._count else ()
+            else:
+                self._is_measured = False
+            return
+        self.backoff = 0
+        if not self.terms.timeout_s:
+            self._measure(3 * took)
+        self._is_measured = 3 * took <= self.rto
+        is_calm = self.rto <= self.limits.rto_floor_s or self.terms.timeout_s
+        self._calm_s = self.rto / 3 if is_calm else -1.0
 
     def _measure(self, measured: float) -> None:
         """Moves the wait towards ``measured``, at most to the double and at least to four fifths of what it was.
@@ -168,6 +191,7 @@ class Session:
             return False
         self.resends += 1
         self.backoff += 1
+        self._calm_s = -1.0
         return True
 
     def is_given_up(self, now: float) -> bool:
@@ -179,8 +203,14 @@ class Session:
         return self.heard_at + self.limits.first_ack_s + 2 * self.terms.timeout_s
 
     def _wait(self) -> float:
-        """Seconds until the next resend: what the client asked for (RFC 2349), or ours, doubled each time."""
-        return self.rto if self.terms.timeout_s else min(self.rto * (1 << self.backoff), self.limits.rto_ceiling_s)
+        """Seconds until the next resend: what the client asked for (RFC 2349), or ours, doubled each time.
+
+        The first doubling is left out where the round trip is known: what stays out then is lost rather than slow, and at 5 % of loss
+        every tenth resend is lost as well.
+        """
+        if self.terms.timeout_s:
+            return self.rto
+        return min(self.rto * (1 << self.backoff - self._is_measured), self.limits.rto_ceiling_s)
 
 
 class SessionTable:
@@ -259,6 +289,10 @@ class Timers:
     def wait(self, now: float) -> float:
         """Returns the seconds until the next look is due; -1 for never, as ``epoll.poll`` understands it."""
         return max(0.0, self._heap[0][0] - now) if self._heap else -1
+
+    def is_due(self, now: float) -> bool:
+        """Returns whether ``due`` has something to look at."""
+        return bool(self._heap) and self._heap[0][0] <= now
 
     def due(self, now: float) -> Iterator[Session]:
         """Returns the transfers whose deadline has passed, one by one; each should have another one, or be ended, before the next."""

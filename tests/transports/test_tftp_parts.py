@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tftpy.TftpPacketFactory import TftpPacketFactory
 
+from provisioner.core.values import FileAnswer, Reason
+from provisioner.transports import tftp_content
 from provisioner.transports import tftp_packets as packets
 from provisioner.transports import tftp_sockets as sockets
-from provisioner.transports.tftp_content import CutContent, OpenFiles, PacketCache, ReadyContent, TooManyFilesError
+from provisioner.transports.tftp_content import (
+    Content,
+    Contents,
+    CutContent,
+    OpenFiles,
+    PacketCache,
+    ReadyContent,
+    TooManyFilesError,
+    UnservableError,
+)
 from provisioner.transports.tftp_packets import MalformedRequestError, Terms, negotiate, parse_request
 from provisioner.transports.tftp_session import Asked, Session, SessionTable, TFTPLimits, Timers
 from provisioner.transports.tftp_sockets import Tid
@@ -124,9 +138,12 @@ def test_the_pause_is_three_times_the_round_trip_and_doubles() -> None:
     assert one.deadline == pytest.approx(100.08 + 0.24)
     assert one.resend_at_timeout(100.4)
     one.window(100.4)
-    assert one.deadline == pytest.approx(100.4 + 0.48)
-    one.acknowledge(2, 102.0)  # of which of the two is unknown: the longer pause stays
-    assert one.deadline == pytest.approx(102.0 + 0.48)
+    assert one.deadline == pytest.approx(100.4 + 0.24), "the round trip is known: rather lost than slow"
+    assert one.resend_at_timeout(100.7)
+    one.window(100.7)
+    assert one.deadline == pytest.approx(100.7 + 0.48)
+    one.acknowledge(2, 102.0)  # of which of the three is unknown: the longer pause stays, and is one in full
+    assert one.deadline == pytest.approx(102.0 + 0.96)
     one.acknowledge(3, 102.01)
     assert one.deadline == pytest.approx(102.01 + 0.8 * 0.24)
     one.acknowledge(4, 103.01)  # perhaps the client's own repetition after a second: believed by half
@@ -156,7 +173,8 @@ def test_before_the_first_ack_patience_is_shorter() -> None:
     assert [one.resend_at_timeout(100.0 + n) for n in range(5)] == [True] * 3 + [False] * 2
     assert one.deadline == 105.0
     assert one.is_given_up(105.0)
-    table, tid = SessionTable(LIMITS), Tid(None)  # type: ignore[arg-type]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        table, tid = SessionTable(LIMITS), Tid(sock)
     table.add(one, tid, ("127.0.0.1", 5))
     table.prove(one)
     assert not one.is_given_up(119.9)
@@ -181,23 +199,49 @@ def test_ended_transfers_do_not_pile_up_in_the_timers() -> None:
 
 def test_packets_are_kept_from_the_second_request_on_and_within_the_bound() -> None:
     cache = PacketCache(100_000)
-    assert isinstance(cache.content("a", b"x" * 1000, "octet", 512), CutContent)
-    ready = cache.content("a", b"x" * 1000, "octet", 512)
+    assert isinstance(cache.content("a", b"x" * 1000, 512), CutContent)
+    assert cache.known("a") is None
+    ready = cache.content("a", b"x" * 1000, 512)
     assert isinstance(ready, ReadyContent)
-    assert cache.content("a", b"x" * 1000, "octet", 512) is ready
+    assert cache.known("a") is ready
     for n in range(200):
         for _ in range(2):
-            cache.content(str(n), b"y" * 5000, "octet", 512)
+            cache.content(n, b"y" * 5000, 512)
         assert cache.held_bytes <= 100_000
-    assert isinstance(cache.content("a", b"x" * 1000, "octet", 512), CutContent)
+    assert cache.known("a") is None
 
 
 def test_bodies_without_a_hash_or_with_very_many_blocks_are_not_kept() -> None:
-    cache = PacketCache(1 << 30)
+    contents = Contents(LIMITS)
     for _ in range(3):
-        assert isinstance(cache.content("", b"x", "octet", 512), CutContent)
-        assert isinstance(cache.content("a", b"x" * 20_000, "octet", 8), CutContent)
-    assert cache.held_bytes == 0
+        bodies = [FileAnswer(Reason.SERVED, b"x"), FileAnswer(Reason.SERVED, b"x" * 20_000, sha256="a")]
+        assert all(isinstance(contents.content(body, "octet", Terms(blksize=8)), CutContent) for body in bodies)
+    assert contents.cache.held_bytes == 0
+
+
+def test_a_small_static_file_is_kept_once_it_is_settled_and_read_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, contents = tmp_path / "ring.wav", Contents(LIMITS)
+
+    def four() -> list[Content]:
+        return [contents.content(FileAnswer(Reason.SERVED, static_path=path), "octet", Terms()) for _ in range(4)]
+
+    for body in (b"first", b"later", b"longer than before"):  # two of them of one length, and written within one tick
+        path.write_bytes(body)
+        assert [list(one.packets(1, 1)) for one in four()] == [[b"\0\3\0\1" + body]] * 4
+    monkeypatch.setattr(tftp_content, "_SETTLED_S", 0.0)
+    time.sleep(0.02)
+    got = four()
+    assert got[2] is got[3], "cut once, kept for all"
+    before = path.stat()
+    time.sleep(0.02)
+    path.write_bytes(b"LONGER than before")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert list(four()[3].packets(1, 1)) == [b"\0\3\0\1LONGER than before"]
+    path.unlink()
+    with pytest.raises(UnservableError):
+        four()
 
 
 @pytest.mark.parametrize("blksize", [8, 512, 1468, 30_000])
