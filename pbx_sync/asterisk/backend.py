@@ -1,0 +1,142 @@
+"""An Asterisk as a PBX that is kept in lockstep: what ``pbx_sync.backend`` asks for, over the manager interface.
+
+Every write is a row in AstDB; nothing is reloaded. What was there before is read first, so that an object of somebody else is left
+alone, only rows that differ are written, and what Asterisk then cannot load goes back to what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from pbx_sync.asterisk.address import AsteriskAddress
+from pbx_sync.asterisk.ami import AMI, Action, Reply
+from pbx_sync.asterisk.astdb import Change, read_rows, write_rows
+from pbx_sync.asterisk.logins import FailedLogin
+from pbx_sync.asterisk.mailboxes import Mailboxes, mailbox_of
+from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, problem, read_back, rows_of
+from pbx_sync.asterisk.observer import Observer, Snapshot
+from pbx_sync.asterisk.proof import fault
+from pbx_sync.asterisk.registrations import registrations_of_endpoint
+from pbx_sync.backend import PBXUnavailable
+from pbx_sync.plan import Plan
+from pbx_sync.state import About, Contact, Endpoint, PBXObject, State
+
+NOT_OURS = "an object of this number is there that is not ours"
+TIMEOUT_S = 5.0
+"""An Asterisk that is silent for so long hangs. A busy one answers within a second."""
+
+
+class AsteriskBackend:
+    """Keeps an Asterisk. ``mailboxes`` are the bundled one's; those of another are its owner's business."""
+
+    def __init__(self, address: AsteriskAddress, mailboxes: Mailboxes | None = None, profile: Profile | None = None) -> None:
+        self._ami = AMI(address, TIMEOUT_S)
+        self._observer = Observer(address, TIMEOUT_S)
+        self._mailboxes = mailboxes
+        self._profile = profile or Profile()
+
+    def read(self, numbers: Collection[str] | None = None) -> State:
+        rows = read_rows(self._ask, numbers)
+        found = {number: read_back(number, rows[number], self._profile) for number in sorted(rows)}
+        return self._with_mailboxes({number: item for number, item in found.items() if item is not None}, numbers)
+
+    def apply(self, plan: Plan) -> dict[str, str]:
+        items = {item.number: item for item in (*plan.create, *plan.update)}
+        refused = {number: reason for number, item in items.items() if (reason := problem(item, self._profile))}
+        wanted = {number: rows_of(item, self._profile) for number, item in items.items() if number not in refused}
+        wanted |= {number: {} for number in plan.delete}
+        before = read_rows(self._ask, wanted.keys())
+        foreign = self._foreign({number: Change(before[number], rows) for number, rows in wanted.items() if number in before})
+        changes = {number: Change(before[number], rows) for number, rows in wanted.items() if number in before.keys() - foreign}
+        refused |= {number: NOT_OURS for number in foreign if wanted[number]}
+        self._forget([number for number, change in changes.items() if not change.after], changes)
+        refused |= self._write(changes)
+        if self._mailboxes is not None:
+            done = (items[number] for number in changes if number in items and number not in refused)
+            self._mailboxes.write([item for item in done if isinstance(item, Endpoint)], ())
+        return refused
+
+    def notify(self, number: str, event: str, uris: Collection[str] | None = None) -> int:
+        known = [contact.uri for contact in self._watched().contacts if contact.number == number]
+        reached = [uri for uri in known if uris is None or uri in uris]
+        if not reached:
+            return 0
+        header = {"Variable": f"Event={event}"}
+        if len(reached) == len(known):
+            replies = self._ask([Action("PJSIPNotify", {"Endpoint": number, **header})])
+            return len(reached) if replies[0].is_success else 0
+        (family, name), row = NOTIFIER_ROW
+        notifier = Action("DBPut", {"Family": family, "Key": name, "Val": row})
+        replies = self._ask([notifier, *(Action("PJSIPNotify", {"URI": uri, **header}) for uri in reached)])
+        return sum(reply.is_success for reply in replies[1:])
+
+    def contacts(self) -> Sequence[Contact]:
+        return self._watched().contacts
+
+    def busy(self) -> frozenset[str]:
+        return self._watched().busy
+
+    def about(self) -> About:
+        (settings,) = self._ask([Action("CoreSettings")])
+        watched = self._watched()
+        return About(f"Asterisk {settings.fields.get('AsteriskVersion', '')}", watched.booted_at, watched.channels)
+
+    def failed_logins(self) -> Mapping[str, FailedLogin]:
+        """Returns number -> wrong passwords since the last right one: a phone that is locked out. What was seen since the start."""
+        return self._observer.failed_logins()
+
+    def close(self) -> None:
+        self._observer.close()
+        self._ami.close()
+
+    def _with_mailboxes(self, objects: dict[str, PBXObject], numbers: Collection[str] | None) -> State:
+        if self._mailboxes is None:
+            return objects
+        there = self._mailboxes.read(numbers)
+        for number, item in objects.items():
+            if isinstance(item, Endpoint) and (found := mailbox_of(item).deviations(there.get(number))):
+                objects[number] = replace(item, deviations=item.deviations + found)
+        return objects
+
+    def _foreign(self, changes: Mapping[str, Change]) -> set[str]:
+        """Returns the numbers of objects that somebody else made: rows without our mark, or an endpoint from a file."""
+        unmarked = {number: change for number, change in changes.items() if (MARK, number) not in change.before}
+        foreign = {number for number, change in unmarked.items() if change.before}
+        free = [number for number, change in unmarked.items() if change.after and number not in foreign]
+        return foreign | {number for number, reply in self._shown(free).items() if reply.is_success}
+
+    def _forget(self, numbers: Sequence[str], changes: Mapping[str, Change]) -> None:
+        """Deletes what hangs on extensions that go: mailboxes and registrations. Their messages stay on disk."""
+        if self._mailboxes is not None:
+            groups = [number for number, change in changes.items() if change.after and (ENDPOINT, number) not in change.after]
+            self._mailboxes.write((), [*numbers, *groups])
+        shown = self._shown([number for number in numbers if (ENDPOINT, number) in changes[number].before])
+        names = [name for reply in shown.values() for name in registrations_of_endpoint(reply)]
+        self._ask([Action("DBDel", {"Family": "registrar/contact", "Key": name}) for name in names])
+        self._observer.look_at(shown)
+
+    def _write(self, changes: Mapping[str, Change]) -> dict[str, str]:
+        """Writes the rows, has Asterisk load them, and puts back those of which it cannot. Returns number -> reason."""
+        refused = write_rows(self._ask, changes)
+        written = [number for number, change in changes.items() if (ENDPOINT, number) in change.after and number not in refused]
+        for number, reply in self._shown(written).items():
+            if reason := fault(number, changes[number].after, reply):
+                refused[number] = reason
+        now = read_rows(self._ask, refused)
+        write_rows(self._ask, {number: Change(now[number], changes[number].before) for number in refused})
+        return refused
+
+    def _shown(self, numbers: Sequence[str]) -> dict[str, Reply]:
+        """Returns number -> what Asterisk itself says of the endpoint."""
+        return dict(zip(numbers, self._ask([Action("PJSIPShowEndpoint", {"Endpoint": number}) for number in numbers]), strict=True))
+
+    def _ask(self, actions: Sequence[Action]) -> list[Reply]:
+        try:
+            return self._ami.ask_all(actions)
+        except PBXUnavailable as error:
+            self._observer.doubt(str(error))
+            raise
+
+    def _watched(self) -> Snapshot:
+        return self._observer.snapshot()

@@ -1,0 +1,106 @@
+"""Mailboxes of the bundled Asterisk: a SQLite file that its voicemail reads at every use (realtime), so nothing has to be reloaded.
+
+The mailboxes of an Asterisk that somebody else runs are that person's business: there is no file of ours then.
+Source: docs.asterisk.org, "Configuring Voice Mail", realtime; columns of app_voicemail's ``voicemail`` family.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pbx_sync.backend import PBXUnavailable
+from pbx_sync.state import Endpoint
+
+CONTEXT = "default"
+_COLUMNS = ("context", "mailbox", "password", "fullname", "email")
+_READ = """
+SELECT mailbox, fullname, email FROM voicemail
+WHERE context = :context AND (:numbers IS NULL OR mailbox IN (SELECT value FROM json_each(:numbers)))
+"""
+# The PIN is the owner's once the mailbox is there: app_voicemail writes a new one here when the owner dials it.
+_PUT = """
+INSERT INTO voicemail (context, mailbox, password, fullname, email) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (mailbox, context) DO UPDATE SET fullname = excluded.fullname, email = excluded.email
+"""
+_DELETE = "DELETE FROM voicemail WHERE context = ? AND mailbox = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """One mailbox, as far as it is ours to say."""
+
+    number: str
+    name: str
+    email: str
+
+    def deviations(self, actual: Mailbox | None) -> tuple[str, ...]:
+        """Returns what is not as here in what stands there."""
+        if actual is None:
+            return (f"mailbox {self.number} is missing",)
+        pairs = (("name", actual.name, self.name), ("email", actual.email, self.email))
+        return tuple(f"mailbox.{field} is {found!r}, should be {wanted!r}" for field, found, wanted in pairs if found != wanted)
+
+
+class Mailboxes(Protocol):
+    """Where mailboxes are kept."""
+
+    def read(self, numbers: Collection[str] | None = None) -> Mapping[str, Mailbox]:
+        """Returns the mailboxes of the numbers given, or all. Raises ``PBXUnavailable``."""
+
+    def write(self, put: Collection[Endpoint], delete: Collection[str]) -> None:
+        """Makes, changes and deletes mailboxes, all or none. The messages in a deleted one stay on disk. Raises ``PBXUnavailable``."""
+
+
+def mailbox_of(endpoint: Endpoint) -> Mailbox:
+    """Returns the mailbox that an extension should have."""
+    return Mailbox(endpoint.number, endpoint.display_name, endpoint.email)
+
+
+def first_pin(endpoint: Endpoint) -> str:
+    """Returns the PIN that a new mailbox gets: 6 digits that only who knows the extension's secret can work out."""
+    return f"{int.from_bytes(hmac.digest(endpoint.secret.encode(), b'voicemail', hashlib.sha256)) % 10**6:06d}"
+
+
+class SQLiteMailboxes:
+    """Mailboxes in a SQLite file, which is made where it is missing. Asterisk reads it at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self, numbers: Collection[str] | None = None) -> Mapping[str, Mailbox]:
+        asked = None if numbers is None else json.dumps(sorted(numbers))
+        with self._transaction() as connection:
+            rows = connection.execute(_READ, {"context": CONTEXT, "numbers": asked}).fetchall()
+        return {number: Mailbox(number, name, email) for number, name, email in rows}
+
+    def write(self, put: Collection[Endpoint], delete: Collection[str]) -> None:
+        with self._transaction() as connection:
+            connection.executemany(_PUT, [(CONTEXT, item.number, first_pin(item), item.display_name, item.email) for item in put])
+            connection.executemany(_DELETE, [(CONTEXT, number) for number in delete])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=5.0)) as connection, connection:
+                _make_table(connection)
+                yield connection
+        except sqlite3.Error as error:
+            raise PBXUnavailable(f"the file of mailboxes {self._path} cannot be used: {error}") from None
+
+
+def _make_table(connection: sqlite3.Connection) -> None:
+    """Makes the table, or brings the one that Asterisk made at its start, with two columns, to what it is here."""
+    connection.execute("CREATE TABLE IF NOT EXISTS voicemail (uniqueid INTEGER, password TEXT)")
+    there = {row[1] for row in connection.execute("PRAGMA table_info(voicemail)")}
+    for column in _COLUMNS:
+        if column not in there:
+            connection.execute(f"ALTER TABLE voicemail ADD COLUMN {column} TEXT")
+    connection.execute("CREATE UNIQUE INDEX IF NOT EXISTS voicemail_box ON voicemail (mailbox, context)")
