@@ -6,8 +6,11 @@ compiled zone file (RFC 9636 section 3.3) and is read by the catalogue; nothing 
 
 from __future__ import annotations
 
+import calendar
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 _NAME = r"(?:<[^>]+>|[A-Za-z]{3,})"
 _OFFSET = r"[+-]?\d{1,3}(?::\d{2}){0,2}"
@@ -15,6 +18,11 @@ _POSIX = re.compile(
     rf"^(?P<std>{_NAME})(?P<std_off>{_OFFSET})(?:(?P<dst>{_NAME})(?P<dst_off>{_OFFSET})?,(?P<start>[^,]+),(?P<end>[^,]+))?$"
 )
 _RULE = re.compile(rf"^M(?P<month>\d+)\.(?P<week>\d)\.(?P<day>\d)(?:/(?P<time>{_OFFSET}))?$")
+
+
+YEARS = range(2025, 2036)
+"""What a rule is judged by: the years that phones bought now will see."""
+_DAY_S = 86_400
 
 
 class InvalidTimezone(ValueError):
@@ -40,6 +48,10 @@ class Switch:
     @property
     def minute(self) -> int:
         return self.time_s % 3600 // 60
+
+    def local_s(self, year: int) -> int:
+        """Returns when the clock changes in ``year``: seconds since the epoch, read as local time before the change."""
+        return _day_s(year, self.month, self.week, self.weekday) + self.time_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,16 @@ class TimezoneRule:
         return f"{sign}{hours}" + (f":{rest // 60:02d}" if rest else "")
 
 
+def offset_at(rule: TimezoneRule, at: int) -> int:
+    """Returns the offset in seconds that a phone with this rule has at ``at`` (seconds since the epoch)."""
+    if rule.start is None or rule.end is None or rule.summer_offset_s is None:
+        return rule.offset_s
+    year = datetime.fromtimestamp(at + rule.offset_s, UTC).year
+    start, end = rule.start.local_s(year) - rule.offset_s, rule.end.local_s(year) - rule.summer_offset_s
+    is_summer = start <= at < end if start < end else not end <= at < start
+    return rule.summer_offset_s if is_summer else rule.offset_s
+
+
 def parse_posix_tz(text: str) -> TimezoneRule:
     """Returns the rule of a POSIX TZ string such as ``CET-1CEST,M3.5.0,M10.5.0/3``. Raises ``InvalidTimezone``."""
     match = _POSIX.match(text)
@@ -96,7 +118,32 @@ def _switch(text: str, whole: str) -> Switch:
     match = _RULE.match(text)
     if match is None:
         raise InvalidTimezone(f"'{whole}' changes its clock on fixed days; phones follow only weekday rules")
-    # RFC 9636 allows -167 to 167 hours ("50 hours after Thursday"). Phones know only a time of that very day, and moving the weekday
-    # would be a week wrong in some years; so the change is made on the right day, at its nearest end.
-    time_s = min(max(_seconds(match["time"]) if match["time"] else 7200, 0), 86_340)
-    return Switch(int(match["month"]), int(match["week"]), int(match["day"]), time_s)
+    time_s = _seconds(match["time"]) if match["time"] else 7200
+    return _within_a_day(int(match["month"]), int(match["week"]), int(match["day"]), time_s)
+
+
+def _within_a_day(month: int, week: int, weekday: int, time_s: int) -> Switch:
+    """Returns the switch that a phone can be given for one that may lie outside its day ("50 hours after the fourth Thursday").
+
+    RFC 9636 allows -167 to 167 hours; phones know only a time of a weekday. The neighbouring weekday is a whole week wrong in some years,
+    the nearest end of the right day some hours wrong in each: taken is what is wrong for the fewest hours in ``YEARS``.
+    """
+    if 0 <= time_s < _DAY_S:
+        return Switch(month, week, weekday, time_s)
+    days, rest = divmod(time_s, _DAY_S)
+    nearest_end = Switch(month, week, weekday, 0 if time_s < 0 else _DAY_S - 60)
+    moved = (Switch(month, other, (weekday + days) % 7, rest) for other in range(1, 6))
+    return min((nearest_end, *moved), key=lambda switch: _wrong_s(switch, (_day_s(year, month, week, weekday) + time_s for year in YEARS)))
+
+
+def _wrong_s(switch: Switch, right: Iterable[int]) -> int:
+    return sum(abs(switch.local_s(year) - at) for year, at in zip(YEARS, right, strict=True))
+
+
+def _day_s(year: int, month: int, week: int, weekday: int) -> int:
+    """Returns the midnight that begins the ``week``-th (5: the last) such day of the month."""
+    first = date(year, month, 1)
+    day = 1 + (weekday - first.isoweekday()) % 7 + 7 * (week - 1)
+    if day > calendar.monthrange(year, month)[1]:
+        day -= 7
+    return (first.toordinal() + day - 1 - date(1970, 1, 1).toordinal()) * _DAY_S
