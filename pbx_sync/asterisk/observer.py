@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.ami import Action, Message, Session
-from pbx_sync.asterisk.logins import FailedLogin, FailedLogins, Source, moment_of, source_of
+from pbx_sync.asterisk.logins import FailedLogin, FailedLogins, moment_of
 from pbx_sync.asterisk.registrations import Registration, registrations_of_endpoint, registrations_of_tree
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.state import Contact
@@ -56,15 +56,17 @@ class Snapshot:
 
 @dataclass(slots=True)
 class _Look:
-    """When a number's registrations have to be read, and when its phones gave a right password, by Asterisk's clock."""
+    """When a number's registrations have to be read, and when each of them last gave a right password, by Asterisk's clock.
+
+    A registration is known by its Call-ID, which no call and no subscription shares: only itself can make it look newer.
+    """
 
     times: list[float] = field(default_factory=list)
-    moments: dict[Source, float] = field(default_factory=dict)
+    moments: dict[str, float] = field(default_factory=dict)
 
-    def again(self, now: float, source: Source, moment: float) -> None:
+    def again(self, now: float, call_id: str, moment: float) -> None:
         self.times = [now + look for look in LOOKS_S]
-        if int(self.moments.get(source, 0.0)) != int(moment):  # of one second the first counts: nothing may look newer than it is
-            self.moments[source] = moment
+        self.moments[call_id] = moment
 
 
 class Observer:
@@ -217,7 +219,7 @@ class Observer:
                     self._logins.wrong(event)
 
     def _look_at(self, number: str, event: Message) -> None:
-        self._due.setdefault(number, _Look()).again(self._timer(), source_of(event), moment_of(event))
+        self._due.setdefault(number, _Look()).again(self._timer(), event.get("SessionID", ""), moment_of(event))
 
     def _read_due(self, session: Session, now: float) -> None:
         due = self._due_by(now)
@@ -249,12 +251,9 @@ class Observer:
                 del self._due[number]
 
     def _take(self, number: str, found: Mapping[str, Registration]) -> None:
-        """Notes a number's registrations. One that nothing happened to stays as it is: what was told of it must not waver."""
+        """Notes a number's registrations. What was told of one must not waver: it only ever becomes newer."""
         before = self._registrations.get(number, {})
-        after = {
-            key: before[key] if key in before and before[key].is_same(item) else replace(item, at=self._moment(number, item))
-            for key, item in found.items()
-        }
+        after = {key: self._dated(number, item, before.get(key)) for key, item in found.items()}
         if after == before:
             return
         with self._change:
@@ -264,11 +263,17 @@ class Observer:
             else:
                 del self._registrations[number]
 
-    def _moment(self, number: str, item: Registration) -> float:
-        """Returns when the registration was made, by our clock: to the millisecond where its right password was seen."""
+    def _dated(self, number: str, item: Registration, before: Registration | None) -> Registration:
+        """Returns the registration with when it was made, by our clock: to the millisecond where its right password was seen.
+
+        Within one second a phone may register twice, and of a row that was read the password may be told only afterwards.
+        """
         look = self._due.get(number)
-        seen = look.moments.get(item.source, 0.0) if look else 0.0
-        return (seen if int(seen) == item.made_at else float(item.made_at)) - self._skew_s
+        seen = look.moments.get(item.call_id, 0.0) if look else 0.0
+        is_seen = int(seen) == item.made_at
+        if before is not None and before.is_same(item):
+            return replace(before, at=max(before.at, seen - self._skew_s)) if is_seen else before
+        return replace(item, at=(seen if is_seen else float(item.made_at)) - self._skew_s)
 
     def _current(self) -> tuple[Contact, ...]:
         now = self._clock() + self._skew_s

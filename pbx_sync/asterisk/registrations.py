@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pbx_sync.asterisk.ami import Reply
 from pbx_sync.asterisk.objects import REGISTRATION_S
@@ -19,6 +19,7 @@ class Registration:
 
     uri: str
     user_agent: str
+    call_id: str
     runs_out_at: int
     at: float = 0.0
 
@@ -35,13 +36,13 @@ class Registration:
 
     def is_same(self, other: Registration) -> bool:
         """Whether nothing happened between the two."""
-        return (self.uri, self.user_agent, self.runs_out_at) == (other.uri, other.user_agent, other.runs_out_at)
+        return replace(self, at=other.at) == other
 
 
 def registrations_of_endpoint(reply: Reply) -> dict[str, Registration]:
     """Returns AstDB key -> registration, from the answer to ``PJSIPShowEndpoint``."""
     details = (item for item in reply.items if item.get("Event") == "ContactStatusDetail")
-    return {item["ID"]: Registration(item["URI"], item["UserAgent"], int(item["RegExpire"] or 0)) for item in details}
+    return {item["ID"]: Registration(item["URI"], item["UserAgent"], item["CallID"], int(item["RegExpire"] or 0)) for item in details}
 
 
 def registrations_of_tree(reply: Reply) -> dict[str, dict[str, Registration]]:
@@ -59,6 +60,6 @@ def registrations_of_tree(reply: Reply) -> dict[str, dict[str, Registration]]:
 def _parsed(value: str) -> Registration | None:
     try:
         row: Mapping[str, str] = json.loads(value)
-        return Registration(row["uri"], row.get("user_agent", ""), int(row["expiration_time"]))
+        return Registration(row["uri"], row.get("user_agent", ""), row.get("call_id", ""), int(row["expiration_time"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # half a row, or one that a hand wrote: Asterisk has no such contact either
