@@ -178,13 +178,9 @@ class Session:
 
     def _take(self) -> Message:
         end = self._buffer.index(_END)
-        text = self._buffer[:end].decode(errors="replace")
+        lines = self._buffer[:end].decode(errors="replace").split("\r\n")
         del self._buffer[: end + len(_END)]
-        fields: dict[str, str] = {}
-        for line in text.split("\r\n"):
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        return fields
+        return dict([line.split(": ", 1) for line in lines if ": " in line])
 
     def _receive_before_deadline(self) -> None:
         """Reads once. Every read moves the deadline: a long list may take its time, silence may not."""

@@ -14,15 +14,17 @@ from pbx_sync.asterisk.ami import AMI, Action, Reply
 from pbx_sync.asterisk.astdb import Change, read_rows, write_rows
 from pbx_sync.asterisk.logins import FailedLogin
 from pbx_sync.asterisk.mailboxes import Mailboxes, mailbox_of
-from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, problem, read_back, rows_of
+from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, Rows, problem, read_back, rows_of
 from pbx_sync.asterisk.observer import Observer, Snapshot
 from pbx_sync.asterisk.proof import fault
-from pbx_sync.asterisk.registrations import registrations_of_endpoint
+from pbx_sync.asterisk.registrations import registrations_of_endpoint, registrations_of_tree
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.plan import Plan
 from pbx_sync.state import About, Contact, Endpoint, PBXObject, State
 
 NOT_OURS = "an object of this number is there that is not ours"
+FEW = 50
+"""Of so many extensions the registrations are asked for one by one; of more, all are read at once."""
 TIMEOUT_S = 5.0
 """An Asterisk that is silent for so long hangs. A busy one answers within a second."""
 
@@ -47,14 +49,13 @@ class AsteriskBackend:
         wanted = {number: rows_of(item, self._profile) for number, item in items.items() if number not in refused}
         wanted |= {number: {} for number in plan.delete}
         before = read_rows(self._ask, wanted.keys())
-        foreign = self._foreign({number: Change(before[number], rows) for number, rows in wanted.items() if number in before})
-        changes = {number: Change(before[number], rows) for number, rows in wanted.items() if number in before.keys() - foreign}
-        refused |= {number: NOT_OURS for number in foreign if wanted[number]}
-        self._forget([number for number, change in changes.items() if not change.after], changes)
+        changes = {number: Change(before[number], rows) for number, rows in wanted.items() if number in before}
+        for number in self._foreign(changes):
+            if changes.pop(number).after:
+                refused[number] = NOT_OURS
+        self._forget({number: change.before for number, change in changes.items() if (ENDPOINT, number) not in change.after})
         refused |= self._write(changes)
-        if self._mailboxes is not None:
-            done = (items[number] for number in changes if number in items and number not in refused)
-            self._mailboxes.write([item for item in done if isinstance(item, Endpoint)], ())
+        self._keep_mailboxes([items[number] for number in changes if number in items and number not in refused])
         return refused
 
     def notify(self, number: str, event: str, uris: Collection[str] | None = None) -> int:
@@ -89,6 +90,8 @@ class AsteriskBackend:
     def close(self) -> None:
         self._observer.close()
         self._ami.close()
+        if self._mailboxes is not None:
+            self._mailboxes.close()
 
     def _with_mailboxes(self, objects: dict[str, PBXObject], numbers: Collection[str] | None) -> State:
         if self._mailboxes is None:
@@ -106,15 +109,27 @@ class AsteriskBackend:
         free = [number for number, change in unmarked.items() if change.after and number not in foreign]
         return foreign | {number for number, reply in self._shown(free).items() if reply.is_success}
 
-    def _forget(self, numbers: Sequence[str], changes: Mapping[str, Change]) -> None:
+    def _keep_mailboxes(self, done: Sequence[PBXObject]) -> None:
+        """Writes the mailboxes that are not yet as the extensions say."""
+        if self._mailboxes is not None:
+            there = self._mailboxes.read([item.number for item in done])
+            self._mailboxes.write([item for item in done if isinstance(item, Endpoint) and mailbox_of(item) != there.get(item.number)], ())
+
+    def _forget(self, gone: Mapping[str, Rows]) -> None:
         """Deletes what hangs on extensions that go: mailboxes and registrations. Their messages stay on disk."""
         if self._mailboxes is not None:
-            groups = [number for number, change in changes.items() if change.after and (ENDPOINT, number) not in change.after]
-            self._mailboxes.write((), [*numbers, *groups])
-        shown = self._shown([number for number in numbers if (ENDPOINT, number) in changes[number].before])
-        names = [name for reply in shown.values() for name in registrations_of_endpoint(reply)]
+            self._mailboxes.write((), gone.keys())
+        names = self._registered([number for number, rows in gone.items() if (ENDPOINT, number) in rows])
         self._ask([Action("DBDel", {"Family": "registrar/contact", "Key": name}) for name in names])
-        self._observer.look_at(shown)
+
+    def _registered(self, numbers: Sequence[str]) -> list[str]:
+        """Returns the keys of the numbers' registrations, and has the observer look at them anew."""
+        self._observer.look_at(numbers)
+        if len(numbers) <= FEW:
+            return [name for reply in self._shown(numbers).values() for name in registrations_of_endpoint(reply)]
+        (reply,) = self._ask([Action("DBGetTree", {"Family": "registrar/contact"})])
+        found = registrations_of_tree(reply)
+        return [name for number in numbers for name in found.get(number, ())]
 
     def _write(self, changes: Mapping[str, Change]) -> dict[str, str]:
         """Writes the rows, has Asterisk load them, and puts back those of which it cannot. Returns number -> reason."""

@@ -10,8 +10,9 @@ import hashlib
 import hmac
 import json
 import sqlite3
+import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,9 +22,9 @@ from pbx_sync.state import Endpoint
 
 CONTEXT = "default"
 _COLUMNS = ("context", "mailbox", "password", "fullname", "email")
-_READ = """
-SELECT mailbox, fullname, email FROM voicemail
-WHERE context = :context AND (:numbers IS NULL OR mailbox IN (SELECT value FROM json_each(:numbers)))
+_READ_ALL = "SELECT mailbox, fullname, email FROM voicemail WHERE context = ?"
+_READ_SOME = """
+SELECT mailbox, fullname, email FROM voicemail WHERE context = ? AND mailbox IN (SELECT value FROM json_each(?))
 """
 # The PIN is the owner's once the mailbox is there: app_voicemail writes a new one here when the owner dials it.
 _PUT = """
@@ -58,6 +59,9 @@ class Mailboxes(Protocol):
     def write(self, put: Collection[Endpoint], delete: Collection[str]) -> None:
         """Makes, changes and deletes mailboxes, all or none. The messages in a deleted one stay on disk. Raises ``PBXUnavailable``."""
 
+    def close(self) -> None:
+        """Lets go of what is open. It may be used again."""
+
 
 def mailbox_of(endpoint: Endpoint) -> Mailbox:
     """Returns the mailbox that an extension should have."""
@@ -70,34 +74,64 @@ def first_pin(endpoint: Endpoint) -> str:
 
 
 class SQLiteMailboxes:
-    """Mailboxes in a SQLite file, which is made where it is missing. Asterisk reads it at the same time."""
+    """Mailboxes in a SQLite file, which is made where it is missing. Asterisk reads it at the same time. Safe for several threads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = threading.Lock()
+        self._open: tuple[sqlite3.Connection, int] | None = None
+        """The connection and the inode of its file. It stays open: the last one to be closed waits for the disk."""
 
     def read(self, numbers: Collection[str] | None = None) -> Mapping[str, Mailbox]:
-        asked = None if numbers is None else json.dumps(sorted(numbers))
         with self._transaction() as connection:
-            rows = connection.execute(_READ, {"context": CONTEXT, "numbers": asked}).fetchall()
+            if numbers is None:
+                rows = connection.execute(_READ_ALL, (CONTEXT,)).fetchall()
+            else:
+                rows = connection.execute(_READ_SOME, (CONTEXT, json.dumps(sorted(numbers)))).fetchall()
         return {number: Mailbox(number, name, email) for number, name, email in rows}
 
     def write(self, put: Collection[Endpoint], delete: Collection[str]) -> None:
+        if not put and not delete:
+            return
         with self._transaction() as connection:
             connection.executemany(_PUT, [(CONTEXT, item.number, first_pin(item), item.display_name, item.email) for item in put])
             connection.executemany(_DELETE, [(CONTEXT, number) for number in delete])
 
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path, timeout=5.0)) as connection, connection:
-                _make_table(connection)
-                yield connection
-        except sqlite3.Error as error:
-            raise PBXUnavailable(f"the file of mailboxes {self._path} cannot be used: {error}") from None
+        with self._lock:
+            try:
+                connection = self._connected()
+                with connection:
+                    yield connection
+            except (sqlite3.Error, OSError) as error:
+                self._drop()
+                raise PBXUnavailable(f"the file of mailboxes {self._path} cannot be used: {error}") from None
+
+    def _connected(self) -> sqlite3.Connection:
+        """Returns a connection to the file that is there now: somebody may have put another in its place, or taken it away."""
+        if self._open is not None and (not self._path.exists() or self._path.stat().st_ino != self._open[1]):
+            self._drop()
+        if self._open is None:
+            connection = sqlite3.connect(self._path, timeout=5.0, check_same_thread=False)
+            self._open = (connection, self._path.stat().st_ino)
+            _make_table(connection)
+        return self._open[0]
+
+    def _drop(self) -> None:
+        if self._open is not None:
+            self._open[0].close()
+        self._open = None
 
 
 def _make_table(connection: sqlite3.Connection) -> None:
     """Makes the table, or brings the one that Asterisk made at its start, with two columns, to what it is here."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes away is written again: no commit waits for the disk
     connection.execute("CREATE TABLE IF NOT EXISTS voicemail (uniqueid INTEGER, password TEXT)")
     there = {row[1] for row in connection.execute("PRAGMA table_info(voicemail)")}
     for column in _COLUMNS:

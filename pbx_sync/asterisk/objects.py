@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pbx_sync.asterisk.ami import LONGEST_VALUE
@@ -229,8 +229,8 @@ def _length_problem(item: PBXObject, profile: Profile) -> str:
     return f"its {what} too long for Asterisk: {longest} bytes, {LONGEST_VALUE} are possible"
 
 
-def _json(fields: Mapping[str, str]) -> str:
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+_json: Callable[[Mapping[str, str]], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+"""Compact, and with the letters as they are: a row has to fit into one line."""
 
 
 def _parsed(text: str) -> Mapping[str, object]:
