@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.ami import Action, Message, Session
-from pbx_sync.asterisk.logins import FailedLogin, FailedLogins, moment_of
+from pbx_sync.asterisk.logins import FailedLogin, FailedLogins, Source, moment_of, source_of
 from pbx_sync.asterisk.registrations import Registration, registrations_of_endpoint, registrations_of_tree
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.state import Contact
@@ -36,6 +36,8 @@ LOOKS_S = (0.03, 0.4, 3.0)
 """How long after a password was right its registrations are read: it is stored within milliseconds, later where Asterisk is busy."""
 FEW = 10
 """So many numbers are read one by one; of more, everything is read at once, at most every second."""
+MOST_MOMENTS = 200
+"""Right passwords of one number that are remembered for a few seconds. A phone gives one for each lamp that it watches."""
 PING_S = 1.0
 SILENCE_S = 4.0
 """After so long without a word nothing is known any more."""
@@ -58,15 +60,26 @@ class Snapshot:
 class _Look:
     """When a number's registrations have to be read, and when each of them last gave a right password, by Asterisk's clock.
 
-    A registration is known by its Call-ID, which no call and no subscription shares: only itself can make it look newer.
+    A registration is known by its Call-ID, which no call and no subscription shares: only itself can make it look newer. Asterisk keeps
+    the first Call-ID of a contact, though: that of a phone which started anew since is known by where it comes from, and there the first
+    right password within a second counts, for the next may be a call's.
     """
 
     times: list[float] = field(default_factory=list)
-    moments: dict[str, float] = field(default_factory=dict)
+    moments: dict[str | Source, float] = field(default_factory=dict)
 
-    def again(self, now: float, call_id: str, moment: float) -> None:
+    def again(self, now: float, call_id: str, source: Source, moment: float) -> None:
         self.times = [now + look for look in LOOKS_S]
+        if len(self.moments) > MOST_MOMENTS:
+            self.moments.clear()
         self.moments[call_id] = moment
+        if int(self.moments.get(source, 0.0)) != int(moment):
+            self.moments[source] = moment
+
+    def within(self, item: Registration) -> float:
+        """Returns when in its second the registration was made; 0 where that was not seen."""
+        told = (self.moments.get(key, 0.0) for key in (item.call_id, item.source))
+        return next((moment for moment in told if int(moment) == item.made_at), 0.0)
 
 
 class Observer:
@@ -219,7 +232,7 @@ class Observer:
                     self._logins.wrong(event)
 
     def _look_at(self, number: str, event: Message) -> None:
-        self._due.setdefault(number, _Look()).again(self._timer(), event.get("SessionID", ""), moment_of(event))
+        self._due.setdefault(number, _Look()).again(self._timer(), event.get("SessionID", ""), source_of(event), moment_of(event))
 
     def _read_due(self, session: Session, now: float) -> None:
         due = self._due_by(now)
@@ -269,11 +282,9 @@ class Observer:
         Within one second a phone may register twice, and of a row that was read the password may be told only afterwards.
         """
         look = self._due.get(number)
-        seen = look.moments.get(item.call_id, 0.0) if look else 0.0
-        is_seen = int(seen) == item.made_at
-        if before is not None and before.is_same(item):
-            return replace(before, at=max(before.at, seen - self._skew_s)) if is_seen else before
-        return replace(item, at=(seen if is_seen else float(item.made_at)) - self._skew_s)
+        seen = (look.within(item) if look else 0.0) or float(item.made_at)
+        known = before.at if before is not None and before.is_same(item) else 0.0
+        return replace(item, at=max(seen - self._skew_s, known))
 
     def _current(self) -> tuple[Contact, ...]:
         now = self._clock() + self._skew_s
