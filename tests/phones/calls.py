@@ -161,8 +161,17 @@ class Call:
     def _offer(self, direction: str) -> str:
         self._version += 1
         host = self.agent.host
-        lines = ["v=0", f"o=- 1 {self._version} IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0", f"m=audio {self.speech.port} RTP/AVP 0"]
-        return "\r\n".join([*lines, "a=rtpmap:0 PCMU/8000", "a=ptime:20", f"a={direction}", ""])
+        lines = [
+            "v=0",
+            f"o=- 1 {self._version} IN IP4 {host}",
+            "s=-",
+            f"c=IN IP4 {host}",
+            "t=0 0",
+            f"m=audio {self.speech.port} RTP/AVP 0 101",
+        ]
+        return "\r\n".join(
+            [*lines, "a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15", "a=ptime:20", f"a={direction}", ""]
+        )
 
     def _end(self, cause: int = 0) -> None:
         self.state, self.cause = State.ENDED, cause or self.cause

@@ -187,7 +187,7 @@ class Device:
             bodies = hashlib.sha256(repr(sorted(server.read.items())).encode()).hexdigest()
             self.changes += bodies != self._bodies
             self._bodies, self.config = bodies, self.firmware.config()
-            if self.config.url == self.url:
+            if self.config.url in ("", self.url):
                 return
             self.url = self.config.url
         self.failures.append(f"moved from server to server without an end, lastly to {self.url}")

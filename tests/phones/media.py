@@ -7,6 +7,7 @@ import contextlib
 import math
 import secrets
 import struct
+import time
 from collections import deque
 from functools import cache
 from itertools import count
@@ -14,10 +15,13 @@ from itertools import count
 RATE_HZ = 8000
 FRAME_SAMPLES = 160
 FRAME_S = FRAME_SAMPLES / RATE_HZ
-PCMU = 0
+PCMU, KEYS = 0, 101
+"""Payload types: speech, and pressed keys (RFC 4733)."""
+DIGITS = "0123456789*#"
+PRESS_FRAMES = 6
 LISTEN_FRAMES = 20
 """Four tenths of a second: long enough to tell tones 50 Hz apart, short enough to follow a call that changes."""
-HEARD_SHARE = 0.5
+HEARD_SHARE, LOUD = 0.5, 500
 
 
 def encode_ulaw(sample: int) -> int:
@@ -65,8 +69,10 @@ class Speech(asyncio.DatagramProtocol):
     def __init__(self, frequency_hz: int) -> None:
         self.frequency_hz = frequency_hz
         self.port = 0
-        self.received = 0
+        self.received = self.said = 0
         self._heard: deque[bytes] = deque(maxlen=LISTEN_FRAMES)
+        self._heard_at = 0.0
+        self._pressed: deque[tuple[int, bytes]] = deque()
         self._transport: asyncio.DatagramTransport | None = None
         self._to: tuple[str, int] | None = None
         self._saying: asyncio.Task[None] | None = None
@@ -82,6 +88,10 @@ class Speech(asyncio.DatagramProtocol):
         if self._saying is None:
             self._saying = asyncio.get_running_loop().create_task(self._say())
 
+    def press(self, digits: str) -> None:
+        """Presses keys, one after another."""
+        self._pressed.extend(frame for digit in digits for frame in _key_frames(digit))
+
     def close(self) -> None:
         if self._saying is not None:
             self._saying.cancel()
@@ -94,26 +104,63 @@ class Speech(asyncio.DatagramProtocol):
 
     def hears(self, frequency_hz: int) -> bool:
         """Returns whether the last moments were mostly this tone."""
-        speech = b"".join(tuple(self._heard))
-        return len(self._heard) == LISTEN_FRAMES and share_of(frequency_hz, speech) > HEARD_SHARE
+        return share_of(frequency_hz, self._last_moments()) > HEARD_SHARE
 
     def hears_anything(self) -> bool:
         """Returns whether the last moments were anything but silence: an announcement, or music."""
-        speech = b"".join(tuple(self._heard))
-        return len(self._heard) == LISTEN_FRAMES and max(abs(_SAMPLES[byte]) for byte in speech) > 500
+        return any(abs(_SAMPLES[byte]) > LOUD for byte in self._last_moments())
+
+    def _last_moments(self) -> bytes:
+        """Returns what came lately; nothing where too little came, or nothing any more: a line may be silent by falling silent."""
+        frames = tuple(self._heard)
+        is_fresh = time.monotonic() - self._heard_at < LISTEN_FRAMES * FRAME_S
+        return b"".join(frames) if is_fresh and len(frames) == LISTEN_FRAMES else b""
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         if len(data) > 12 and data[1] & 0x7F == PCMU:
             self.received += 1
             self._heard.append(data[12:])
+            self._heard_at = time.monotonic()
 
     async def _say(self) -> None:
-        source, stamp, frames = secrets.randbits(32), secrets.randbits(31), tone_frames(self.frequency_hz)
+        stream, frames = _Stream(), tone_frames(self.frequency_hz)
         loop = asyncio.get_running_loop()
         began = loop.time()
         for number in count():
             if self._to is not None and self._transport is not None:
-                head = struct.pack("!BBHII", 0x80, PCMU, number & 0xFFFF, (stamp + number * FRAME_SAMPLES) & 0xFFFFFFFF, source)
+                packet = stream.key(*self._pressed.popleft()) if self._pressed else stream.speech(frames[number % len(frames)])
                 with contextlib.suppress(OSError):
-                    self._transport.sendto(head + frames[number % len(frames)], self._to)
+                    self._transport.sendto(packet, self._to)
+                    self.said += 1
             await asyncio.sleep(max(began + (number + 1) * FRAME_S - loop.time(), 0))
+
+
+class _Stream:
+    """The packets of one RTP stream in their order."""
+
+    def __init__(self) -> None:
+        self._source, self._stamp, self._sequence, self._key_at = secrets.randbits(32), secrets.randbits(31), 0, 0
+
+    def speech(self, frame: bytes) -> bytes:
+        return self._packet(PCMU, self._stamp, frame)
+
+    def key(self, place: int, event: bytes) -> bytes:
+        """Returns a packet of a pressed key: all of one press carry the moment of its first."""
+        self._key_at = self._stamp if place == 0 else self._key_at
+        return self._packet(KEYS | (0x80 if place == 0 else 0), self._key_at, event)
+
+    def _packet(self, payload: int, stamp: int, body: bytes) -> bytes:
+        head = struct.pack("!BBHII", 0x80, payload, self._sequence & 0xFFFF, stamp & 0xFFFFFFFF, self._source)
+        self._sequence += 1
+        self._stamp += FRAME_SAMPLES
+        return head + body
+
+
+def _key_frames(digit: str) -> list[tuple[int, bytes]]:
+    """Returns the events of one press, numbered; the last three say that it ended (RFC 4733, 2.5)."""
+    lengths = [*range(1, PRESS_FRAMES + 1), PRESS_FRAMES, PRESS_FRAMES]
+    ends = [at >= PRESS_FRAMES - 1 for at in range(len(lengths))]
+    return [
+        (at, struct.pack("!BBH", DIGITS.index(digit), 0x8A if ends[at] else 0x0A, length * FRAME_SAMPLES))
+        for at, length in enumerate(lengths)
+    ]

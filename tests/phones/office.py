@@ -1,0 +1,238 @@
+"""An office for tests: an installation that serves with its PBX, and simulated phones that boot from its URL alone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pbx_sync.asterisk.program import PRIVATE, Program
+from provisioner.bundled import pbx_folder
+from provisioner.changes import KeyInput, LineInput, PhoneInput
+from provisioner.core.lockstep import LockstepFacts, Stage, stage
+from provisioner.core.mac import Mac
+from tests.contract.world import OUIS, World, free_port, wait_until, world
+from tests.installations import API_TOKEN
+from tests.phones.calls import Call, State
+from tests.phones.device import Device
+from tests.phones.network import Network
+
+PARTS = ("phones", "worker", "pbx", "admin")
+MODELS = ("yealink/t46u", "grandstream/gxp2170", "grandstream/grp2614", "polycom/vvx411")
+FIRST_NUMBER = 1001
+PATIENCE_S = 60.0
+"""What a busy machine may take for what takes a second."""
+
+
+@dataclass
+class Desk:
+    """Somebody's desk: an extension, the phone's row, and the phone itself."""
+
+    number: str
+    mac: Mac
+    phone: Device
+
+
+@dataclass
+class Office:
+    """The installation, its people, and their phones."""
+
+    world: World
+    network: Network
+    desks: list[Desk] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    # ---- setting up ----------------------------------------------------------------------------------------------------
+
+    def desk(self, model: str, watches: Sequence[str] = (), *, renew_s: float | None = None, **extension: str) -> Desk:
+        """Lists an extension and a phone with a line and a watched key for each number; its phone is still in its box."""
+        place = next(self._numbers)
+        number = extension.pop("number", f"{FIRST_NUMBER + place - 1}")
+        mac = Mac(f"{OUIS[model.partition('/')[0]]}{place:06x}")
+        changes = self.world.installation.changes
+        changes.create_extension("test", number, **{"display_name": f"Person {place}", **extension})
+        keys = [KeyInput(at, "blf", watched, f"Key {watched}") for at, watched in enumerate(watches, 2)]
+        changes.create_phone("test", mac, PhoneInput(model, lines=[LineInput(1, number)], keys=keys))
+        phone = Device(self.network, model, str(mac), self.url, number=place, renew_s=renew_s)
+        made = Desk(number, mac, phone)
+        self.desks.append(made)
+        return made
+
+    @property
+    def url(self) -> str:
+        """Returns what a phone is told at first: the server, and no more."""
+        return f"http://127.0.0.1:{self.world.http_port}/"
+
+    def boot(self, *desks: Desk) -> None:
+        """Switches phones on, all that are named or all there are, once their files can be had."""
+        chosen = desks or tuple(self.desks)
+        self.wait_live(*chosen)
+        self.network.all([desk.phone.start() for desk in chosen])
+
+    def wait_live(self, *desks: Desk) -> None:
+        """Waits until the files of these phones can be had."""
+        wait_until(lambda: all(self._is_live(desk) for desk in desks), PATIENCE_S, "promotion of all files")
+
+    def _is_live(self, desk: Desk) -> bool:
+        facts = self.facts(desk)
+        return facts.wanted is not None and facts.wanted == facts.live
+
+    # ---- looking -------------------------------------------------------------------------------------------------------
+
+    def facts(self, desk: Desk) -> LockstepFacts:
+        found = self.world.installation.store.lockstep(desk.mac, has_pbx=True)
+        assert found is not None
+        return found
+
+    def stage(self, desk: Desk) -> Stage:
+        return stage(self.facts(desk))
+
+    def stages(self, desks: Sequence[Desk]) -> dict[str, list[str]]:
+        """Returns stage -> numbers: for a sentence about who is not there yet."""
+        facts = self.world.installation.store.locksteps([desk.mac for desk in desks], has_pbx=True)
+        found: dict[str, list[str]] = {}
+        for desk in desks:
+            found.setdefault(str(stage(facts[desk.mac])), []).append(desk.number)
+        return found
+
+    def wait_in_lockstep(self, *desks: Desk, seconds: float = PATIENCE_S) -> float:
+        """Returns after how many seconds all that are named, or all, were in lockstep."""
+        chosen = desks or tuple(self.desks)
+        began = time.monotonic()
+        while set(found := self.stages(chosen)) != {str(Stage.IN_LOCKSTEP)}:
+            if time.monotonic() - began > seconds:
+                raise AssertionError(f"not in lockstep after {seconds:.0f} s: {_but(found)}; {self._details(chosen)}")
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    def _details(self, desks: Sequence[Desk]) -> str:
+        """Returns the facts of the first phone that is not in lockstep, and what it lived through."""
+        for desk in desks:
+            facts = self.facts(desk)
+            if stage(facts) != Stage.IN_LOCKSTEP:
+                phone = desk.phone
+                return f"{desk.number}: {facts}; events {phone.events[-3:]}, asked {phone.asked[-3:]}, registrations {phone.registrations}, {phone.failures[-3:]}"
+        return "all arrived just now"
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """Returns what the admin API answers. Raises ``AssertionError`` with its problem where it is no success."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=30)
+        try:
+            headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
+            connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            read = answer.read()
+            assert answer.status < 300, f"{method} {path}: {answer.status} {read.decode()}"
+            return json.loads(read) if read else None
+        finally:
+            connection.close()
+
+    def metric(self, name: str) -> float:
+        """Returns a sample of /metrics."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=30)
+        try:
+            connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {API_TOKEN}"})
+            lines = connection.getresponse().read().decode().splitlines()
+        finally:
+            connection.close()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
+    @property
+    def pbx_folder(self) -> Path:
+        """Returns the folder of the running Asterisk."""
+        return pbx_folder(self.world.installation.settings)
+
+    def pbx_log(self) -> str:
+        """Returns the end of Asterisk's own log."""
+        path = self.pbx_folder / "log" / "messages"
+        return path.read_text("utf-8", "replace")[-8_000:] if path.exists() else ""
+
+    # ---- calling -------------------------------------------------------------------------------------------------------
+
+    def dial(self, desk: Desk, number: str) -> Call:
+        return self.network.run(desk.phone.agent.call(number))
+
+    def rings(self, desk: Desk) -> Call:
+        """Returns the call that rings at a desk, as soon as it does."""
+        wait_until(desk.phone.agent.ringing, PATIENCE_S, f"ringing at {desk.number}")
+        call = desk.phone.agent.ringing()
+        assert call is not None
+        return call
+
+    def answer(self, call: Call) -> None:
+        self.network.run(call.answer())
+
+    def refuse(self, call: Call) -> None:
+        self.network.run(_refused(call))
+
+    def hang_up(self, *calls: Call) -> None:
+        for call in calls:
+            self.network.run(call.hang_up())
+
+    def connect(self, caller: Desk, called: Desk) -> tuple[Call, Call]:
+        """Returns both ends of a call between two desks, answered."""
+        out = self.dial(caller, called.number)
+        there = self.rings(called)
+        self.answer(there)
+        wait_state(out, State.CONFIRMED)
+        return out, there
+
+
+async def _refused(call: Call) -> None:
+    call.refuse()
+
+
+def wait_state(call: Call, state: State) -> None:
+    wait_until(lambda: call.state == state, PATIENCE_S, f"{state} of the call to {call.peer} (it is {call.state} {call.cause})")
+
+
+def wait_speech(call: Call, desk: Desk) -> None:
+    """Waits until the tone of the desk's phone is what is heard."""
+    wait_until(lambda: call.hears(desk.phone.agent), PATIENCE_S, f"the voice of {desk.number}")
+
+
+def wait_lamp(desk: Desk, number: str, state: str) -> None:
+    lamp = desk.phone.lamp(number)
+    wait_until(
+        lambda: lamp.state == state, PATIENCE_S, f"lamp {number} at {desk.number} {state} (it is {lamp.state!r}, refusal {lamp.refusal})"
+    )
+
+
+def _but(stages: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: numbers[:8] for name, numbers in stages.items() if name != Stage.IN_LOCKSTEP}
+
+
+def bundled() -> dict[str, object]:
+    """Returns the settings of a bundled PBX on free loopback ports."""
+    names = ("sip_bind", "ami_bind", "ari_bind")
+    return {"pbx": "bundled", "api_token": API_TOKEN, "rtp_ports": "20000-29999", **{name: f"127.0.0.1:{free_port()}" for name in names}}
+
+
+@contextmanager
+def office(program: Program, *parts: str, **settings: object) -> Iterator[Office]:
+    """Runs an installation with its PBX until the block ends: the Asterisk that the tests share, in an instance of its own."""
+    # Not below pytest's folder: the path of Asterisk's control socket may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="office-", ignore_cleanup_errors=True) as folder:
+        _lend(program, Path(folder) / "var")
+        with world(Path(folder), *(parts or PARTS), **{**bundled(), **settings}) as running, Network() as network:
+            made = Office(running, network)
+            try:
+                yield made
+                assert network.failures == [], network.failures[:5]
+            finally:
+                network.all([desk.phone.stop() for desk in made.desks])
+                print(made.world.serve.log()[-20_000:])
+                print(made.pbx_log())
+
+
+def _lend(program: Program, data_dir: Path) -> None:
+    """Lets an installation find the Asterisk that the tests installed, as if it had been installed for it."""
+    data_dir.mkdir(parents=True)
+    (data_dir / PRIVATE).symlink_to(program.share.parents[2])
