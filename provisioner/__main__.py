@@ -25,6 +25,7 @@ COMMANDS = {
     "sightings": ("provisioner.commands.seen:sightings", "List phones that were seen and are not listed."),
     "fetches": ("provisioner.commands.seen:fetches", "List what phones asked for and what they got."),
     "token": ("provisioner.commands.token:token", "Make, list and revoke API tokens."),
+    "pbx": ("provisioner.commands.pbx:pbx", "Install, look at and steer the bundled Asterisk."),
     "backup": ("provisioner.commands.backup:backup", "Write database, key and settings to one file."),
     "restore": ("provisioner.commands.backup:restore", "Put a backup back."),
 }

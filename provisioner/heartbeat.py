@@ -19,6 +19,9 @@ FOLDER = "run"
 STALE_AFTER_S = 10.0
 """A part whose last heartbeat is older does not serve: ten beats missed are no longer a busy moment."""
 
+HAS_PBX = "has_pbx"
+"""Counter of the worker: 1 where it keeps a PBX in lockstep. A command in another terminal may have been told otherwise, and believes this."""
+
 _PART = re.compile(r"[a-z][a-z0-9_\-]{0,31}")
 _LONGEST_FILE_BYTES = 65_536
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PRIVATE_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
 
 
+_HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
+
+
 class Bind(NamedTuple):
     """An address to listen on."""
 
@@ -28,6 +32,16 @@ class Bind(NamedTuple):
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Ports(NamedTuple):
+    """A range of ports, both ends included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
 
 
 class Row(NamedTuple):
@@ -62,6 +76,28 @@ def _bind(text: str) -> Bind:
 
 def _bind_or_off(text: str) -> Bind | None:
     return None if text in {"off", ""} else _bind(text)
+
+
+def _host_and_port(text: str) -> Bind:
+    """Reads the address of another machine: a name will do, it is looked up when it is called."""
+    host, separator, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not _HOST.match(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ValueError("a host and a port are needed, for example pbx.example.com:5038")
+    return Bind(host, int(port))
+
+
+def _host(text: str) -> str:
+    if text and not _HOST.match(text):
+        raise ValueError("an IP address or a host name is needed")
+    return text
+
+
+def _ports(text: str) -> Ports:
+    first, separator, last = text.partition("-")
+    if not separator or not first.isdigit() or not last.isdigit() or not 1024 <= int(first) < int(last) <= 65535:
+        raise ValueError("two ports from 1024 to 65535 are needed, the lower one first, for example 10000-20000")
+    return Ports(int(first), int(last))
 
 
 def _networks(text: str) -> tuple[str, ...]:
@@ -117,6 +153,23 @@ SETTINGS: tuple[Row, ...] = (
     Row("PUBLIC_HOST", "", _text, "Host written into phone files. Empty: the address of the default route."),
     Row("PBX", "bundled", _choice("bundled", "external", "fake", "none"), "Which PBX is kept in lockstep."),
     Row("SIP_BIND", "0.0.0.0:5060", _bind, "SIP of the PBX; its port is written into phone files."),
+    Row("SIP_TLS_BIND", "off", _bind_or_off, "SIP over TLS of the bundled PBX, usually 0.0.0.0:5061; off, or an address."),
+    Row("RTP_PORTS", "10000-20000", _ports, "UDP ports for speech of the bundled PBX; each call takes four."),
+    Row(
+        "SIP_EXTERNAL_ADDRESS",
+        "",
+        _host,
+        "Address of the bundled PBX as phones outside the local networks see it, where it stands behind NAT itself. Empty: it does not.",
+    ),
+    Row("SIP_LOCAL_NETWORKS", PRIVATE_NETWORKS, _networks, "Networks whose phones are not told that address, comma separated."),
+    Row("AMI_BIND", "127.0.0.1:5038", _bind, "Manager interface of the bundled PBX; its password is made at the first start."),
+    Row("ARI_BIND", "127.0.0.1:8088", _bind, "REST interface of the bundled PBX; its password is made at the first start."),
+    Row("PBX_AMI_ADDRESS", "", _optional(_host_and_port), "Manager interface (AMI) of an external Asterisk, host:port."),
+    Row("PBX_AMI_USER", "", _text, "User of that manager interface."),
+    Row("PBX_AMI_PASSWORD", "", _text, "Password of that user."),
+    Row("PBX_ARI_URL", "", _text, "REST interface (ARI) of an external Asterisk. Accepted and not used: AMI carries everything."),
+    Row("PBX_ARI_USER", "", _text, "User of that REST interface. Not used."),
+    Row("PBX_ARI_PASSWORD", "", _text, "Password of that user. Not used."),
     Row(
         "ACCESS",
         "first-fetch",
@@ -158,6 +211,18 @@ class Settings:
     public_host: str
     pbx: str
     sip_bind: Bind
+    sip_tls_bind: Bind | None
+    rtp_ports: Ports
+    sip_external_address: str
+    sip_local_networks: tuple[str, ...]
+    ami_bind: Bind
+    ari_bind: Bind
+    pbx_ami_address: Bind | None
+    pbx_ami_user: str
+    pbx_ami_password: str
+    pbx_ari_url: str
+    pbx_ari_user: str
+    pbx_ari_password: str
     access: str
     trusted_networks: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
@@ -177,10 +242,8 @@ class Settings:
 
     @property
     def has_pbx(self) -> bool:
-        """Whether a PBX is kept in lockstep. Not with ``bundled`` and ``external``: no worker of this version runs with them, so a command
-        that is given neither must not wait for a push that nobody makes.
-        """
-        return self.pbx == "fake"
+        """Whether a PBX is kept in lockstep."""
+        return self.pbx != "none"
 
     @property
     def host(self) -> str:
@@ -216,9 +279,18 @@ def load_settings(
             values[row.name.lower()] = row.parse(given.get(row.name, row.default))
         except ValueError as error:
             mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
+    mistakes += _missing_for_pbx(values)
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
+
+
+def _missing_for_pbx(values: Mapping[str, Any]) -> list[str]:
+    """Returns what an external PBX cannot be reached without and is not given."""
+    if values.get("pbx") != "external":
+        return []
+    needed = ("PBX_AMI_ADDRESS", "PBX_AMI_USER", "PBX_AMI_PASSWORD")
+    return [f"{PREFIX}{name}: PROVISIONER_PBX=external needs it" for name in needed if not values.get(name.lower(), "mistaken")]
 
 
 def wants_no_colour() -> bool:

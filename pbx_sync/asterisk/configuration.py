@@ -26,6 +26,9 @@ USER = "provisioner"
 FIRST_SLOT, LAST_SLOT = 701, 720
 """Parking: 700 parks into the first free slot."""
 
+CERTIFICATE, KEY = "keys/sip.crt", "keys/sip.key"
+"""Copies: the originals may be readable for root alone, and Asterisk runs as somebody else."""
+
 TEMPLATES = Path(__file__).with_name("templates")
 _EMPTY = ("pjsip_notify", "udptl", "ccss", "acl", "dnsmgr", "codecs", "dsp", "cli", "websocket_client")
 """Without these files their modules do not load, or complain; nothing has to stand in them."""
@@ -119,6 +122,18 @@ def write_configuration(folder: Path, files: dict[str, str]) -> list[str]:
     return changed
 
 
+def write_certificate(folder: Path, facts: Facts) -> list[str]:
+    """Copies certificate and key of SIP over TLS where they differ; returns the names of those copies."""
+    pairs = ((CERTIFICATE, facts.certificate), (KEY, facts.key)) if facts.sip_tls else ()
+    changed = []
+    for name, source in pairs:
+        content, path = source.read_text("ascii") if source else "", folder / name
+        if not path.is_file() or path.read_text("ascii", "replace") != content:
+            _write(path, content, 0o600)
+            changed.append(name)
+    return changed
+
+
 def filled(template: str, values: dict[str, str]) -> str:
     """Returns the template with its ``@{name}`` filled in; a name that is not known raises ``KeyError``."""
     return _PLACE.sub(lambda found: values[found[1]], template)
@@ -150,7 +165,7 @@ def _values(folder: Path, program: Program, facts: Facts, passwords: Passwords) 
         "ari_host": facts.ari.host, "ari_port": str(facts.ari.port), "ari_password": passwords.ari,
         "sip_bind": str(facts.sip),
         "external": _external(facts),
-        "tls_transport": _tls_transport(facts),
+        "tls_transport": _tls_transport(folder, facts),
         "rtp_first": str(facts.rtp[0]), "rtp_last": str(facts.rtp[1]),
         "modules_list": "\n".join(loaded_modules(program)),
         "group_family": GROUP_FAMILY,
@@ -181,12 +196,13 @@ def _external(facts: Facts) -> str:
     return "\n".join([*lines, *(f"local_net = {network}" for network in facts.local_networks)]) + "\n"
 
 
-def _tls_transport(facts: Facts) -> str:
-    if facts.sip_tls is None or facts.certificate is None or facts.key is None:
+def _tls_transport(folder: Path, facts: Facts) -> str:
+    if facts.sip_tls is None:
         return ""
+    certificate, key = (safe_path(folder / name) for name in (CERTIFICATE, KEY))
     return (
         "[transport-tls]\ntype = transport\nprotocol = tls\n"
-        f"bind = {facts.sip_tls}\ncert_file = {safe_path(facts.certificate)}\npriv_key_file = {safe_path(facts.key)}\n"
+        f"bind = {facts.sip_tls}\ncert_file = {certificate}\npriv_key_file = {key}\n"
         f"method = tlsv1_2\ntos = cs3\ncos = 3\n{_external(facts)}"
     )
 

@@ -18,16 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from pbx_sync.asterisk.configuration import USER, Facts, Listen, Passwords, configuration, write_configuration
+from pbx_sync.asterisk.configuration import USER, Facts, Listen, Passwords, configuration, write_certificate, write_configuration
 from pbx_sync.asterisk.errors import AsteriskError, StartError
 from pbx_sync.asterisk.findings import explain_log
 from pbx_sync.asterisk.program import Program
 
 READY_S = 60.0
 """A start takes two seconds; with ten thousand extensions and a busy machine a few more."""
-STOP_S = 5.0
+STOP_S = 4.0
 """What calls and files get to end in, before the process is killed."""
-ANSWER_S = 5.0
+ANSWER_S = 3.0
 LOG_BYTES = 10 * 1024**2
 LOGS_KEPT = 4
 _FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail", "run", "log", "log/cdr-csv", "custom")
@@ -77,10 +77,12 @@ class Instance:
                 (self.folder / name).mkdir(mode=0o750, parents=True, exist_ok=True)
             self.folder.chmod(0o700)
             changed = write_configuration(self.folder, configuration(self.folder, self.program, self.facts, self.passwords))
+            changed += write_certificate(self.folder, self.facts)
             if account is not None:
                 _give(self.folder, account)
-        except OSError as error:
-            raise AsteriskError(f"{error.filename or self.folder} cannot be written: {error.strerror or error}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            place = getattr(error, "filename", None) or self.folder
+            raise AsteriskError(f"{place} cannot be read or written: {getattr(error, 'strerror', error)}") from error
         return changed
 
     def start(self, account: Account | None = None) -> subprocess.Popen[bytes]:
@@ -99,6 +101,7 @@ class Instance:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C at the terminal is for us, who then end it gently
                     preexec_fn=_child_of(os.getpid(), _file_limit()),
                     user=user,
                     group=group,
@@ -138,6 +141,8 @@ class Instance:
 
     def cli(self, command: str, within_s: float = 30.0) -> str:
         """Returns what the command line of the running Asterisk prints. Raises ``AsteriskError`` where it does not answer."""
+        if not (self.folder / "run" / "asterisk.ctl").exists():  # without its own, Asterisk would ask the system's
+            raise AsteriskError("Asterisk does not answer: it does not run")
         try:
             done = subprocess.run(
                 [*self._command(), "-rx", command], capture_output=True, env=self._environment(), timeout=within_s, check=False
@@ -178,8 +183,7 @@ class Instance:
         return [*self.program.command, "-C", str(self.folder / "etc" / "asterisk.conf"), *options]
 
     def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "TZ")}
-        return {"PATH": os.defpath, **kept, "LC_ALL": "C.UTF-8", "HOME": str(self.folder), **self.program.environment}
+        return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "HOME": str(self.folder), **self.program.environment}
 
     def _last_words(self) -> str:
         """Returns what the log says went wrong: what is known first, for what comes after it is often only its consequence."""

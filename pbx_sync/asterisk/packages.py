@@ -144,11 +144,10 @@ Acquire::http::Timeout "30";
 
 
 def _apt(arguments: list[str], host: Host, told: Callable[[float], None]) -> None:
-    environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "PATH": host.search}
+    # env(1) adds to what we were started with: a proxy that is set there is for apt too.
+    command = ["env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", f"PATH={host.search}", "apt-get", *arguments]
     complaints: list[str] = []
-    with subprocess.Popen(
-        ["apt-get", *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         reader = threading.Thread(target=_drain, args=(process.stderr, complaints), daemon=True)

@@ -48,7 +48,7 @@ class Readiness:
 
 def beating_parts(settings: Settings) -> list[str]:
     """Returns the parts that have to beat with these settings."""
-    return [*(["tftp"] if settings.tftp_bind else []), "worker"]
+    return [*(["tftp"] if settings.tftp_bind else []), "worker", *(["pbx"] if settings.pbx == "bundled" else [])]
 
 
 def _beating(beat: Heartbeat | None, now: float) -> str:

@@ -61,7 +61,7 @@ def stages(session: Session, macs: list[Mac] | None) -> Iterator[tuple[PhoneReco
     from provisioner.core.lockstep import stage
 
     store = session.installation.store
-    has_pbx = session.settings.has_pbx
+    has_pbx = session.has_pbx
     after = ""
     while page := store.phones(after=after, limit=PAGE, macs=macs):
         facts = store.locksteps([phone.mac for phone in page], has_pbx=has_pbx)

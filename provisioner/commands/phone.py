@@ -103,7 +103,7 @@ def show(session: Session, mac: Mac, as_json: bool) -> None:
     from provisioner.core.lockstep import stage
 
     record = found(session, mac)
-    facts = session.installation.store.lockstep(mac, has_pbx=session.settings.has_pbx)
+    facts = session.installation.store.lockstep(mac, has_pbx=session.has_pbx)
     is_at = stage(facts).value if facts else "-"
     if as_json:
         print_json({**_as_json(record), "stage": is_at, "error": facts.error if facts else ""})

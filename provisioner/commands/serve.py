@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.commands.session import Session, pass_session
 
-PARTS = ("phones", "phones-tls", "tftp", "admin", "worker")
+if TYPE_CHECKING:
+    from provisioner.settings import Settings
+
+PARTS = ("phones", "phones-tls", "tftp", "admin", "worker", "pbx")
 
 
 @click.command()
@@ -27,14 +31,13 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
     """
     from provisioner.logs import setup_logging
     from provisioner.parts.listeners import run_admin, run_phones
+    from provisioner.parts.pbx import run_pbx
     from provisioner.parts.tftp import run_tftp
     from provisioner.parts.worker import run_worker
     from provisioner.supervisor import Supervisor
-    from provisioner.worker import pbx_backend
 
     settings = session.settings
     setup_logging(settings.log_level)
-    pbx_backend(settings)  # refuses a PBX that this version lacks before anything starts
     _prepare(session)
     runs = {
         "phones": lambda: run_phones(settings),
@@ -42,8 +45,9 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
         "tftp": lambda: run_tftp(settings),
         "admin": lambda: run_admin(settings),
         "worker": lambda: run_worker(settings),
+        "pbx": lambda: run_pbx(settings),
     }
-    off = {"phones-tls": settings.phones_tls_bind is None, "tftp": settings.tftp_bind is None}
+    off = {"phones-tls": settings.phones_tls_bind is None, "tftp": settings.tftp_bind is None, "pbx": settings.pbx != "bundled"}
     chosen = {name: run for name, run in runs.items() if (name in parts if parts else not off.get(name, False))}
     _say(session, chosen)
     sys.exit(Supervisor(chosen).run())
@@ -65,3 +69,13 @@ def _say(session: Session, chosen: Collection[str]) -> None:
         click.echo(f"tftp     {settings.tftp_bind}", err=True)
     if "admin" in chosen:
         click.echo(f"admin    http://{settings.admin_bind}/", err=True)
+    if "pbx" in chosen:
+        _say_pbx(settings)
+
+
+def _say_pbx(settings: Settings) -> None:
+    from provisioner.bundled import NOT_INSTALLED, bundled_program
+
+    program = bundled_program(settings)
+    what = f"sip:{settings.host}:{settings.sip_bind.port}  (Asterisk {program.version})" if program else NOT_INSTALLED
+    click.echo(f"pbx      {what}", err=True)

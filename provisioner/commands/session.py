@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ class Session:
 
         settings = load_settings(overrides=self.overrides)
         setup_logging("DEBUG" if self._verbose else "WARNING")
-        for secret in (settings.api_token, settings.admin_password):
+        for secret in (settings.api_token, settings.admin_password, settings.pbx_ami_password):
             register_secret(secret)
         return settings
 
@@ -42,6 +43,15 @@ class Session:
         from provisioner.wiring import open_installation
 
         return open_installation(self.settings)
+
+    @property
+    def has_pbx(self) -> bool:
+        """Whether a PBX is kept in lockstep: what the running worker says, where one runs; it may have been told otherwise than we are."""
+        from provisioner.heartbeat import HAS_PBX, STALE_AFTER_S, read_heartbeats
+
+        beat = read_heartbeats(self.settings.data_dir).get("worker")
+        is_running = beat is not None and beat.age_s(time.time()) <= STALE_AFTER_S
+        return bool(beat.counters[HAS_PBX]) if beat and is_running and HAS_PBX in beat.counters else self.settings.has_pbx
 
     @property
     def actor(self) -> str:

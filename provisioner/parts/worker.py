@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
-from provisioner.heartbeat import FOLDER
+from provisioner.heartbeat import FOLDER, HAS_PBX
 from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
 from provisioner.settings import Settings
 from provisioner.wiring import open_installation
@@ -22,7 +22,7 @@ def run_worker(settings: Settings) -> None:
     stop_on_signals(stop)
     installation = open_installation(settings)
     lease = Lease(installation.database, settings.data_dir / FOLDER)
-    beating = Beating(settings, "worker")
+    beating = Beating(settings, "worker", lambda: {HAS_PBX: float(settings.has_pbx)})
     while not lease.acquire():
         beating(True, "another worker holds the lease")
         if stop.wait(1.0):

@@ -15,11 +15,9 @@ from typing import IO
 import sqlalchemy as sa
 
 from pbx_sync.backend import Backend, PBXUnavailable
-from pbx_sync.fake import FakePBX
 from provisioner.core.render import Renderer
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
-from provisioner.settings import Settings
 from provisioner.store import Store
 from provisioner.worker.promoting import Promoting, Waking
 from provisioner.worker.pushing import Observing, Pushing
@@ -30,17 +28,6 @@ log = logging.getLogger("provisioner.worker")
 POLL_S = 0.01
 IDLE_CHECK_S = 1.0
 _LEASE = 0x776F726B  # "work"
-
-
-def pbx_backend(settings: Settings) -> Backend | None:
-    """Returns the PBX that the settings choose; None for ``none``. Raises ``ProvisionerError`` for one that this version lacks."""
-    if settings.pbx == "none":
-        return None
-    if settings.pbx == "fake":
-        return FakePBX()
-    raise ProvisionerError(
-        f"PROVISIONER_PBX={settings.pbx}: this version has no Asterisk in it yet; use none (phones are served, your own PBX is set by hand) or fake"
-    )
 
 
 class Worker:

@@ -43,21 +43,24 @@ ALLOWED: dict[str, set[str]] = {
     "transports": {"core", "digest", "serve", "uploads"},
     # Draining changes.
     "pbxview": {"pbx_sync", "records"},
-    "worker": {"core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
+    "bundled": {"pbx_sync", "settings"},
+    "pbxstatus": {"bundled", "pbx_sync", "settings"},
+    "worker": {"bundled", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
     # Wiring, and what people and programs use.
     "wiring": {"catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "records", "secrets", "settings", "store", "web", "wiring",
+        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "pbxstatus", "records", "secrets", "settings", "store", "web",
+        "wiring",
     },
     "parts": {
-        "api", "db", "digest", "heartbeat", "logs", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
+        "api", "bundled", "db", "digest", "heartbeat", "logs", "pbx_sync", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
         "wiring", "worker",
     },
     "commands": {
-        "api", "backups", "catalog", "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "records", "secrets",
-        "settings", "store", "supervisor", "wiring", "worker",
+        "api", "backups", "bundled", "catalog", "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
+        "pbx_sync", "pbxstatus", "records", "secrets", "settings", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -86,7 +89,10 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations",
     ),
-    "pbx_sync": ("pbx_sync", "provisioner.worker", "provisioner.pbxview"),
+    "pbx_sync": (
+        "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.parts.pbx",
+        "provisioner.commands.pbx",
+    ),
 }  # fmt: skip
 """Library or module -> the only modules (and what is below them) that import it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ def fresh_instance(program: Program, *, started: bool = True, **facts: object) -
         yield instance
     finally:
         instance.stop()
-        print("\n".join(instance.log_lines()))
+        sys.stdout.write("\n".join(instance.log_lines()))
         shutil.rmtree(folder)
 
 
