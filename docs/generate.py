@@ -135,12 +135,12 @@ def _bounds(row: Any) -> str:
 
 def reasons() -> str:
     from provisioner.core import values
-    from provisioner.transports import http, tftp
+    from provisioner.transports import http_reply, tftp
 
     docs = attribute_docs(values)
     wire = {code_: name for name, code_ in vars(tftp.packets).items() if name.isupper() and isinstance(code_, bytes)}
     rows = [
-        (code(reason.value), docs[f"Reason.{reason.name}"], _status(reason, http.STATUS), _tftp(reason, tftp, wire))
+        (code(reason.value), docs[f"Reason.{reason.name}"], _status(reason, http_reply.STATUS), _tftp(reason, tftp, wire))
         for reason in values.Reason
     ]
     return (

@@ -148,6 +148,12 @@ SETTINGS: tuple[Row, ...] = (
     Row("PHONES_TLS_BIND", "off", _bind_or_off, "Configuration files over HTTPS; off, or an address."),
     Row("TLS_CERTIFICATE", "", _optional(_path), "Certificate chain (PEM) for HTTPS. Empty: one is made in the data folder."),
     Row("TLS_KEY", "", _optional(_path), "Private key (PEM) of that certificate."),
+    Row(
+        "TLS_CLIENT_CA",
+        "",
+        _optional(_path),
+        "Authorities (PEM) of client certificates: phones are asked for one, and one that these did not sign is refused. Empty: none is asked for.",
+    ),
     Row("ADMIN_BIND", "127.0.0.1:8000", _bind, "Pages and API."),
     Row("TFTP_BIND", "0.0.0.0:69", _bind_or_off, "TFTP; off, or an address. Where port 69 is not allowed, 6969 is used and said."),
     Row("PUBLIC_HOST", "", _text, "Host written into phone files. Empty: the address of the default route."),
@@ -206,6 +212,7 @@ class Settings:
     phones_tls_bind: Bind | None
     tls_certificate: Path | None
     tls_key: Path | None
+    tls_client_ca: Path | None
     admin_bind: Bind
     tftp_bind: Bind | None
     public_host: str

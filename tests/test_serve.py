@@ -15,7 +15,8 @@ import sqlalchemy as sa
 from provisioner.changes import PhoneInput
 from provisioner.core.identify import masked_path
 from provisioner.core.values import FileAnswer, FileRequest, Reason
-from provisioner.transports.http import PhonesHTTP, cache_control
+from provisioner.transports.http import PhonesHTTP
+from provisioner.transports.http_reply import Conditions
 from tests.conftest import load_cases
 from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
 from tests.contract.world import MODELS, OUIS, Phone, user_agent
@@ -61,9 +62,9 @@ def auth_002(own: Inside) -> None:
     answer = own.ask(phone.name, phone.agent)
     assert answer.reason is Reason.UNPROVEN
     http = PhonesHTTP(own.server, own.credentials, own.uploads)
-    status, headers, _ = http.refusal(answer)
-    assert status == CASES["auth-002"]["expect"]["status"]
-    assert any(name == "www-authenticate" and value.startswith("Basic ") for name, value in headers)
+    reply = http.encoded(answer, "GET", Conditions())
+    assert reply.status == CASES["auth-002"]["expect"]["status"]
+    assert "\r\nWWW-Authenticate: Basic " in reply.fields
     assert (
         own.ask(phone.name, phone.agent, authorization=basic(phone.mac, own.installation.box.phone_password(phone.mac, "digest"))).reason
         is Reason.SERVED
@@ -151,7 +152,7 @@ def auth_023(own: Inside) -> None:
     wrong = basic(phone.mac, "wrong-password")
     answers = [own.ask(f"{mac}.cfg", phone.agent, authorization=wrong) for mac in (phone.mac, unknown)]
     http = PhonesHTTP(own.server, own.credentials, own.uploads)
-    assert http.refusal(answers[0]) == http.refusal(answers[1])
+    assert http.encoded(answers[0], "GET", Conditions())[:3] == http.encoded(answers[1], "GET", Conditions())[:3]
 
 
 def auth_026(own: Inside) -> None:
@@ -229,8 +230,7 @@ def test_every_refusal_looks_the_same(own: Inside, with_digest: bool, authorizat
         for method in ("GET", "PUT"):
             asked = FileRequest(path, "http", peer, agent, method, authorization)  # type: ignore[arg-type]
             answer = own.server.answer(asked) if method == "GET" else own.server.upload_rule(asked)[0]
-            status, headers, body = http.refusal(answer)
-            seen.add((status, tuple(headers), body, cache_control(answer)))
+            seen.add(http.encoded(answer, method, Conditions())[:3])  # all that goes over the wire
     assert len(seen) == 1
     assert seen.pop()[0] == (401 if with_digest else 404)
 

@@ -1,11 +1,13 @@
-"""The two HTTP listeners, on granian: phones (RSGI, in front of Flask) and admin (Flask)."""
+"""The two HTTP listeners: phones, on a loop of our own (``transports/http_listener.py``), and admin, Flask on granian."""
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
+import ssl
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian import Granian
 from granian.constants import Interfaces, Loops
@@ -14,10 +16,13 @@ from provisioner.parts.running import Beating, beat_for_ever, die_with_parent
 from provisioner.parts.serving import open_serving
 from provisioner.settings import Bind, Settings
 
+if TYPE_CHECKING:
+    from provisioner.transports.http_listener import Listener
+
 log = logging.getLogger("provisioner.parts")
 
 BACKLOG = 4096
-"""Phones that connect in the same moment; the servers' usual 1024 turns half a second into three."""
+"""Connections that wait to be accepted; the servers' usual 1024 turns half a second of a boot storm into three."""
 ADMIN_THREADS = 16
 STOP_S = 5
 """What a download under way gets to end when the server stops: less than the supervisor waits for the part."""
@@ -28,26 +33,39 @@ _settings: Settings | None = None
 
 def run_phones(settings: Settings, *, tls: bool = False) -> None:
     """Serves phones over HTTP, or HTTPS, until told to stop."""
+    from provisioner.transports.http_listener import Listener
+
     bind = settings.phones_tls_bind if tls else settings.phones_bind
     if bind is None:
         return
+    die_with_parent()
     _check_backlog()
-    certificate = _certificate(settings) if tls else {}
-    _serve(settings, "phones_app_tls" if tls else "phones_app", Interfaces.RSGI, bind, 1, certificate)
+    listener = Listener(bind, BACKLOG, _tls(settings) if tls else None)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: listener.stop(STOP_S))
+    _serve_phones(settings, listener, "phones-tls" if tls else "phones")
+
+
+def _serve_phones(settings: Settings, listener: Listener, part: str) -> None:
+    from provisioner.transports.http import PhonesHTTP, create_phones_app
+    from provisioner.transports.http_service import Service
+    from provisioner.transports.http_uploads import Uploads
+
+    serving = open_serving(settings, part)
+    http = PhonesHTTP(serving.server, serving.credentials, serving.uploads, settings.trusted_proxies)
+    uploads = Uploads(create_phones_app(http), listener.call)
+    serving.start()
+    log.info("event=listening part=%s port=%d phones=%d", part, listener.port, len(serving.index.phones))
+    try:
+        listener.serve(Service(http, uploads))
+    finally:
+        uploads.close()
+        serving.close()
 
 
 def run_admin(settings: Settings) -> None:
     """Serves pages and API until told to stop."""
-    _serve(settings, "admin_app", Interfaces.WSGI, settings.admin_bind, ADMIN_THREADS, {})
-
-
-def phones_app() -> Any:
-    """Returns the RSGI application of the phones listener; called in granian's worker."""
-    return _phones("phones")
-
-
-def phones_app_tls() -> Any:
-    return _phones("phones-tls")
+    _serve(settings, "admin_app", settings.admin_bind, ADMIN_THREADS)
 
 
 def admin_app() -> Any:
@@ -63,31 +81,7 @@ def admin_app() -> Any:
     return app
 
 
-def _phones(part: str) -> Any:
-    from provisioner.transports.http import PhonesHTTP, create_phones_app
-    from provisioner.transports.http_fast import FastPhones
-
-    die_with_parent()
-    settings = _given()
-    _forget_environment()
-    serving = open_serving(settings, part)
-    serving.start()
-    http = PhonesHTTP(serving.server, serving.credentials, serving.uploads, settings.trusted_proxies)
-    return ClosingApp(FastPhones(http, create_phones_app(http)), serving.close)
-
-
-class ClosingApp:
-    """An RSGI application that closes what it stands on when the server stops."""
-
-    def __init__(self, app: Any, close: Any) -> None:
-        self._close = close
-        self.__rsgi__ = app.__rsgi__
-
-    def __rsgi_del__(self, _loop: Any) -> None:
-        self._close()
-
-
-def _serve(settings: Settings, factory: str, interface: Interfaces, bind: Bind, threads: int, tls: dict[str, Any]) -> None:
+def _serve(settings: Settings, factory: str, bind: Bind, threads: int) -> None:
     global _settings  # noqa: PLW0603 - see there
     _settings = settings
     die_with_parent()
@@ -96,7 +90,7 @@ def _serve(settings: Settings, factory: str, interface: Interfaces, bind: Bind, 
         factory=True,
         address=bind.host,
         port=bind.port,
-        interface=interface,
+        interface=Interfaces.WSGI,
         loop=Loops.uvloop,
         workers=1,
         blocking_threads=threads,
@@ -105,7 +99,6 @@ def _serve(settings: Settings, factory: str, interface: Interfaces, bind: Bind, 
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_S,
-        **tls,
     ).serve()
 
 
@@ -126,10 +119,11 @@ def _check_backlog() -> None:
         log.warning("event=small_backlog somaxconn=%s mend='sysctl net.core.somaxconn=%d'", path.read_text().strip(), BACKLOG)
 
 
-def _certificate(settings: Settings) -> dict[str, Any]:
+def _tls(settings: Settings) -> ssl.SSLContext:
     from provisioner.parts.certificate import own_certificate
+    from provisioner.transports.http_wire import tls_context
 
-    if settings.tls_certificate and settings.tls_key:
-        return {"ssl_cert": settings.tls_certificate, "ssl_key": settings.tls_key, "ssl_protocol_min": "tls1.2"}
-    certificate, key = own_certificate(settings.data_dir, settings.host)
-    return {"ssl_cert": certificate, "ssl_key": key, "ssl_protocol_min": "tls1.2"}
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if certificate is None or key is None:
+        certificate, key = own_certificate(settings.data_dir, settings.host)
+    return tls_context(certificate, key, settings.tls_client_ca)

@@ -75,6 +75,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "marshmallow": ("provisioner.api", "provisioner.catalog"),
     "prometheus_client": ("provisioner.api",),
     "granian": ("provisioner.parts.listeners",),
+    "httptools": ("provisioner.transports.http_request",),
     "click": ("provisioner.__main__", "provisioner.commands"),
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
     "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
