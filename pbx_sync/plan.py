@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, fields
 
 from pbx_sync.state import PBXObject, State
 
@@ -13,10 +13,12 @@ GUARD_FROM = 10
 
 
 class TooMuchChange(Exception):
-    """The plan touches too large a part of the PBX to be applied unasked: ``touched`` objects."""
+    """The plan touches too large a part of the PBX to be applied unasked: ``touched`` of ``owned`` objects."""
 
-    def __init__(self, message: str, touched: int) -> None:
-        self.touched = touched
+    def __init__(self, message: str, plan: Plan, owned: int) -> None:
+        self.plan = plan
+        self.touched = plan.touched
+        self.owned = owned
         super().__init__(message)
 
 
@@ -27,32 +29,60 @@ class Plan:
     create: tuple[PBXObject, ...] = ()
     update: tuple[PBXObject, ...] = ()
     delete: tuple[str, ...] = ()
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    """Number of an update -> what the PBX says otherwise, in words; no secret in it."""
 
     @property
     def is_empty(self) -> bool:
         return not (self.create or self.update or self.delete)
 
+    @property
+    def touched(self) -> int:
+        """How many objects that are there would be changed or deleted."""
+        return len(self.update) + len(self.delete)
+
     def lines(self) -> list[str]:
         """Returns the plan as a person reads it; no secret in it."""
         return (
             [f"+ {item.number} {item.label}" for item in self.create]
-            + [f"~ {item.number} {item.label}" for item in self.update]
+            + [f"~ {item.number} {item.label}: {'; '.join(self.reasons.get(item.number, ()))}".removesuffix(": ") for item in self.update]
             + [f"- {number}" for number in self.delete]
         )
 
 
 def diff(actual: State, desired: State, removed: Collection[str] = ()) -> Plan:
     """Returns what turns ``actual`` into ``desired``. Of what is not desired only ``removed`` is deleted, where it is there."""
+    changed = sorted(number for number in desired.keys() & actual.keys() if desired[number] != actual[number])
     return Plan(
         create=tuple(desired[number] for number in sorted(desired.keys() - actual.keys())),
-        update=tuple(desired[number] for number in sorted(desired.keys() & actual.keys()) if desired[number] != actual[number]),
+        update=tuple(desired[number] for number in changed),
         delete=tuple(sorted(number for number in removed if number in actual and number not in desired)),
+        reasons={number: differences(actual[number], desired[number]) for number in changed},
     )
+
+
+def differences(actual: PBXObject, desired: PBXObject) -> tuple[str, ...]:
+    """Returns what ``actual`` says otherwise than ``desired``, one sentence a field; of secrets only that they differ."""
+    if type(actual) is not type(desired):
+        return (f"it is {_KINDS.get(type(actual).__name__, 'something else')}",)
+    other = [
+        item.name for item in fields(desired) if getattr(actual, item.name) != getattr(desired, item.name) and item.name != "deviations"
+    ]
+    said = [f"{name} is another one" if name in _SECRET else f"{name} is {_shown(getattr(actual, name))}" for name in other]
+    return (*said, *(text[:_LONGEST] for text in actual.deviations))
+
+
+def _shown(value: object) -> str:
+    return repr(", ".join(value) if isinstance(value, tuple) else value)[:_LONGEST]
+
+
+_KINDS = {"Endpoint": "an extension", "RingGroup": "a ring group"}
+_SECRET = {"secret", "former_secrets"}
+_LONGEST = 200
 
 
 def guard(plan: Plan, owned: int, *, confirmed: bool) -> None:
     """Raises ``TooMuchChange`` where the plan changes or deletes more than the share of ``owned`` objects that goes unasked."""
-    touched = len(plan.update) + len(plan.delete)
-    if not confirmed and owned >= GUARD_FROM and touched > owned * GUARD_SHARE:
-        message = f"{touched} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it"
-        raise TooMuchChange(message, touched)
+    if not confirmed and owned >= GUARD_FROM and plan.touched > owned * GUARD_SHARE:
+        message = f"{plan.touched} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it"
+        raise TooMuchChange(message, plan, owned)

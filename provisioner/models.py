@@ -6,6 +6,8 @@ Three groups: *desired state* (written by ``changes`` and ``enroll`` alone), *re
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -22,6 +24,15 @@ _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite counts up b
 
 def _serial() -> sa.Column[int]:
     return sa.Column("id", _ID, primary_key=True, autoincrement=True)
+
+
+def _pbx_results() -> tuple[sa.Column[Any], ...]:
+    """What the worker keeps of whatever the PBX should say."""
+    return (
+        sa.Column("pbx_wanted", sa.String(64), comment="hash of what the PBX should say; NULL: to be worked out"),
+        sa.Column("pbx_verified", sa.String(64), comment="hash of what the PBX was last read to say"),
+        sa.Column("pbx_error", sa.Text, nullable=False, server_default=""),
+    )
 
 
 site = sa.Table(
@@ -50,17 +61,39 @@ extension = sa.Table(
     sa.Column("display_name", sa.String(128), nullable=False),
     sa.Column("secret", sa.LargeBinary, nullable=False, comment="sealed under extension:<number>"),
     sa.Column("email", sa.String(254), nullable=False, server_default=""),
-    sa.Column("department", sa.String(64), nullable=False, server_default=""),
+    sa.Column("department", sa.String(64), nullable=False, server_default="", index=True),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
-    sa.Column("pbx_wanted", sa.String(64), comment="hash of what the PBX should say; NULL: to be worked out"),
-    sa.Column("pbx_verified", sa.String(64), comment="hash of what the PBX was last read to say"),
-    sa.Column("pbx_error", sa.Text, nullable=False, server_default=""),
+    # A secret on its way to the phones: the PBX takes the former ones besides until each phone is proven to have moved.
+    sa.Column("former_secrets", sa.LargeBinary, comment="sealed under former:<number>: JSON list, newest first; NULL: none"),
+    sa.Column("rotation_started_at", sa.Float, comment="when the newest secret was set, or the last one put back; NULL: all have moved"),
+    sa.Column("rotation_rolled_back", sa.Boolean, nullable=False, server_default=sa.false(), comment="the phones are moving back"),
+    *_pbx_results(),
+)
+
+department = sa.Table(
+    "department",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True, comment="as extensions name it"),
+    sa.Column("number", sa.String(32), unique=True, comment="rings every member at once; NULL: cannot be called"),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    *_pbx_results(),
 )
 
 pbx_removal = sa.Table(
     "pbx_removal",
     metadata,
-    sa.Column("number", sa.String(32), primary_key=True, comment="deleted extension that the PBX may still know"),
+    sa.Column("number", sa.String(32), primary_key=True, comment="of a deleted extension or department: the PBX may still know it"),
+)
+
+pbx_request = sa.Table(
+    "pbx_request",
+    metadata,
+    _serial(),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("actor", sa.String(64), nullable=False),
+    sa.Column("what", sa.String(16), nullable=False, comment="plan or sync: asked of the worker, which alone talks to the PBX"),
+    sa.Column("confirmed", sa.Boolean, nullable=False, comment="over the guard"),
+    sa.Column("answer", sa.JSON(none_as_null=True), comment="what it said; NULL: not answered yet"),
 )
 
 retired_token = sa.Table(
@@ -90,7 +123,8 @@ phone = sa.Table(
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("secret_settings", sa.LargeBinary, comment="sealed under phone:<mac>: settings of type secret"),
     sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1", comment="of its own record: for If-Match"),
+    sa.Column("render_revision", sa.Integer, nullable=False, server_default="1", comment="of all facts that its files are made of"),
     # How it may prove itself.
     sa.Column("token_epoch", sa.Integer, nullable=False, server_default="1", comment="epoch of the token written into its files"),
     sa.Column("token_floor", sa.Integer, nullable=False, server_default="1", comment="oldest epoch still accepted"),
@@ -100,11 +134,13 @@ phone = sa.Table(
     sa.Column("wanted_hash", sa.String(64), comment="hash of the files it should have; NULL: to be rendered"),
     sa.Column("live_hash", sa.String(64), comment="hash of the files that it is served"),
     sa.Column("live_at", sa.Float),
-    sa.Column("notified_at", sa.Float),
+    sa.Column("notified_at", sa.Float, comment="when it was last told of its live files, or seen to have them"),
+    sa.Column("notify_tries", sa.Integer, nullable=False, server_default="0", comment="how often it was told of them"),
+    sa.Column("notify_reached", sa.Integer, nullable=False, server_default="0", comment="contacts that the last NOTIFY went to"),
+    sa.Column("notify_due_at", sa.Float, comment="when its turn comes, or whether it fetched is looked at; NULL: nothing is planned"),
+    sa.Column("notify_error", sa.Text, nullable=False, server_default="", comment="why it is not, or not usefully, told"),
     sa.Column("error", sa.Text, nullable=False, server_default=""),
     sa.Column("error_at", sa.Float),
-    # Observations.
-    sa.Column("registered_at", sa.Float),
 )
 
 phone_line = sa.Table(
@@ -114,6 +150,18 @@ phone_line = sa.Table(
     sa.Column("line", sa.Integer, primary_key=True),
     sa.Column("extension", sa.ForeignKey("extension.number"), nullable=False, index=True),
     sa.Column("label", sa.String(64), nullable=False, server_default=""),
+)
+
+registration = sa.Table(
+    "registration",
+    metadata,
+    sa.Column("mac", sa.ForeignKey("phone.mac", ondelete="CASCADE"), primary_key=True),
+    sa.Column("extension", sa.String(32), primary_key=True),
+    sa.Column("registered_at", sa.Float, nullable=False, comment="the newest one of this phone with this extension"),
+    sa.Column("ended_at", sa.Float, comment="when the PBX was seen to have forgotten it; NULL: it holds"),
+    sa.Column("uri", sa.String(512), nullable=False),
+    sa.Column("address", sa.String(45), nullable=False, comment="where the REGISTER came from"),
+    sa.Column("user_agent", sa.String(200), nullable=False),
 )
 
 phone_key = sa.Table(
@@ -221,15 +269,31 @@ upload = sa.Table(
 _NO_ERROR = phone.c.error == sa.literal_column("''")
 TO_RENDER = sa.and_(phone.c.wanted_hash.is_(None), _NO_ERROR)
 TO_PROMOTE = sa.and_(phone.c.wanted_hash.is_not(None), phone.c.wanted_hash.is_distinct_from(phone.c.live_hash), _NO_ERROR)
-TO_WAKE = sa.and_(phone.c.live_at.is_not(None), phone.c.notified_at.is_(None))
+TO_WAKE = sa.and_(
+    phone.c.live_at.is_not(None),
+    phone.c.notified_at.is_(None),
+    phone.c.notify_due_at.is_(None),
+    phone.c.notify_error == sa.literal_column("''"),
+)
+WAKE_PLANNED = phone.c.notify_due_at.is_not(None)
 HELD = phone.c.error != sa.literal_column("''")
 BEHIND = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
+GROUP_BEHIND = sa.and_(
+    department.c.number.is_not(None),
+    sa.or_(department.c.pbx_wanted.is_(None), department.c.pbx_wanted.is_distinct_from(department.c.pbx_verified)),
+)
+ROTATING = extension.c.rotation_started_at.is_not(None)
+UNANSWERED = pbx_request.c.answer.is_(None)
 for _name, _columns, _open in (
     ("ix_phone_to_render", (phone.c.mac,), TO_RENDER),
     ("ix_phone_to_promote", (phone.c.mac,), TO_PROMOTE),
     ("ix_phone_to_wake", (phone.c.site, phone.c.live_at, phone.c.mac), TO_WAKE),
+    ("ix_phone_wake_planned", (phone.c.notify_due_at, phone.c.mac), WAKE_PLANNED),
     ("ix_phone_held", (phone.c.mac,), HELD),
     ("ix_extension_behind", (extension.c.number,), BEHIND),
+    ("ix_extension_rotating", (extension.c.number,), ROTATING),
+    ("ix_department_behind", (department.c.name,), GROUP_BEHIND),
+    ("ix_pbx_request_unanswered", (pbx_request.c.id,), UNANSWERED),
 ):
     sa.Index(_name, *_columns, sqlite_where=_open, postgresql_where=_open)
 

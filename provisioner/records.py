@@ -36,9 +36,84 @@ class ExtensionRecord:
     email: str
     department: str
     revision: int
+    rotation_started_at: float | None
+    rotation_rolled_back: bool
     pbx_wanted: str | None
     pbx_verified: str | None
     pbx_error: str
+
+    @property
+    def rotation(self) -> Literal["none", "moving", "rolled_back"]:
+        """Whether phones are on their way to a new secret, or back to the last one."""
+        if self.rotation_started_at is None:
+            return "none"
+        return "rolled_back" if self.rotation_rolled_back else "moving"
+
+
+Secrets = tuple[str, ...]
+"""An extension's secrets in clear: the one that phones are given, then the former ones that the PBX takes besides, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentRecord:
+    """A department. With a ``number`` it can be called: every member rings."""
+
+    name: str
+    number: str | None
+    revision: int
+    pbx_wanted: str | None
+    pbx_verified: str | None
+    pbx_error: str
+    members: tuple[str, ...]
+    """Numbers of its extensions, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRecord:
+    """The newest registration that was made from a phone for an extension on a line of it."""
+
+    mac: Mac
+    extension: str
+    registered_at: float
+    ended_at: float | None
+    uri: str
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeRecord:
+    """What came of telling a phone that it has new files."""
+
+    notified_at: float | None
+    tries: int
+    reached: int
+    due_at: float | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneToWake:
+    """A phone that is to be told, and what its turn depends on. ``numbers`` are those of its lines, in their order."""
+
+    mac: Mac
+    model: str
+    site: str
+    numbers: tuple[str, ...]
+    tries: int
+    told_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PBXRequest:
+    """What somebody asks of the worker, which alone talks to the PBX."""
+
+    id: int
+    at: float
+    actor: str
+    what: str
+    confirmed: bool
+    answer: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +140,7 @@ class PhoneRecord:
     keys: tuple[Key, ...]
     created_at: float
     revision: int
+    render_revision: int
     token_epoch: int
     opened_at: float
     first_success_at: float | None

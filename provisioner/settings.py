@@ -188,6 +188,13 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "FIRST_FETCH_HOURS", "24", _integer(1, 24 * 30), "How long a first fetch stays possible after a phone was added or re-opened.", "h"
     ),
+    Row(
+        "ROTATION_HOURS",
+        "24",
+        _integer(1, 24 * 30),
+        "How long phones have to move to a new SIP secret; then the last one is put back. Until then the PBX takes both.",
+        "h",
+    ),
     Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
     Row("API_TOKEN", "", _text, "An admin token fixed from outside, for automation."),
     Row("CACHE_MB", "64", _integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
@@ -235,6 +242,7 @@ class Settings:
     trusted_proxies: tuple[str, ...]
     enrolment: str
     first_fetch_hours: int
+    rotation_hours: int
     admin_password: str
     api_token: str
     cache_mb: int

@@ -6,7 +6,7 @@ Tables are made once an engine and copied: a test costs a copy, not a migration.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from pbx_sync.fake import FakePBX
-from pbx_sync.state import Endpoint
+from pbx_sync.state import PBXObject
 from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, LineInput, PhoneInput, open_changes
 from provisioner.core.catalogue import Catalogue
@@ -24,7 +24,7 @@ from provisioner.core.render import Renderer
 from provisioner.db import Database
 from provisioner.migrate import upgrade
 from provisioner.models import phone, rendered_file
-from provisioner.pbxview import endpoint_of
+from provisioner.pbxview import endpoint_of, ring_group_of
 from provisioner.secrets import load_secret_box
 from provisioner.settings import load_settings
 from provisioner.store import Store
@@ -195,12 +195,13 @@ class World:
             return connection.execute(sa.select(phone).where(phone.c.mac == mac)).one()
 
 
-def desired_state(store: Store) -> dict[str, Endpoint]:
+def desired_state(store: Store) -> dict[str, PBXObject]:
     """Returns what the PBX should say, from the rows."""
-    return {record.number: endpoint_of(record, secret) for record, secret in store.extensions_with_secrets()}
+    endpoints = {record.number: endpoint_of(record, secrets) for record, secrets in store.extensions_with_secrets()}
+    return {**endpoints, **{group.number: group for group in map(ring_group_of, store.ring_groups())}}
 
 
-def settled_mistakes(store: Store, renderer: Renderer, endpoints: dict[str, Endpoint]) -> list[str]:
+def settled_mistakes(store: Store, renderer: Renderer, endpoints: Mapping[str, PBXObject]) -> list[str]:
     """Returns what is not as it should be once everything is drained: the same end state, whatever happened on the way."""
     mistakes = [] if endpoints == desired_state(store) else ["the PBX is not as desired"]
     with store.database.read() as connection:

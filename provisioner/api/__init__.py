@@ -20,6 +20,7 @@ from provisioner.api import (
     catalogue,
     changes_,
     context,
+    departments,
     document,
     etags,
     extensions,
@@ -44,7 +45,7 @@ from provisioner.wiring import Installation
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
-    extensions.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, sites.noun, groups.noun,
+    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, sites.noun, groups.noun,
     catalogue.noun, changes_.noun, pbx.noun, imports.noun, tokens.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")

@@ -6,17 +6,20 @@ from typing import Any
 
 from flask import Response, url_for
 from flask.views import MethodView
+from marshmallow import Schema, fields, validate
 
 from provisioner.api.auth import allowed, needs_admin
 from provisioner.api.context import actor, installation
 from provisioner.api.etags import expected_revision, tagged
 from provisioner.api.noun import ETAG, Noun, conditional
 from provisioner.api.paging import PageQuery, page, page_of
-from provisioner.api.schemas import Strict, Text, Whole
+from provisioner.api.schemas import Flag, MacField, Strict, Text, Time, Whole
 from provisioner.errors import NotFound
 from provisioner.records import ExtensionRecord
 
 noun = Noun("extensions", "Extensions of the PBX. Writing needs the role technician; setting a secret, and deleting, the role admin.")
+
+ROTATIONS = ["none", "moving", "rolled_back"]
 
 Answer = tuple[ExtensionRecord, int, dict[str, str]]
 
@@ -26,6 +29,9 @@ class ExtensionPatch(Strict):
 
     display_name = Text(longest=128, metadata={"example": "Alice"})
     secret = Text(longest=64, load_only=True, metadata={"description": "SIP password; made where it is absent, never shown"})
+    revoke_former = Flag(
+        load_only=True, metadata={"description": "true: secrets before this one are refused at once, not when the phones have moved"}
+    )
     email = Text(longest=254, metadata={"example": "alice@example.org"})
     department = Text(longest=64)
 
@@ -37,11 +43,33 @@ class _Numbered(Strict):
 class ExtensionNew(ExtensionPatch, _Numbered):
     """An extension to be made."""
 
+    class Meta(ExtensionPatch.Meta):
+        exclude = ("revoke_former",)
+
 
 class ExtensionShown(ExtensionNew):
     """An extension."""
 
+    rotation = fields.String(
+        dump_only=True,
+        validate=validate.OneOf(ROTATIONS),
+        metadata={"description": "moving: phones move to a new secret; rolled_back: back to the last one, since not all did in time"},
+    )
     revision = Whole(dump_only=True)
+
+
+class RotationBody(Strict):
+    """How to change the secret."""
+
+    revoke_former = Flag(load_default=False, metadata={"description": "true: the old secret is refused at once, whoever still has it"})
+
+
+class RotationShown(Schema):
+    """A secret on its way to the phones. Until all have moved, the PBX takes the old one besides."""
+
+    state = fields.String(validate=validate.OneOf(ROTATIONS))
+    since = Time(allow_none=True)
+    waiting = fields.List(MacField(), metadata={"description": "Phones that are not proven to have moved"})
 
 
 class ExtensionQuery(PageQuery):
@@ -91,7 +119,8 @@ class Extension(MethodView):
         """Change what is given of an extension."""
         _only_admin_sets_secrets(given)
         expected = expected_revision(_found(number).revision)
-        record = installation().changes.update_extension(actor(), number, given, expected)
+        revoke = given.pop("revoke_former", False)
+        record = installation().changes.update_extension(actor(), number, given, expected, revoke_former=revoke)
         return record, 200, tagged(record.revision)
 
     @conditional
@@ -102,8 +131,30 @@ class Extension(MethodView):
         return Response(status=204)
 
 
+@noun.route("/extensions/<string:number>/rotation")
+class Rotation(MethodView):
+    """A secret on its way to the phones."""
+
+    @noun.gives(200, RotationShown)
+    def get(self, number: str) -> dict[str, Any]:
+        """Show whether phones move to a new secret, and which have not yet."""
+        return _rotation(_found(number))
+
+    @noun.takes(RotationBody, required=False, example={"revoke_former": False})
+    @noun.gives(200, RotationShown)
+    def post(self, given: dict[str, Any], number: str) -> dict[str, Any]:
+        """Give an extension a new secret of its own making; the old one is taken until its phones have moved."""
+        return _rotation(installation().changes.rotate_secret(actor(), _found(number).number, revoke_former=given["revoke_former"]))
+
+
+def _rotation(record: ExtensionRecord) -> dict[str, Any]:
+    is_open = record.rotation_started_at is not None
+    waiting = installation().store.rotation_waiting([record.number])[record.number] if is_open else []
+    return {"state": record.rotation, "since": record.rotation_started_at, "waiting": waiting}
+
+
 def _only_admin_sets_secrets(given: dict[str, Any]) -> None:
-    if given.get("secret"):
+    if given.get("secret") or given.get("revoke_former"):
         needs_admin("setting the secret of an extension")
 
 

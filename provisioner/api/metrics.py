@@ -24,6 +24,15 @@ _HELP = {
     "changes": "Number of the newest change",
 }
 
+_PBX_HELP = {
+    "up": "1 where the PBX answers",
+    "drift": "Extensions and departments that the PBX does not yet say as wanted",
+    "guarded": "Of them, those that changed behind our back and that the guard holds back",
+    "errors": "Extensions and departments that the PBX refused",
+    "registrations": "Lines of phones that are registered",
+    "rotating": "Extensions whose secret is on its way to the phones",
+}
+
 
 class Metrics:
     """The registry of one application; none of it is global."""
@@ -57,9 +66,9 @@ class _Gathered(Collector):
         for name, value in seen.stages.items():
             stages.add_metric([name], value)
         yield stages
-        if seen.pbx:
-            yield GaugeMetricFamily("provisioner_pbx_drift", "Extensions that the PBX does not yet say as wanted", value=seen.pbx["drift"])
-            yield GaugeMetricFamily("provisioner_pbx_errors", "Extensions whose push to the PBX failed", value=seen.pbx["errors"])
+        for name, about in _PBX_HELP.items():
+            if name in seen.pbx:
+                yield GaugeMetricFamily(f"provisioner_pbx_{name}", about, value=seen.pbx[name])
 
 
 def _heartbeats(beats: dict[str, Heartbeat], now: float) -> Iterator[Metric]:

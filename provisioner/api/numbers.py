@@ -15,7 +15,7 @@ REMEMBERED_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``counts`` as ``Store.counts``, ``stages`` by stage, ``pbx`` as ``Store.pbx_counts``; all empty where the database cannot be read."""
+    """``counts`` as ``Store.counts``, ``stages`` by stage, ``pbx`` as ``Store.pbx_counts`` and more; all empty where the database cannot be read."""
 
     counts: Mapping[str, int]
     stages: Mapping[str, int]
@@ -43,11 +43,16 @@ class Numbers:
                 self._read_at = self._clock()
             return self._last
 
+    def _pbx(self) -> dict[str, int]:
+        store = self._installation.store
+        facts = store.pbx_facts()
+        drift = facts.get("drift") or {"count": 0}
+        held = int(drift["count"]) if facts.get("guard") else 0
+        return {**store.pbx_counts(), **store.registration_counts(), "up": int(facts.get("is_up") is True), "guarded": held}
+
     def _read(self) -> Overview:
         store, has_pbx = self._installation.store, self._installation.settings.has_pbx
         try:
-            return Overview(
-                store.counts(), store.stage_counts(has_pbx=has_pbx), store.pbx_counts() if has_pbx else {"drift": 0, "errors": 0}
-            )
+            return Overview(store.counts(), store.stage_counts(has_pbx=has_pbx), self._pbx() if has_pbx else {"drift": 0, "errors": 0})
         except DatabaseError:
             return Overview({}, {}, {})

@@ -11,8 +11,8 @@ from marshmallow import Schema, fields
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import ETAG, Noun
-from provisioner.api.phones import PhoneShown, found_phone, mac_of, shown
-from provisioner.api.schemas import Flag, MacField, Strict, Time, Whole
+from provisioner.api.phones import PhoneShown, created, found_phone, mac_of, shown
+from provisioner.api.schemas import Flag, MacField, Strict, Text, Time, Whole
 
 noun = Noun("phone-actions", "What may be asked of a phone: wake it, open its first fetch again, give it a new address.")
 
@@ -21,6 +21,13 @@ class ResyncBody(Strict):
     """How to wake it."""
 
     reboot = Flag(load_default=False, metadata={"description": "true restarts the phone; false only has it fetch its files"})
+
+
+class SwapBody(Strict):
+    """The phone that takes the place of the broken one."""
+
+    mac = MacField(required=True, metadata={"example": "80:5e:c0:dd:ee:ff"})
+    model = Text(longest=64, metadata={"example": "yealink/t46u", "description": "Absent: the same as the old one's"})
 
 
 class Accepted(Schema):
@@ -53,6 +60,18 @@ class Resync(MethodView):
         parsed = mac_of(mac)
         installation().changes.request_resync(actor(), parsed, reboot=given["reboot"])
         return {"mac": parsed, "reboot": given["reboot"]}
+
+
+@noun.route("/phones/<string:mac>/swap", conflicts=True)
+class Swap(MethodView):
+    """Another phone in the place of a broken one."""
+
+    @allowed("technician")
+    @noun.takes(SwapBody, example={"mac": "80:5e:c0:dd:ee:ff"})
+    @noun.gives(201, PhoneShown, headers={**ETAG, "Location": {"schema": {"type": "string"}}})
+    def post(self, given: dict[str, Any], mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Put another phone in the place of a broken one, with its lines, keys and settings; the old one's address and secrets are dead."""
+        return created(installation().changes.swap_phone(actor(), mac_of(mac), given["mac"], given.get("model")))
 
 
 @noun.route("/phones/<string:mac>/reopen")

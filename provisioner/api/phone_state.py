@@ -19,11 +19,23 @@ from provisioner.core.lockstep import stage
 from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from provisioner.errors import NotFound
-from provisioner.records import PhoneRecord
+from provisioner.records import LineRecord, PhoneRecord, RegistrationRecord
 
 noun = Noun("phone-state", "What is so of a phone: lockstep, files, fetches, and where a setting comes from.")
 
 REASONS = [str(reason) for reason in Reason]
+
+
+class Wake(Schema):
+    """What came of telling the phone that it has new files."""
+
+    notified_at = Time(allow_none=True)
+    tries = fields.Integer(metadata={"description": "How often it was told of its live files"})
+    reached = fields.Integer(metadata={"description": "Contacts that the last NOTIFY went to"})
+    due_at = Time(allow_none=True, metadata={"description": "When its turn comes, or whether it fetched is looked at"})
+    error = fields.String(
+        metadata={"description": "Why it was not, or to no avail, told", "example": "not registered: it fetches at its next restart"}
+    )
 
 
 class Lockstep(Schema):
@@ -39,6 +51,21 @@ class Lockstep(Schema):
     fetched_at = Time(allow_none=True)
     notified_at = Time(allow_none=True)
     error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
+    wake = fields.Nested(Wake)
+
+
+class Registration(Schema):
+    """What the PBX knows of a line of a phone."""
+
+    line = fields.Integer()
+    extension = fields.String(metadata={"example": "1001"})
+    registered = fields.Boolean(metadata={"description": "As of the last moment at which the PBX answered"})
+    registered_at = Time(allow_none=True, metadata={"description": "The newest one from this phone"})
+    ended_at = Time(allow_none=True, metadata={"description": "When it was seen to have ended"})
+    address = fields.String(metadata={"description": "Where the REGISTER came from", "example": "192.168.1.20"})
+    contact = fields.String(metadata={"example": "sip:1001@192.168.1.20:5060"})
+    user_agent = fields.String()
+    in_call = fields.Boolean(metadata={"description": "The extension is in a call or rings, on whichever phone; to within seconds"})
 
 
 class File(Schema):
@@ -111,7 +138,21 @@ class PhoneLockstep(MethodView):
         if facts is None:
             raise NotFound({"mac": f"phone {parsed.colons} is not listed"})
         names = ("wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error")
-        return {"stage": str(stage(facts)), **{name: getattr(facts, name) for name in names}}
+        wake = installation().store.wakes([parsed])[parsed]
+        return {"stage": str(stage(facts)), **{name: getattr(facts, name) for name in names}, "wake": wake}
+
+
+@noun.route("/phones/<string:mac>/registrations")
+class PhoneRegistrations(MethodView):
+    """A phone's lines at the PBX."""
+
+    @noun.gives(200, Registration(many=True))
+    def get(self, mac: str) -> list[dict[str, Any]]:
+        """Show which lines of a phone are registered, from where, and which are in a call."""
+        record, store = found_phone(mac), installation().store
+        known = {row.extension: row for row in store.registrations([record.mac]).get(record.mac, ())}
+        busy = store.pbx_busy()
+        return [_registration(line, known.get(line.extension), line.extension in busy) for line in record.lines]
 
 
 @noun.route("/phones/<string:mac>/files")
@@ -162,6 +203,14 @@ class PhoneExplain(MethodView):
         hidden = row.type == "secret"
         overridden = [_layered(layer.kind, layer.name, layer.values[setting], hidden) for layer in origin.overridden]
         return {"setting": setting, **_layered(origin.layer, origin.name, origin.value, hidden), "overridden": overridden}
+
+
+def _registration(line: LineRecord, row: RegistrationRecord | None, in_call: bool) -> dict[str, Any]:
+    shown = {"line": line.line, "extension": line.extension, "in_call": in_call}
+    if row is None:
+        return {**shown, "registered": False, "registered_at": None, "ended_at": None, "address": "", "contact": "", "user_agent": ""}
+    about = {"address": row.address, "contact": row.uri, "user_agent": row.user_agent}
+    return {**shown, "registered": row.ended_at is None, "registered_at": row.registered_at, "ended_at": row.ended_at, **about}
 
 
 def _layered(kind: str, name: str, value: object, hidden: bool) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from provisioner.changes.departments import DepartmentWrites
 from provisioner.changes.phones import LineInput, first_epochs
-from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.changes.rotation import RotationWrites, in_use
+from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
 from provisioner.models import extension, index_log, pbx_removal, phone, phone_line, sighting
@@ -49,7 +51,7 @@ class PhoneRow:
     before: PhoneRecord | None = None
 
 
-class BulkWrites(UnitMaker):
+class BulkWrites(DepartmentWrites, RotationWrites):
     """Many rows in one transaction of the caller's."""
 
     def import_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow], about: Mapping[str, Any]) -> int:
@@ -59,6 +61,7 @@ class BulkWrites(UnitMaker):
         """
         self._insert_extensions(unit, [row for row in extensions if row.before is None])
         self._update_extensions(unit, [row for row in extensions if row.before is not None])
+        self.members_changed(unit, _departments(extensions))
         self._insert_phones(unit, [row for row in phones if row.before is None])
         self._update_phones(unit, [row for row in phones if row.before is not None])
         self._replace_lines(unit, [row for row in phones if row.lines is not None])
@@ -76,26 +79,40 @@ class BulkWrites(UnitMaker):
             secret = given.pop("secret", "") or new_sip_secret()
             base = {"display_name": row.number, "email": "", "department": ""}
             values.append({"number": row.number, "secret": self._sealed(row.number, secret), **base, **given})
+        numbers = [row.number for row in rows]
+        self.check_numbers_free(unit, numbers)
         if values:
             unit.connection.execute(extension.insert(), values)
-        numbers = [row.number for row in rows]
         for start in range(0, len(numbers), CHUNK):  # made anew: no longer to be taken off the PBX
             unit.connection.execute(pbx_removal.delete().where(pbx_removal.c.number.in_(numbers[start : start + CHUNK])))
 
     def _update_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
         """Groups the rows by the columns that they set: one statement, prepared once, for each group."""
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        secrets = self._new_secrets(unit, [row for row in rows if row.given.get("secret")])
         for row in rows:
-            values: dict[str, Any] = {f"new_{name}": value for name, value in row.given.items()}
-            if "secret" in row.given:
-                values["new_secret"] = self._sealed(row.number, row.given["secret"])
-            groups.setdefault(tuple(sorted(row.given)), []).append({"which": row.number, **values})
+            values: dict[str, Any] = {name: value for name, value in row.given.items() if name != "secret"} | secrets.get(row.number, {})
+            if values:
+                named = {f"new_{name}": value for name, value in values.items()}
+                groups.setdefault(tuple(sorted(values)), []).append({"which": row.number, **named})
         for names, parameters in groups.items():
             columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
             statement = extension.update().where(extension.c.number == sa.bindparam("which"))
             unit.connection.execute(
                 statement.values(**columns, revision=extension.c.revision + 1, pbx_wanted=None, pbx_error=""), parameters
             )
+
+    def _new_secrets(self, unit: Unit, rows: Sequence[ExtensionRow]) -> dict[str, dict[str, Any]]:
+        """Returns number -> the columns of its new secret: the old one stays accepted until its phones have moved."""
+        given = {row.number: row.given["secret"] for row in rows}
+        used = in_use(unit, sorted(given))
+        known = self.store.extensions_with_secrets(given, unit.connection) if given else []
+        return {
+            record.number: self.secret_columns(
+                unit, record.number, secrets, given[record.number], revoke=False, in_use=record.number in used
+            )
+            for record, secrets in known
+        }
 
     def _insert_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         fresh = {"settings": {}, "created_at": unit.at, "opened_at": unit.at, "wanted_hash": None, "live_hash": None}
@@ -107,7 +124,8 @@ class BulkWrites(UnitMaker):
 
     def _update_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         statement = phone.update().where(phone.c.mac == sa.bindparam("which"))
-        statement = statement.values({name: sa.bindparam(f"new_{name}") for name in ("model", "site", "group", "enabled")})
+        columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("model", "site", "group", "enabled")}
+        statement = statement.values({**columns, "revision": phone.c.revision + 1})
         parameters = [{"which": row.mac, **{f"new_{name}": value for name, value in _columns(row).items()}} for row in rows]
         if parameters:
             unit.connection.execute(statement, parameters)
@@ -150,6 +168,12 @@ class BulkWrites(UnitMaker):
 
     def _sealed(self, number: str, secret: str) -> bytes:
         return self.store.box.seal(secret.encode(), f"extension:{number}")
+
+
+def _departments(rows: Sequence[ExtensionRow]) -> set[str]:
+    """Returns the departments whose members change."""
+    before = {row.before.department for row in rows if row.before and "department" in row.given}
+    return before | {row.given["department"] for row in rows if "department" in row.given}
 
 
 def _columns(row: PhoneRow) -> dict[str, Any]:

@@ -8,18 +8,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.changes.departments import DepartmentWrites
+from provisioner.changes.rotation import RotationWrites, in_use, phones_on_line
+from provisioner.changes.unit import Unit
+from provisioner.core.mac import Mac
+from provisioner.core.numbers import NUMBER, NUMBER_HELP
 from provisioner.core.settings_check import CONTROL
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, pbx_removal, phone_line
 from provisioner.records import ExtensionRecord
 from provisioner.secrets import new_sip_secret
 
-NUMBER = re.compile(r"^[0-9A-Za-z*#+][0-9A-Za-z*#+._\-]{0,31}\Z")
 _TEXTS: Mapping[str, int] = {"display_name": 128, "email": 254, "department": 64}
 
 
-class ExtensionWrites(UnitMaker):
+class ExtensionWrites(DepartmentWrites, RotationWrites):
     """Create, update and delete extensions. The secret goes in and never comes out."""
 
     def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
@@ -32,38 +35,64 @@ class ExtensionWrites(UnitMaker):
         values = checked_extension(number, given)
         if self.store.extension(number, unit.connection):
             raise AlreadyExists({"number": f"extension {number} exists already"})
+        self.check_numbers_free(unit, [number])
         secret = values.pop("secret", "") or new_sip_secret()
         sealed = self.store.box.seal(secret.encode(), f"extension:{number}")
         row = {"display_name": number, "email": "", "department": "", **values}
         unit.connection.execute(extension.insert().values(number=number, secret=sealed, **row))
         unit.connection.execute(pbx_removal.delete().where(pbx_removal.c.number == number))
+        self.members_changed(unit, [row["department"]])
         touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
         unit.log("extension.create", number, None, row, touched)
         return self._found(unit, number)
 
-    def update_extension(self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None) -> ExtensionRecord:
-        """Changes the fields given. ``expected`` is the revision that the writer read. Raises ``NotFound``, ``StaleWrite``."""
-        with self.unit(actor) as unit:
-            return self.set_extension(unit, number, given, expected)
+    def update_extension(
+        self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+    ) -> ExtensionRecord:
+        """Changes the fields given. ``expected`` is the revision that the writer read. Raises ``NotFound``, ``StaleWrite``.
 
-    def set_extension(self, unit: Unit, number: str, given: Mapping[str, str], expected: int | None = None) -> ExtensionRecord:
+        A new secret leaves the old one accepted until the phones have moved; with ``revoke_former`` nothing but the newest is, at once.
+        """
+        with self.unit(actor) as unit:
+            return self.set_extension(unit, number, given, expected, revoke_former=revoke_former)
+
+    def rotate_secret(self, actor: str, number: str, *, revoke_former: bool = False) -> ExtensionRecord:
+        """Gives the extension a new secret of its own making, as ``update_extension`` does."""
+        return self.update_extension(actor, number, {"secret": new_sip_secret()}, revoke_former=revoke_former)
+
+    def set_extension(
+        self, unit: Unit, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+    ) -> ExtensionRecord:
+        """As ``update_extension``, inside a transaction of the caller's."""
         before = self._found(unit, number)
         unit.expect(before.revision, expected)
         values: dict[str, Any] = checked_extension(number, given)
         secret = values.pop("secret", "")
         after = dict(values)
-        if secret:
-            values["secret"] = self.store.box.seal(secret.encode(), f"extension:{number}")
-            after["secret"] = "changed"
-        changed = {name: value for name, value in values.items() if name == "secret" or getattr(before, name) != value}
+        changed = {name: value for name, value in values.items() if getattr(before, name) != value}
+        if secret or revoke_former:
+            ((_, secrets),) = self.store.extensions_with_secrets([number], unit.connection)
+            used = number in in_use(unit, [number])
+            columns = self.secret_columns(unit, number, secrets, secret, revoke=revoke_former, in_use=used)
+            changed |= columns
+            after |= ({"secret": "changed"} if "secret" in columns else {}) | ({"former_secrets": "revoked"} if revoke_former else {})
         if not changed:
             return before
         statement = extension.update().where(extension.c.number == number)
         reset = {"revision": extension.c.revision + 1, "pbx_wanted": None, "pbx_error": ""}
         unit.connection.execute(statement.values(**changed, **reset))
-        touched = unit.rerender(self.store.phones_of_extension(number, unit.connection))
-        unit.log("extension.update", number, {name: getattr(before, name) for name in after if name != "secret"}, after, touched)
+        if "department" in changed:
+            self.members_changed(unit, [before.department, changed["department"]])
+        touched = unit.rerender(self._concerned(unit, number, changed))
+        kept = {name: getattr(before, name) for name in after if name in _TEXTS}
+        unit.log("extension.update", number, kept, after, touched)
         return self._found(unit, number)
+
+    def _concerned(self, unit: Unit, number: str, changed: Mapping[str, Any]) -> list[Mac]:
+        """Returns the phones whose files hold what changed: a name stands on keys of others too, a secret only on lines."""
+        if "display_name" in changed:
+            return self.store.phones_of_extension(number, unit.connection)
+        return phones_on_line(unit, number) if "secret" in changed else []
 
     def delete_extension(self, actor: str, number: str, expected: int | None = None) -> None:
         """Removes an extension that no phone has on a line. Keys that watch it stay, dark. Raises ``InputError`` naming the phones."""
@@ -76,6 +105,7 @@ class ExtensionWrites(UnitMaker):
             watching = self.store.phones_of_extension(number, unit.connection)
             unit.connection.execute(extension.delete().where(extension.c.number == number))
             unit.connection.execute(pbx_removal.insert().values(number=number))
+            self.members_changed(unit, [before.department])
             touched = unit.rerender(watching)  # after it is gone: the proof is of the files without its name
             unit.log("extension.delete", number, {"display_name": before.display_name, "email": before.email}, None, touched)
 
@@ -90,7 +120,7 @@ def checked_extension(number: str, given: Mapping[str, str]) -> dict[str, str]:
     """Returns the fields checked. Raises ``InputError`` with every wrong field."""
     mistakes: dict[str, str] = {}
     if not NUMBER.match(number):
-        mistakes["number"] = "1 to 32 digits or letters are needed, for example 1001"
+        mistakes["number"] = NUMBER_HELP
     for name, longest in _TEXTS.items():
         value = given.get(name, "")
         if len(value) > longest:

@@ -108,11 +108,15 @@ class PhoneWrites(UnitMaker):
         with self.unit(actor) as unit:
             before = self._phone(unit, mac)
             unit.expect(before.revision, expected)
-            unit.connection.execute(phone.delete().where(phone.c.mac == mac))
-            unit.connection.execute(retired_token.delete().where(retired_token.c.mac == mac))
-            unit.connection.execute(retired_token.insert().values(mac=mac, epoch=before.token_epoch))
-            unit.reindex(mac)
-            unit.log("phone.delete", mac, _shown(before), None)
+            unit.log("phone.delete", mac, self._taken_off(unit, before), None)
+
+    def _taken_off(self, unit: Unit, before: PhoneRecord) -> dict[str, Any]:
+        """Takes the phone off the list, its token retired for ever; returns what the change row keeps of it."""
+        unit.connection.execute(phone.delete().where(phone.c.mac == before.mac))
+        unit.connection.execute(retired_token.delete().where(retired_token.c.mac == before.mac))
+        unit.connection.execute(retired_token.insert().values(mac=before.mac, epoch=before.token_epoch))
+        unit.reindex(before.mac)
+        return _shown(before)
 
     def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
         """Opens the first fetch again, for a phone that was reset: the next ``FIRST_FETCH_HOURS`` count from now."""
@@ -142,7 +146,7 @@ class PhoneWrites(UnitMaker):
         with self.unit(actor) as unit:
             self._phone(unit, mac)
             filled = {name: unit.at if name == "opened_at" else value for name, value in values.items()}
-            unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**filled))
+            unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**filled, revision=phone.c.revision + 1))
             unit.rerender([mac])
             unit.reindex(mac)
             unit.log(action, mac, None, None, 1)
@@ -162,6 +166,8 @@ class PhoneWrites(UnitMaker):
         if given.keys is not None:
             columns["modules"] = self._modules(given.keys, given, before)
         columns |= self._settings_columns(unit, mac, given)
+        if before is not None:
+            columns["revision"] = phone.c.revision + 1
         if columns:
             unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**columns))
         self._replace(unit, phone_line, mac, given.lines)

@@ -32,13 +32,15 @@ class Unit:
         row = {"at": self.at, "actor": self.actor, "action": action, "subject": subject, "before": before, "after": after, "phones": phones}
         self.connection.execute(change.insert().values(**row))
 
-    def rerender(self, macs: Iterable[Mac]) -> int:
+    def rerender(self, macs: Iterable[Mac], *, proven: bool = True) -> int:
         """Makes the files of the phones unknown, so that the worker renders them; proof-renders one of each model first.
 
-        Raises ``RenderError``, and with it rolls everything back, where a template fails for the new facts. Returns how many phones.
+        Raises ``RenderError``, and with it rolls everything back, where a template fails for the new facts; without ``proven`` such a
+        phone is held instead. Returns how many phones.
         """
         wanted = sorted(set(macs))
-        self._proof(wanted)
+        if proven:
+            self._proof(wanted)
         for start in range(0, len(wanted), CHUNK):
             self.connection.execute(_unknown().where(phone.c.mac.in_(wanted[start : start + CHUNK])))
         return len(wanted)
@@ -69,7 +71,7 @@ class Unit:
 
 
 def _unknown() -> sa.Update:
-    return phone.update().values(wanted_hash=None, error="", error_at=None, revision=phone.c.revision + 1)
+    return phone.update().values(wanted_hash=None, error="", error_at=None, render_revision=phone.c.render_revision + 1)
 
 
 class UnitMaker:

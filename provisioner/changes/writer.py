@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
-from provisioner.changes.extensions import ExtensionWrites
-from provisioner.changes.phones import PhoneWrites
 from provisioner.changes.sites import SiteWrites
+from provisioner.changes.swapping import SwapWrites
 from provisioner.changes.unit import ensure_default_site
 from provisioner.core.render import Renderer
 from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(ExtensionWrites, PhoneWrites, SiteWrites, BulkWrites):
+class Changes(SwapWrites, SiteWrites, BulkWrites, AskingWrites):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 
 def open_changes(store: Store, renderer: Renderer, settings: Settings, clock: Callable[[], float] = time.time) -> Changes:
     """Returns the writer of an installation, with its default site made."""
     changes = Changes(store, renderer, clock)
+    changes.keeps_former = settings.has_pbx
     networks = list(settings.trusted_networks)
     changes.site_defaults = {"access": settings.access, "trusted_networks": networks, "enrolment": settings.enrolment}
     if store.site("default") is None:

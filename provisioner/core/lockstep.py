@@ -5,6 +5,7 @@ say, and the registration is newer than both.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -46,10 +47,13 @@ class LockstepFacts:
     notified_at: float | None = None
     fetched_at: float | None = None
     registered_at: float | None = None
+    """Of the line that registered longest ago; None where any line has not."""
     error: str = ""
     has_lines: bool = True
     has_pbx: bool = True
     """False where no PBX is configured: then served files are all that can be proven."""
+    notify_error: str = ""
+    """Why it was not, or to no avail, told of its live files."""
 
 
 def stage(facts: LockstepFacts) -> Stage:  # noqa: PLR0911 - one return for each stage, in their order
@@ -65,10 +69,21 @@ def stage(facts: LockstepFacts) -> Stage:  # noqa: PLR0911 - one return for each
         return Stage.PROMOTING
     if facts.served is None or facts.served != facts.wanted:
         told = facts.notified_at is not None and facts.live_at is not None and facts.notified_at >= facts.live_at
-        return Stage.NOTIFIED if told else Stage.WAITING_FOR_PHONE
-    if needs_pbx and (facts.registered_at is None or facts.fetched_at is None or facts.registered_at < facts.fetched_at):
+        return Stage.NOTIFIED if told and not facts.notify_error else Stage.WAITING_FOR_PHONE
+    if needs_pbx and not is_newer(facts.registered_at, facts.fetched_at):
         return Stage.WAITING_FOR_REGISTRATION
     return Stage.IN_LOCKSTEP
+
+
+def is_newer(registered_at: float | None, fetched_at: float | None) -> bool:
+    """Returns whether a registration came after a fetch. PBXs know it to the second: within the same one it counts as later."""
+    return registered_at is not None and fetched_at is not None and registered_at >= math.floor(fetched_at)
+
+
+def has_moved(facts: LockstepFacts, registered_at: float | None) -> bool:
+    """Returns whether a phone is proven to use what its files say for a line: it took all that it should have, then registered that line."""
+    has_files = facts.wanted is not None and facts.wanted == facts.live == facts.served
+    return has_files and is_newer(registered_at, facts.fetched_at)
 
 
 def files_hash(files: Iterable[RenderedFile]) -> Sha256:

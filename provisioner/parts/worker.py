@@ -22,13 +22,14 @@ def run_worker(settings: Settings) -> None:
     stop_on_signals(stop)
     installation = open_installation(settings)
     lease = Lease(installation.database, settings.data_dir / FOLDER)
-    beating = Beating(settings, "worker", lambda: {HAS_PBX: float(settings.has_pbx)})
+    worker = Worker(installation.store, installation.renderer, pbx_backend(settings), rotation_s=settings.rotation_hours * 3600.0)
+    beating = Beating(settings, "worker", lambda: {HAS_PBX: float(settings.has_pbx), **worker.counters})
     while not lease.acquire():
         beating(True, "another worker holds the lease")
         if stop.wait(1.0):
             return
     try:
-        Worker(installation.store, installation.renderer, pbx_backend(settings)).run(stop, beating, lease.is_held)
+        worker.run(stop, beating, lease.is_held)
     finally:
         lease.release()
         beating.forget()

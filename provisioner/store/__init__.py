@@ -6,15 +6,30 @@ Reading for the hot path (serving) takes all phones in a handful of statements; 
 from __future__ import annotations
 
 from provisioner.store.base import CHUNK, has_secrets
+from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
 from provisioner.store.pushing import PushingReads
+from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
+from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
+from provisioner.store.waking import WakingReads
 
-__all__ = ["CHUNK", "Store", "has_secrets"]
+__all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
 
 
-class Store(ServingReads, RenderingReads, PushingReads, LockstepReads, ListingReads, HistoryReads):
+class Store(
+    ServingReads,
+    RenderingReads,
+    PushingReads,
+    WakingReads,
+    RegistrationReads,
+    LockstepReads,
+    ListingReads,
+    DepartmentReads,
+    HistoryReads,
+    RequestReads,
+):
     """All reads of an installation."""

@@ -15,9 +15,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Key, SettingValue
 from provisioner.db import Database
 from provisioner.models import extension, phone
-from provisioner.records import (
-    ExtensionRecord,
-)
+from provisioner.records import ExtensionRecord, Secrets
 from provisioner.secrets import SecretBox
 
 CHUNK = 400
@@ -48,6 +46,11 @@ class StoreBase:
         if not row.secret_settings:
             return {}
         return dict(json.loads(self.box.open(row.secret_settings, f"phone:{row.mac}")))
+
+    def secrets_of(self, row: Any) -> Secrets:
+        """Returns an extension row's secrets in clear: the one that phones are given, then the former ones, newest first."""
+        former = json.loads(self.box.open(row.former_secrets, f"former:{row.number}")) if row.former_secrets else []
+        return (self.box.open(row.secret, f"extension:{row.number}").decode(), *former)
 
 
 def in_chunks(connection: Connection, query: sa.Select[Any], column: sa.Column[Any], macs: Iterable[Mac] | None) -> Iterator[Row[Any]]:
@@ -82,8 +85,9 @@ def key_of(row: Row[Any]) -> Key:
 def extension_of(row: Row[Any]) -> ExtensionRecord:
     """Returns an extension row, without its secret."""
     return ExtensionRecord(
-        row.number, row.display_name, row.email, row.department, row.revision, row.pbx_wanted, row.pbx_verified, row.pbx_error
-    )
+        row.number, row.display_name, row.email, row.department, row.revision, row.rotation_started_at, row.rotation_rolled_back,
+        row.pbx_wanted, row.pbx_verified, row.pbx_error,
+    )  # fmt: skip
 
 
 def like(text: str) -> str:

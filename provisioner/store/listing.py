@@ -124,6 +124,7 @@ class ListingReads(StoreBase):
                 keys=tuple(Key(key.module, key.key, key.type, key.value, key.label, key.line) for key in keys.get(row.mac, ())),
                 created_at=row.created_at,
                 revision=row.revision,
+                render_revision=row.render_revision,
                 token_epoch=row.token_epoch,
                 opened_at=row.opened_at,
                 first_success_at=row.first_success_at,

@@ -9,37 +9,30 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from provisioner.core.mac import Mac
-from provisioner.models import (
-    BEHIND,
-    TO_PROMOTE,
-    TO_WAKE,
-    change,
-    extension,
-    meta,
-    pbx_removal,
-    phone,
-    phone_line,
-)
-from provisioner.records import (
-    ChangeRecord,
-    ExtensionRecord,
-)
+from provisioner.models import BEHIND, GROUP_BEHIND, TO_PROMOTE, department, extension, meta, pbx_removal, phone, phone_line
+from provisioner.records import DepartmentRecord, ExtensionRecord, Secrets
 from provisioner.store.base import CHUNK, StoreBase, extension_of
 
 
 class PushingReads(StoreBase):
-    """What the worker needs besides rendering."""
+    """What the worker needs to push and to promote."""
 
-    def extensions_to_push(self, limit: int) -> list[tuple[ExtensionRecord, str]]:
+    def extensions_to_push(self, limit: int) -> list[tuple[ExtensionRecord, Secrets]]:
         """Returns extensions that the PBX is not known to say as they should be, with their secrets; refused ones come last."""
         query = sa.select(extension).where(BEHIND).order_by(extension.c.pbx_error != "", extension.c.number).limit(limit)
         with self.database.read() as connection:
             return self._with_secrets(connection, query)
 
+    def departments_to_push(self, limit: int) -> list[DepartmentRecord]:
+        """Returns departments that can be called and that the PBX is not known to say as they should be; refused ones come last."""
+        query = sa.select(department).where(GROUP_BEHIND).order_by(department.c.pbx_error != "", department.c.name).limit(limit)
+        with self.database.read() as connection:
+            return with_members(connection, query)
+
     def extensions_with_secrets(
         self, numbers: Iterable[str] | None = None, connection: Connection | None = None
-    ) -> list[tuple[ExtensionRecord, str]]:
-        """Returns every extension, or those named that exist, with its secret in clear: to compare with the PBX."""
+    ) -> list[tuple[ExtensionRecord, Secrets]]:
+        """Returns every extension, or those named that exist, with its secrets in clear: to compare with the PBX."""
         if connection is None:
             with self.database.read() as own:
                 return self.extensions_with_secrets(numbers, own)
@@ -50,8 +43,20 @@ class PushingReads(StoreBase):
         chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
         return [found for chunk in chunks for found in self._with_secrets(connection, query.where(extension.c.number.in_(chunk)))]
 
+    def ring_groups(self, names: Iterable[str] | None = None, connection: Connection | None = None) -> list[DepartmentRecord]:
+        """Returns every department that can be called, or those named that exist and can, with their members."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.ring_groups(names, own)
+        query = sa.select(department).where(department.c.number.is_not(None)).order_by(department.c.name)
+        if names is None:
+            return with_members(connection, query)
+        wanted = sorted(names)
+        chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
+        return [found for chunk in chunks for found in with_members(connection, query.where(department.c.name.in_(chunk)))]
+
     def removals(self) -> list[str]:
-        """Returns deleted extensions that the PBX may still know."""
+        """Returns numbers of deleted extensions and departments that the PBX may still know."""
         with self.database.read() as connection:
             return list(connection.execute(sa.select(pbx_removal.c.number).order_by(pbx_removal.c.number)).scalars())
 
@@ -64,35 +69,31 @@ class PushingReads(StoreBase):
         with self.database.read() as connection:
             return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
-    def to_wake(self, limit: int) -> list[tuple[Mac, str, str]]:
-        """Returns (phone, model, extension of its first line) of phones with live files that they have not been told of.
-
-        The sites take turns, so that a small one does not wait behind a large one; within a site the phone that waits longest is first.
-        """
-        turn = sa.func.row_number().over(partition_by=phone.c.site, order_by=(phone.c.live_at, phone.c.mac)).label("turn")
-        has_line = sa.exists().where(phone_line.c.mac == phone.c.mac)
-        waiting = sa.select(phone.c.mac, phone.c.model, phone.c.live_at, turn).where(TO_WAKE, phone.c.enabled, has_line).subquery()
-        line = sa.select(phone_line.c.extension).where(phone_line.c.mac == waiting.c.mac).order_by(phone_line.c.line).limit(1)
-        query = sa.select(waiting.c.mac, waiting.c.model, line.scalar_subquery().label("extension"))
-        query = query.order_by(waiting.c.turn, waiting.c.live_at, waiting.c.mac).limit(limit)
-        with self.database.read() as connection:
-            return [(Mac(row.mac), row.model, row.extension) for row in connection.execute(query)]
-
-    def changes_after(self, change_id: int, actions: Sequence[str]) -> list[ChangeRecord]:
-        """Returns changes of the kinds named with a number above ``change_id``, oldest first."""
-        query = sa.select(change).where(change.c.id > change_id, change.c.action.in_(actions)).order_by(change.c.id).limit(500)
-        with self.database.read() as connection:
-            return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
-
-    def newest_change(self) -> int:
-        """Returns the number of the newest change; 0 where there is none."""
-        with self.database.read() as connection:
-            return int(connection.execute(sa.select(sa.func.max(change.c.id))).scalar() or 0)
-
     def meta(self, key: str) -> str | None:
         with self.database.read() as connection:
             return connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
 
-    def _with_secrets(self, connection: Connection, query: sa.Select[Any]) -> list[tuple[ExtensionRecord, str]]:
-        rows = connection.execute(query).all()
-        return [(extension_of(row), self.box.open(row.secret, f"extension:{row.number}").decode()) for row in rows]
+    def _with_secrets(self, connection: Connection, query: sa.Select[Any]) -> list[tuple[ExtensionRecord, Secrets]]:
+        return [(extension_of(row), self.secrets_of(row)) for row in connection.execute(query).all()]
+
+
+def with_members(connection: Connection, query: sa.Select[Any]) -> list[DepartmentRecord]:
+    """Returns the departments of ``query``, in its order, each with the numbers of its extensions: two statements for each ``CHUNK``."""
+    rows = connection.execute(query).all()
+    members = members_of(connection, [row.name for row in rows])
+    return [
+        DepartmentRecord(
+            row.name, row.number, row.revision, row.pbx_wanted, row.pbx_verified, row.pbx_error, tuple(members.get(row.name, ()))
+        )
+        for row in rows
+    ]
+
+
+def members_of(connection: Connection, names: Sequence[str]) -> dict[str, list[str]]:
+    """Returns department -> numbers of its extensions, sorted as texts are in Python, whatever the database's order is."""
+    members: dict[str, list[str]] = {}
+    for start in range(0, len(names), CHUNK):
+        query = sa.select(extension.c.department, extension.c.number).where(extension.c.department.in_(names[start : start + CHUNK]))
+        for row in connection.execute(query):
+            members.setdefault(row.department, []).append(row.number)
+    return {name: sorted(numbers) for name, numbers in members.items()}

@@ -70,7 +70,7 @@ class RenderingReads(StoreBase):
                     modules=row.modules,
                     firmware=row.firmware,
                 ),
-                row.revision,
+                row.render_revision,
                 row.created_at,
             )
             for row in phones

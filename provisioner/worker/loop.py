@@ -8,20 +8,27 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 import sqlalchemy as sa
 
 from pbx_sync.backend import Backend, PBXUnavailable
+from provisioner.changes.rotation import RotationWrites
 from provisioner.core.render import Renderer
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
 from provisioner.store import Store
-from provisioner.worker.promoting import Promoting, Waking
-from provisioner.worker.pushing import Observing, Pushing
+from provisioner.worker.answering import Answering
+from provisioner.worker.contacts import Contacts
+from provisioner.worker.facts import Facts
+from provisioner.worker.observing import Observing
+from provisioner.worker.promoting import Promoting
+from provisioner.worker.pushing import Pushing
 from provisioner.worker.rendering import Rendering
+from provisioner.worker.rotating import Rotating
+from provisioner.worker.waking import Waking
 
 log = logging.getLogger("provisioner.worker")
 
@@ -43,30 +50,29 @@ class Worker:
         backend: Backend | None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
+        *,
+        rotation_s: float = 86_400.0,
     ) -> None:
         self.rendering = Rendering(store, renderer, clock)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
-        self.pushing = Pushing(store, backend, clock, timer) if backend else None
-        self.waking = Waking(store, backend, clock, timer) if backend else None
-        self.observing = Observing(store, backend, clock, timer) if backend else None
+        self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
         self._store = store
+
+    @property
+    def pushing(self) -> Pushing | None:
+        return self.lockstep.pushing if self.lockstep else None
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """What was done since this worker started."""
+        return self.lockstep.facts.counters if self.lockstep else {}
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""
         done = self.rendering.step()
-        done += self.pushing.step() if self.pushing else 0
+        done += self.lockstep.push() if self.lockstep else 0
         done += self.promoting.step()
-        return done + self._with_phones()
-
-    def _with_phones(self) -> int:
-        """Wakes and observes phones through the PBX, while it answers: one that does not is asked by ``Pushing`` alone, now and then."""
-        if self.pushing is None or self.waking is None or self.observing is None or not self.pushing.is_up:
-            return 0
-        try:
-            return self.waking.step() + self.observing.step()
-        except PBXUnavailable as error:
-            self.pushing.away(error)
-            return 0
+        return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""
@@ -92,6 +98,8 @@ class Worker:
                         next_check = time.monotonic() + IDLE_CHECK_S
                         while self.step() and not stop.is_set():
                             beat(True, "")
+                    elif self.lockstep:
+                        self.lockstep.look()
                     is_up = self.pushing is None or self.pushing.is_up
                     beat(is_up, "" if is_up else "the PBX does not answer")
                 except sa.exc.SQLAlchemyError as error:
@@ -105,6 +113,50 @@ class Worker:
                     beat(False, str(error))
                     stop.wait(1.0)
                 stop.wait(POLL_S)
+
+
+class WithPBX:
+    """The steps that need a PBX. One that does not answer is asked by ``Pushing`` alone, now and then."""
+
+    def __init__(
+        self,
+        store: Store,
+        renderer: Renderer,
+        backend: Backend,
+        clock: Callable[[], float],
+        timer: Callable[[], float],
+        rotation_s: float,
+    ) -> None:
+        contacts = Contacts(backend, store.catalogue)
+        self.facts = Facts(store, clock)
+        self.pushing = Pushing(store, backend, self.facts, clock, timer)
+        self.answering = Answering(store, self.pushing, clock)
+        self.rotating = Rotating(store, RotationWrites(store, renderer, clock), self.facts, clock, timer, limit_s=rotation_s)
+        self.waking = Waking(store, backend, contacts, self.facts, clock, timer)
+        self.observing = Observing(store, backend, contacts, self.facts, clock, timer)
+
+    def push(self) -> int:
+        """Has the PBX say what it should, and answers who asks about it."""
+        return self.answering.step() + self.pushing.step()
+
+    def follow(self) -> int:
+        """Tells phones, notes what they do, and ends the rotations that they proved."""
+        done = self._asking(lambda: self.waking.step() + self.observing.step())
+        return done + self.rotating.step()
+
+    def look(self) -> int:
+        """Notes what phones do, between steps."""
+        return self._asking(self.observing.step)
+
+    def _asking(self, action: Callable[[], int]) -> int:
+        if not self.pushing.is_up:
+            self.observing.forget()
+            return 0
+        try:
+            return action()
+        except PBXUnavailable as error:
+            self.pushing.away(error)
+            return 0
 
 
 class Lease:

@@ -62,7 +62,7 @@ class Rendering:
         if self._store.meta(_FINGERPRINT) == now:
             return
         with self._store.database.write() as connection:
-            values = {"wanted_hash": None, "error": "", "error_at": None, "revision": phone.c.revision + 1}
+            values = {"wanted_hash": None, "error": "", "error_at": None, "render_revision": phone.c.render_revision + 1}
             count = connection.execute(phone.update().values(**values)).rowcount
             connection.execute(meta.delete().where(meta.c.key == _FINGERPRINT))
             connection.execute(meta.insert().values(key=_FINGERPRINT, value=now))
@@ -78,9 +78,9 @@ class Rendering:
 
     def _write(self, connection: Connection, made: Sequence[Made]) -> None:
         """Writes what was made of facts that still stand: what was changed or deleted since is made again by the next step."""
-        columns = (phone.c.mac, phone.c.revision, phone.c.created_at, phone.c.live_hash)
+        columns = (phone.c.mac, phone.c.render_revision, phone.c.created_at, phone.c.live_hash)
         rows = connection.execute(sa.select(*columns).where(phone.c.mac.in_([item.job.config.mac for item in made]))).all()
-        facts = {row.mac: (row.revision, row.created_at) for row in rows}
+        facts = {row.mac: (row.render_revision, row.created_at) for row in rows}
         live = {row.mac: row.live_hash for row in rows}
         fresh = [item for item in made if facts.get(item.job.config.mac) == (item.job.revision, item.job.created_at)]
         macs = [item.job.config.mac for item in fresh]

@@ -52,6 +52,12 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         yield fresh
 
 
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a worker that no test runs."""
+    monkeypatch.setattr("provisioner.api.pbx.ANSWER_S", 0.2)
+
+
 @pytest.fixture
 def app(installation: Installation) -> Flask:
     return create_admin_app(installation)

@@ -14,7 +14,8 @@ def test_an_extension_is_made_with_a_secret_of_its_own_that_is_never_shown(admin
     answer = admin.post("/extensions", {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales"})
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/v1/extensions/1001" and answer.headers["ETag"] == '"1"'
-    shown = {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales", "revision": 1}
+    shown = {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales"}
+    shown |= {"rotation": "none", "revision": 1}
     assert answer.get_json() == shown == admin.get("/extensions/1001").get_json()
     assert len(installation.store.extension_secret("1001") or "") == 20
 
@@ -58,7 +59,8 @@ def test_an_extension_that_is_there_gets_409_and_one_that_is_not_404(admin: Api)
 def test_an_extension_is_changed_and_renders_its_phones_anew(admin: Api, phone: dict[str, Any]) -> None:
     answer = admin.patch("/extensions/1001", {"display_name": "Alice B."}, headers={"If-Match": '"1"'})
     assert answer.get_json()["display_name"] == "Alice B." and answer.headers["ETag"] == '"2"'
-    assert admin.get(f"/phones/{MAC}").get_json()["revision"] > phone["revision"]
+    assert admin.get(f"/phones/{MAC}").get_json()["revision"] == phone["revision"], "its own record is as it was: If-Match still holds"
+    assert admin.get(f"/phones/{MAC}/lockstep").get_json()["stage"] == "rendering"
     stale = admin.patch("/extensions/1001", {"display_name": "Eve"}, headers={"If-Match": '"1"'})
     assert (stale.status_code, reason(stale)) == (412, "changed_meanwhile")
     assert admin.delete("/extensions/1001", headers={"If-Match": '"1"'}).status_code == 412

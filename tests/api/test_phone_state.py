@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.core.lockstep import Stage
-from provisioner.models import extension, fetch, phone, served_file
+from provisioner.models import extension, fetch, phone, registration, served_file
 from provisioner.wiring import Installation
 from tests.api.conftest import BARE, MAC, Api, errors
 from tests.installations import render_all
@@ -25,7 +25,7 @@ def test_a_new_phone_is_being_rendered(admin: Api, phone: dict[str, Any]) -> Non
     lockstep = admin.get(f"/phones/{MAC}/lockstep").get_json()
     assert lockstep["stage"] == "rendering"
     assert set(lockstep) == {
-        "stage", "wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error",
+        "stage", "wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error", "wake",
     }  # fmt: skip
 
 
@@ -42,7 +42,8 @@ def test_a_phone_goes_all_the_way_to_lockstep(admin: Api, rendered: None, instal
             connection.execute(served_file.insert().values(mac=BARE, name=file.name, sha256=file.sha256, at=2_000_000_000.5))
     assert stage() == Stage.WAITING_FOR_REGISTRATION
     with installation.database.write() as connection:
-        connection.execute(phone.update().values(registered_at=2_000_000_001.0))
+        about = {"uri": "sip:1001@192.0.2.9", "address": "192.0.2.9", "user_agent": "Acme A1 1.0"}
+        connection.execute(registration.insert().values(mac=BARE, extension="1001", registered_at=2_000_000_001.0, **about))
     lockstep = admin.get(f"/phones/{MAC}/lockstep").get_json()
     assert lockstep["stage"] == Stage.IN_LOCKSTEP
     assert lockstep["fetched_at"] == "2033-05-18T03:33:20.500Z"

@@ -45,7 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbxview": {"pbx_sync", "records"},
     "bundled": {"pbx_sync", "settings"},
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
-    "worker": {"bundled", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
+    "worker": {"bundled", "changes", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
     # Wiring, and what people and programs use.
     "wiring": {"catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},

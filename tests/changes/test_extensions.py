@@ -14,10 +14,10 @@ from tests.engines import A2, World, mac_of
 
 
 def touched(world: World, action: Callable[[], object]) -> set[Mac]:
-    """Returns the phones whose revision the action moved, and checks that the change row counts them."""
-    before = {record.mac: record.revision for record in world.store.phones()}
+    """Returns the phones that the action has rendered anew, and checks that the change row counts them."""
+    before = {record.mac: record.render_revision for record in world.store.phones()}
     action()
-    moved = {record.mac for record in world.store.phones() if record.revision != before.get(record.mac)}
+    moved = {record.mac for record in world.store.phones() if record.render_revision != before.get(record.mac)}
     assert world.store.changes(limit=1)[0].phones == len(moved)
     return moved
 

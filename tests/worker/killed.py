@@ -12,7 +12,7 @@ from typing import Any
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.plan import Plan
-from pbx_sync.state import Contact, Endpoint
+from pbx_sync.state import Contact, Endpoint, PBXObject, RingGroup
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.catalogue import Catalogue
 from provisioner.worker import Worker
@@ -26,7 +26,7 @@ class KeptPBX(FakePBX):
         super().__init__()
         self._path = path
         if path.exists():
-            self.objects = {item["number"]: _endpoint(item) for item in json.loads(path.read_text())}
+            self.objects = {item["number"]: _object(item) for item in json.loads(path.read_text())}
         self.registrations = [Contact(str(1000 + number), "", "", 1.0) for number in range(8)]
 
     def apply(self, plan: Plan) -> dict[str, str]:
@@ -39,9 +39,9 @@ class KeptPBX(FakePBX):
         return refused
 
 
-def _endpoint(item: dict[str, Any]) -> Endpoint:
-    lists = {name: tuple(item[name]) for name in ("former_secrets", "deviations")}
-    return Endpoint(**{**item, **lists})
+def _object(item: dict[str, Any]) -> PBXObject:
+    kind = RingGroup if "members" in item else Endpoint
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in item.items()})
 
 
 def run_worker(folder: Path, catalogue: Catalogue, ready: Event) -> None:
@@ -52,9 +52,10 @@ def run_worker(folder: Path, catalogue: Catalogue, ready: Event) -> None:
     worker.run(threading.Event(), lambda ok, detail: None)
 
 
-def run_writer(folder: Path, catalogue: Catalogue, seed: int) -> None:
+def run_writer(folder: Path, catalogue: Catalogue, seed: int, ready: Event) -> None:
     """Lists phones with two lines and eight keys each, one transaction a phone, until it is killed."""
     changes = quick_installation(f"sqlite:///{folder}/tables.sqlite", folder, catalogue, Clock()).changes
+    ready.set()
     keys = [KeyInput(number, "blf", str(number)) for number in range(1, 9)]
     for number in range(seed * 10_000, seed * 10_000 + 9_999):
         given = PhoneInput(model=A1, lines=[LineInput(1, "1000"), LineInput(2, "1001")], keys=keys, settings={"voice_vlan": 5})

@@ -8,14 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from pbx_sync.plan import Plan
-from pbx_sync.state import Contact, Endpoint
+from pbx_sync.state import Endpoint
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.models import index_log, pbx_removal, phone
-from provisioner.worker.promoting import ASKED_FOR_S, WAKE_AT_ONCE, WAKE_PER_S
 from provisioner.worker.pushing import CHECK_EVERY_S, RETRY_S
-from tests.engines import A2, World, mac_of, settled_mistakes
+from provisioner.worker.waking import NOT_REGISTERED
+from tests.engines import World, mac_of, settled_mistakes
 
 
 def settled(world: World) -> list[str]:
@@ -44,7 +44,8 @@ def test_new_phone_reaches_the_pbx_and_then_its_files(world: World) -> None:
     assert logged(world)[before:] == [mac]
     facts = stage_facts(world, mac)
     assert facts.wanted == facts.live and facts.pbx_wanted == facts.pbx_verified
-    assert facts.live_at == facts.notified_at == world.clock.now
+    assert facts.live_at == world.clock.now
+    assert facts.notified_at is None and facts.notify_error == NOT_REGISTERED
     assert world.drain() == 0
 
 
@@ -294,12 +295,19 @@ def test_drift_is_found_and_repaired_by_the_check(world: World) -> None:
     world.pbx.objects["1001"] = dataclasses.replace(world.pbx.objects["1001"], secret="by-hand")
     del world.pbx.objects["1002"]
     world.pbx.objects["7777"] = Endpoint("7777", "Nobody's", "secret")
-    assert [line[:6] for line in world.worker.pushing.plan().lines()] == ["+ 1002", "~ 1001", "- 7777"]  # type: ignore[union-attr]
+    assert world.worker.pushing.plan().lines() == ["+ 1002 Alice", "~ 1001 Alice: secret is another one", "- 7777"]  # type: ignore[union-attr]
     world.later(CHECK_EVERY_S - 1)
     assert "7777" in world.pbx.objects
     world.later(1)
     assert settled(world) == []
-    assert world.worker.pushing and world.worker.pushing.drift == 2
+    assert world.worker.pushing and world.worker.pushing.drift == 3
+    drift = world.store.pbx_facts()["drift"]
+    assert (drift["at"], drift["count"], drift["numbers"], drift["is_put_back"]) == (world.clock.now, 3, ["1001", "1002", "7777"], True)
+    assert drift["details"][:2] == ["1001: secret is another one", "1002: it is gone"]
+    assert world.worker.counters["drift_put_back"] == 3
+    world.later(CHECK_EVERY_S)
+    assert world.worker.pushing.drift == 0
+    assert world.store.pbx_facts()["drift"] == drift, "what was the last drift can still be seen"
 
 
 def test_guard_leaves_a_pbx_alone_that_looks_all_wrong_until_confirmed(world: World) -> None:
@@ -315,8 +323,13 @@ def test_guard_leaves_a_pbx_alone_that_looks_all_wrong_until_confirmed(world: Wo
     world.changes.update_extension("t", "1009", {"display_name": "An edit goes through"})
     world.drain()
     assert world.pbx.objects["1009"].display_name == "An edit goes through"
+    facts = world.store.pbx_facts()
+    assert facts["guard"].startswith("4 of 10 extensions in the PBX would be changed or deleted") and "sync --confirm" in facts["guard"]
+    assert facts["drift"]["is_put_back"] is False
+    assert facts["drift"]["details"][0] == "1000: display_name is 'by hand'"
     pushing.check(confirmed=True)
     assert settled(world) == []
+    assert world.store.pbx_facts()["guard"] == ""
 
 
 def test_many_edits_are_no_drift(world: World) -> None:
@@ -332,115 +345,11 @@ def test_many_edits_are_no_drift(world: World) -> None:
     assert settled(world) == []
 
 
-# ---- waking ---------------------------------------------------------------------------------------------------------
-
-
-def registered(world: World, *numbers: str) -> None:
-    world.pbx.registrations = [Contact(number, f"sip:{number}@x", "", world.clock.now) for number in numbers]
-
-
-def test_phone_is_told_by_its_vendors_own_event(world: World) -> None:
-    world.phone(1, world.extension())
-    registered(world, "1001")
-    world.drain()
-    assert world.pbx.notified == [("1001", "check-sync;reboot=false")]
-    world.changes.request_resync("t", mac_of(1), reboot=False)
-    world.changes.request_resync("t", mac_of(1), reboot=True)
-    world.drain()
-    assert [event for _, event in world.pbx.notified[1:]] == ["check-sync;reboot=false", "check-sync;reboot=true"]
-
-
-def test_asked_resync_outlives_a_restart_and_an_outage_and_is_sent_once(world: World) -> None:
-    world.phone(1, world.extension())
-    registered(world, "1001")
-    world.drain()
-    world.pbx.is_down = True
-    world.changes.request_resync("t", mac_of(1), reboot=True)
-    world.drain()
-    world.restarted()
-    world.pbx.is_down = False
-    told = len(world.pbx.notified)
-    world.later(RETRY_S)
-    assert len(world.pbx.notified) == told + 1
-    world.restarted()
-    world.drain()
-    assert len(world.pbx.notified) == told + 1
-
-
-def test_asked_resync_of_long_ago_is_not_sent(world: World) -> None:
-    world.phone(1, world.extension())
-    registered(world, "1001")
-    world.drain()
-    world.changes.request_resync("t", mac_of(1), reboot=True)
-    told = len(world.pbx.notified)
-    world.later(ASKED_FOR_S + 1)
-    assert len(world.pbx.notified) == told
-
-
-def test_waking_is_paced_and_sites_take_turns(world: World) -> None:
-    world.changes.create_site("t", "small", {})
-    many = 3 * WAKE_AT_ONCE
-    for number in range(many):
-        world.extension(str(1000 + number))
-        world.phone(number, str(1000 + number))
-    world.extension("9000")
-    world.phone(900, "9000", site="small")
-    registered(world, *(str(1000 + number) for number in range(many)), "9000")
-    world.drain()
-    assert len(world.pbx.notified) == WAKE_AT_ONCE
-    assert ("9000", "check-sync;reboot=false") in world.pbx.notified, "the small site does not wait behind the large one"
-    world.later(0.5)
-    assert len(world.pbx.notified) == WAKE_AT_ONCE + WAKE_PER_S / 2
-    for _ in range(10):
-        world.later(0.5)
-    assert len(world.pbx.notified) == len(set(world.pbx.notified)) == many + 1, "each was told, once"
-
-
-def test_phone_is_not_told_when_disabled_or_without_a_line(world: World) -> None:
-    world.phone(1, world.extension(), enabled=False)
-    world.phone(2, model=A2)
-    registered(world, "1001")
-    world.drain()
-    assert world.pbx.notified == []
-
-
-@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
-def test_clock_that_jumps_neither_stops_nor_repeats_anything(world: World, jump_s: float) -> None:
-    """Was: after a jump back nothing was pushed for a day, and each phone was told again on every step."""
-    mac = world.phone(1, world.extension())
-    registered(world, "1001")
-    world.drain()
-    world.clock.now += jump_s
-    world.changes.update_extension("t", "1001", {"display_name": "After the jump", "secret": "after-the-jump"})
-    told = len(world.pbx.notified)
-    world.drain()
-    assert "after-the-jump" in world.live(mac)
-    assert len(world.pbx.notified) == told + 1
-    world.drain()
-    assert len(world.pbx.notified) == told + 1
-    assert settled(world) == []
-
-
-def test_newest_registration_of_any_line_counts(world: World) -> None:
-    for number in ("1001", "1002"):
-        world.extension(number)
-    mac = world.phone(1, "1001", "1002")
-    world.pbx.registrations = [Contact("1002", "", "", 500.0), Contact("1001", "", "", 400.0), Contact("1001", "", "", 450.0)]
-    world.drain()
-    assert world.row(mac).registered_at == 500.0
-    world.pbx.registrations = [Contact("1001", "", "", 480.0)]
-    world.later(1)
-    assert world.row(mac).registered_at == 500.0
-    world.pbx.registrations = [Contact("1001", "", "", 510.0)]
-    world.later(1)
-    assert world.row(mac).registered_at == 510.0
-
-
 def test_removed_vendor_holds_its_phones_and_stops_nobody(world: World) -> None:
     world.phone(1, world.extension())
     world.drain()
     with world.installation.database.write() as connection:
-        connection.execute(phone.update().values(model="gone/x1", notified_at=None))
+        connection.execute(phone.update().values(model="gone/x1", notified_at=None, notify_error=""))
     world.drain()
     world.changes.request_resync("t", mac_of(1), reboot=False)
     world.drain()

@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner.changes import Changes, KeyInput, LineInput, PhoneInput
+from provisioner.changes.rotation import MOST_FORMER
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.lockstep import names_hash
 from provisioner.core.mac import Mac
@@ -30,6 +31,7 @@ FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["tests.worker.killed"])
 KILLS = 100
 PHONES = 12
+DEPARTMENTS = ["", "Sales", "Support"]
 EXTENSIONS = [str(1000 + number) for number in range(8)]
 
 
@@ -103,7 +105,9 @@ def random_change(changes: Changes, dice: random.Random) -> None:
     elif kind == 5:
         changes.renew_token("t", mac)
     else:
-        changes.update_extension("t", dice.choice(numbers), {"display_name": f"Name {dice.random()}", "secret": f"secret{dice.random()}"})
+        number, given = dice.choice(numbers), {"display_name": f"Name {dice.random()}", "secret": f"secret{dice.random()}"}
+        former = len(changes.store.extensions_with_secrets([number])[0][1]) - 1
+        changes.update_extension("t", number, {**given, "department": dice.choice(DEPARTMENTS)}, revoke_former=former == MOST_FORMER)
 
 
 @pytest.mark.slow
@@ -112,6 +116,7 @@ def test_worker_killed_a_hundred_times_ends_where_it_would_have(folder: Path, to
     made = quick_installation(f"sqlite:///{folder}/tables.sqlite", folder, toy, Clock())
     for number in EXTENSIONS[:6]:
         made.changes.create_extension("t", number)
+    made.changes.put_department("t", "Sales", "600")
     for number in range(PHONES):
         made.changes.create_phone("t", mac_of(number), PhoneInput(model=A1, lines=[LineInput(1, dice.choice(EXTENSIONS[:6]))]))
     made.database.dispose()
@@ -147,7 +152,13 @@ def drained(store: Store) -> None:
     """Waits until nothing is open."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        if not (store.macs_to_render(1) or store.promotable(1, has_pbx=False) or store.extensions_to_push(1) or store.removals()):
+        if not (
+            store.macs_to_render(1)
+            or store.promotable(1, has_pbx=False)
+            or store.extensions_to_push(1)
+            or store.removals()
+            or store.departments_to_push(1)
+        ):
             return
         time.sleep(0.01)
     raise AssertionError("the worker did not come to an end")
@@ -159,11 +170,15 @@ def test_writer_killed_in_the_middle_leaves_nothing_half(folder: Path, toy: Cata
     for number in ("1000", "1001"):
         made.changes.create_extension("t", number)
     dice = random.Random(7)
-    for seed in range(12):
-        child = FORK.Process(target=run_writer, args=(folder, toy, seed), daemon=True)
+    for seed in range(100):
+        ready = FORK.Event()
+        child = FORK.Process(target=run_writer, args=(folder, toy, seed, ready), daemon=True)
         child.start()
-        time.sleep(0.15 + dice.random() * 0.15)
+        assert ready.wait(30)
+        time.sleep(0.05 + dice.random() * 0.15)
         killed(child)
+        if seed >= 11 and len(made.store.phones(limit=21)) > 20:  # a busy machine needs more rounds for as many
+            break
     with made.database.read() as connection:
         count = sa.func.count()
         macs = [Mac(mac) for mac in connection.execute(sa.select(phone.c.mac)).scalars()]

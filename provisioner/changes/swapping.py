@@ -1,0 +1,66 @@
+"""Swapping a broken phone for another one, in one transaction: what the old one knew is worth nothing afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from provisioner.changes.extensions import ExtensionWrites
+from provisioner.changes.phones import KeyInput, LineInput, PhoneInput, PhoneWrites
+from provisioner.changes.rotation import in_use, phones_on_line
+from provisioner.changes.unit import Unit
+from provisioner.core.mac import Mac
+from provisioner.errors import InputError
+from provisioner.models import extension
+from provisioner.records import PhoneRecord
+from provisioner.secrets import new_sip_secret
+
+
+class SwapWrites(ExtensionWrites, PhoneWrites):
+    """Puts a phone in the place of another."""
+
+    def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
+        """Lists ``new_mac`` with everything that the phone ``mac`` had, takes ``mac`` off the list, and renews the secrets of its lines.
+
+        The old phone's address, password and files are dead at once, and so are its SIP secrets; only where an extension is on a line of
+        another phone too, its old secret lasts until that one has moved. Raises ``NotFound``, ``AlreadyExists``, and ``InputError`` naming
+        each line or key that does not fit another ``model``.
+        """
+        with self.unit(actor) as unit:
+            before = self._phone(unit, mac)
+            if new_mac == mac:
+                raise InputError({"mac": "the new phone has another MAC than the old one"})
+            settings = {**before.settings, **self.store.own_settings(mac, unit.connection)[1]}
+            told = self._taken_off(unit, before)
+            numbers = sorted({line.extension for line in before.lines})
+            shared = in_use(unit, numbers)  # by others: the old phone is gone, the new one not there yet
+            after = self.add_phone(unit, new_mac, _as_input(before, settings, model or before.model))
+            touched = self._renew(unit, numbers, shared)
+            unit.log("phone.swap", mac, told, {"mac": new_mac, "model": after.model}, touched)
+            return after
+
+    def _renew(self, unit: Unit, numbers: Collection[str], shared: Collection[str]) -> int:
+        """Gives the extensions new secrets, leaving the old ones of those ``shared``; returns how many phones are rendered anew."""
+        touched: set[Mac] = set()
+        for record, secrets in self.store.extensions_with_secrets(numbers, unit.connection):
+            is_shared, phones = record.number in shared, phones_on_line(unit, record.number)
+            columns = self.secret_columns(unit, record.number, secrets, new_sip_secret(), revoke=not is_shared, in_use=is_shared)
+            reset = {"revision": extension.c.revision + 1, "pbx_wanted": None, "pbx_error": ""}
+            unit.connection.execute(extension.update().where(extension.c.number == record.number).values(**columns, **reset))
+            unit.log("extension.update", record.number, {}, {"secret": "changed"}, len(phones))
+            touched |= set(phones)
+        return unit.rerender(touched)
+
+
+def _as_input(before: PhoneRecord, settings: dict[str, Any], model: str) -> PhoneInput:
+    """Returns the old phone as somebody would list it. Its firmware is not the new one's, nor need modules without keys be."""
+    return PhoneInput(
+        model=model,
+        site=before.site,
+        group=before.group,
+        enabled=True,
+        modules=before.modules if model == before.model else None,
+        lines=[LineInput(line.line, line.extension, line.label) for line in before.lines],
+        keys=[KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys],
+        settings=settings,
+    )
