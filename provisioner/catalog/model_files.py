@@ -1,7 +1,8 @@
 """Reads the models of one vendor: ``models/*.toml``, each on top of the ``series/*.toml`` that it names.
 
 A series holds what its models share. A model's own value wins; ``[quirks]``, ``[settings]`` and ``[maps.*]`` are laid over those of
-the series row by row, ``[[when]]``, ``[[disagreement]]`` and ``sources`` stand after them.
+the series row by row, ``[[when]]``, ``[[disagreement]]``, ``[[cannot]]`` and ``sources`` stand after them. ``[[cannot]]`` is
+``[unsupported]`` for many settings with one reason.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import KEY_TYPES
 
 _LAID_OVER = ("quirks", "settings", "unsupported")
-_APPENDED = ("when", "disagreement", "sources")
+_APPENDED = ("when", "disagreement", "cannot", "sources")
 _REQUIRED = ("title", "ua_models", "lines", "keys", "codecs", "sources")
 
 
@@ -42,10 +43,16 @@ class _DisagreementSchema(Strict):
     why = fields.String(required=True, validate=validate.Length(min=1))
 
 
+class _CannotSchema(Strict):
+    why = fields.String(required=True, validate=validate.Length(min=1))
+    settings = fields.String(required=True, validate=validate.Length(min=1))
+
+
 class _SeriesSchema(Strict):
     lines = fields.Integer(validate=validate.Range(min=1, max=250))
     keys = fields.Integer(validate=validate.Range(min=0, max=200))
-    unknown = fields.List(fields.String(validate=validate.OneOf(["lines", "keys", "expansion", "codecs"])))
+    # "unknown" itself is a word of marshmallow's schemas.
+    not_known = fields.List(fields.String(validate=validate.OneOf(["lines", "keys", "expansion", "codecs"])), data_key="unknown")
     key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)))
     common = fields.String(validate=validate.Regexp(r"^\d{12}$"))
     parts = fields.List(fields.String(validate=validate.Regexp(r"^\d{4}-\d{5}-\d{3}$")))
@@ -56,6 +63,7 @@ class _SeriesSchema(Strict):
     quirks = fields.Dict(keys=fields.String(), values=fields.Raw())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     when = fields.List(fields.Nested(_WhenSchema))
+    cannot = fields.List(fields.Nested(_CannotSchema))
     disagreement = fields.List(fields.Nested(_DisagreementSchema))
     sources = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
 
@@ -113,6 +121,8 @@ def merged_rows(series: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
         whole[field] = {**series.get(field, {}), **own.get(field, {})}
     for field in _APPENDED:
         whole[field] = [*series.get(field, ()), *own.get(field, ())]
+    reasons = {name: row["why"] for row in whole["cannot"] for name in row["settings"].split()}
+    whole["unsupported"] = {**reasons, **whole["unsupported"]}
     tables = {**series.get("maps", {}), **own.get("maps", {})}
     whole["maps"] = {name: {**series.get("maps", {}).get(name, {}), **own.get("maps", {}).get(name, {})} for name in tables}
     return whole
@@ -138,7 +148,7 @@ def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mi
         when=tuple(When(**row) for row in raw.get("when", ())),
         maps=raw.get("maps", {}),
         series=series,
-        unknown=tuple(raw.get("unknown", ())),
+        unknown=tuple(raw.get("not_known", ())),
         disagreements=tuple(Disagreement(**row) for row in raw.get("disagreement", ())),
         sources=tuple(raw.get("sources", ())),
         unsupported={**part.unsupported, **raw.get("unsupported", {})},
