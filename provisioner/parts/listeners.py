@@ -91,7 +91,7 @@ def _serve(settings: Settings, factory: str, bind: Bind, threads: int) -> None:
         address=bind.host,
         port=bind.port,
         interface=Interfaces.WSGI,
-        loop=Loops.uvloop,
+        loop=Loops.asyncio,
         workers=1,
         blocking_threads=threads,
         backlog=BACKLOG,
