@@ -150,7 +150,7 @@ class Session:
         while head.get("ActionID") != number or "Response" not in head:
             self._event(head)
             head = self._next()
-        is_success, text = head["Response"] != "Error", head.get("Message", "")
+        is_success, text = head["Response"] != "Error", head.get("Message", "").strip()
         if text.startswith(("Permission denied", "Invalid/unknown command")):
             raise PBXUnavailable(f"Asterisk at {self._address} does not do what is asked of it: {text[:200]}")
         items: list[Message] = []

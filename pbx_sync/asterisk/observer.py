@@ -115,7 +115,7 @@ class Observer:
     def snapshot(self) -> Snapshot:
         """Returns what is known. The first time it connects. Raises ``PBXUnavailable`` while Asterisk is not being watched."""
         with self._change:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._start()
                 self._change.wait_for(lambda: self._heard_at is not None or self._reason, self._timeout_s * 2)
             if self._heard_at is None or self._timer() - self._heard_at > SILENCE_S:
@@ -156,10 +156,15 @@ class Observer:
             try:
                 self._watch(stop)
             except PBXUnavailable as error:
-                with self._change:
-                    self._heard_at, self._reason = None, str(error)
-                    self._change.notify_all()
-                stop.wait(RETRY_S)
+                self._lose(str(error))
+            except (KeyError, ValueError) as error:
+                self._lose(f"Asterisk at {self._address} says what is not understood: {error!r}")
+            stop.wait(RETRY_S)
+
+    def _lose(self, reason: str) -> None:
+        with self._change:
+            self._heard_at, self._reason = None, reason
+            self._change.notify_all()
 
     def _watch(self, stop: threading.Event) -> None:
         """Watches until the connection breaks. Raises ``PBXUnavailable``."""
@@ -282,9 +287,10 @@ class Observer:
         Within one second a phone may register twice, and of a row that was read the password may be told only afterwards.
         """
         look = self._due.get(number)
-        seen = (look.within(item) if look else 0.0) or float(item.made_at)
-        known = before.at if before is not None and before.is_same(item) else 0.0
-        return replace(item, at=max(seen - self._skew_s, known))
+        seen = look.within(item) if look else 0.0
+        if before is not None and before.is_same(item):
+            return replace(before, at=max(before.at, seen - self._skew_s)) if seen else before
+        return replace(item, at=(seen or item.made_at) - self._skew_s)
 
     def _current(self) -> tuple[Contact, ...]:
         now = self._clock() + self._skew_s

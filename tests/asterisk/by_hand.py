@@ -8,6 +8,7 @@ import signal
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.ami import AMI, Action, Reply
@@ -23,16 +24,15 @@ from tests.phones.sip import Account, UserAgent
 PATIENCE_S = 10.0
 
 
-def address_of(instance: Instance, **given: str) -> AsteriskAddress:
+def address_of(instance: Instance, at: tuple[str, int] | None = None, password: str = "") -> AsteriskAddress:
     """Returns where the instance's manager interface is; what is given wins."""
-    ami = instance.facts.ami
-    return AsteriskAddress(ami.host, ami.port, given.get("user", instance.user), given.get("password", instance.passwords.ami))
+    return AsteriskAddress(*(at or instance.facts.ami), instance.user, password or instance.passwords.ami)
 
 
 @contextmanager
-def backend_of(instance: Instance) -> Iterator[AsteriskBackend]:
-    """Yields a backend of the instance and closes it."""
-    backend = AsteriskBackend(address_of(instance), SQLiteMailboxes(instance.mailboxes))
+def backend_of(instance: Instance, at: tuple[str, int] | None = None) -> Iterator[AsteriskBackend]:
+    """Yields a backend of the instance, reached at ``at`` where that is given, and closes it."""
+    backend = AsteriskBackend(address_of(instance, at), SQLiteMailboxes(instance.mailboxes))
     try:
         yield backend
     finally:
@@ -93,12 +93,13 @@ class Hand:
         for family in ("provisioner", "provisioner-group", "ps_endpoint", "ps_auth", "ps_aor"):
             self.ask("DBDelTree", Family=family)
 
-    def spoil(self, number: str) -> None:
-        """From now on what is stored as the number's endpoint is something that Asterisk cannot load. Restarts it."""
-        self.kill()
-        spoilt = 'UPDATE astdb SET value = \'{"context":"internal","no_such_attribute":"1"}\' WHERE key = NEW.key;'
+    def spoil(self, number: str, text: str = "") -> None:
+        """From now on an endpoint of the number that holds the text is stored as what Asterisk cannot load. Restarts it."""
+        self.instance.stop()
+        spoilt = 'UPDATE astdb SET value = \'{"dtmf_mode":"there-is-no-such"}\' WHERE key = NEW.key;'
         with closing(sqlite3.connect(self.instance.folder / "db" / "astdb.sqlite3", timeout=PATIENCE_S)) as database:
-            database.execute(f"CREATE TRIGGER spoilt AFTER INSERT ON astdb WHEN NEW.key = '/{ENDPOINT}/{number}' BEGIN {spoilt} END")
+            when = f"NEW.key = '/{ENDPOINT}/{number}' AND instr(NEW.value, '{text}')"
+            database.execute(f"CREATE TRIGGER spoilt AFTER INSERT ON astdb WHEN {when} BEGIN {spoilt} END")
             database.commit()
         self.start()
 
@@ -131,6 +132,8 @@ class Hand:
         """Asterisk hangs: its ports are open, nothing answers."""
         assert self.instance.process is not None
         os.kill(self.instance.process.pid, signal.SIGSTOP)
+        tasks = Path(f"/proc/{self.instance.process.pid}/task")
+        wait_until(lambda: all((task / "stat").read_text().rpartition(") ")[2][0] == "T" for task in tasks.iterdir()), what="a standstill")
         try:
             yield
         finally:

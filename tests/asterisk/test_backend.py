@@ -1,0 +1,369 @@
+"""The backend on the real Asterisk: what it writes and reads back, whose objects it leaves alone, and what it does when Asterisk fails."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from pbx_sync.asterisk.backend import AsteriskBackend
+from pbx_sync.asterisk.instance import Instance
+from pbx_sync.asterisk.mailboxes import first_pin
+from pbx_sync.asterisk.objects import AOR, AUTH, ENDPOINT, MARK, NOTIFIER
+from pbx_sync.backend import PBXUnavailable
+from pbx_sync.plan import Plan
+from pbx_sync.reconcile import reconcile
+from pbx_sync.state import Endpoint, PBXObject, RingGroup, State
+from tests.asterisk.by_hand import Hand, address_of, backend_of, hand_at
+from tests.contract.world import wait_until
+from tests.phones.sip import Refused
+
+pytestmark = pytest.mark.asterisk
+
+ALICE = Endpoint("1001", "Alice", "secret-of-alice", "alice@example.org", "Sales")
+BOB = Endpoint("1002", "Bob", "secret-of-bob")
+SALES = RingGroup("600", "Sales", ("1001", "1002"))
+
+
+@pytest.fixture
+def pbx(asterisk: Instance) -> Iterator[AsteriskBackend]:
+    with backend_of(asterisk) as backend:
+        yield backend
+
+
+@pytest.fixture
+def hand(asterisk: Instance) -> Iterator[Hand]:
+    with hand_at(asterisk) as made:
+        yield made
+
+
+def state(*items: PBXObject) -> State:
+    return {item.number: item for item in items}
+
+
+# ---- ten thousand --------------------------------------------------------------------------------------------------------------
+
+
+def test_ten_thousand_extensions_are_pushed_read_changed_and_deleted(asterisk: Instance, pbx: AsteriskBackend) -> None:
+    many = state(*(Endpoint(str(number), f"Nr. {number}", f"secret-of-{number}", department="Sales") for number in range(20_000, 30_000)))
+    times = [time.perf_counter()]
+
+    def lap() -> None:
+        times.append(time.perf_counter())
+
+    assert pbx.apply(Plan(create=tuple(many.values()))) == {}
+    lap()
+    assert pbx.read() == many
+    lap()
+    one = replace(many["25000"], display_name="Changed")
+    assert reconcile(pbx, state(one)).verified == {"25000": one.hash}
+    lap()
+    assert pbx.apply(Plan(delete=tuple(many))) == {}
+    lap()
+    assert pbx.read() == {}
+    spent = dict(zip(("push", "read", "one changed", "delete"), (b - a for a, b in itertools.pairwise(times)), strict=True))
+    print("10,000 extensions, seconds:", {what: round(seconds, 3) for what, seconds in spent.items()})
+    assert not [line for line in asterisk.log_lines(2000) if "ERROR" in line or "WARNING" in line]
+
+
+# ---- whose objects ---------------------------------------------------------------------------------------------------------------
+
+
+def test_endpoint_from_a_file_is_not_ours(asterisk: Instance, pbx: AsteriskBackend, hand: Hand) -> None:
+    custom = asterisk.folder / "custom" / "pjsip.conf"
+    custom.write_text("[1001]\ntype = endpoint\ncontext = internal\ndisallow = all\nallow = ulaw\n")
+    asterisk.reload()
+    wait_until(lambda: hand.ask("PJSIPShowEndpoint", Endpoint="1001").is_success, what="the file's endpoint")
+    outcome = reconcile(pbx, state(ALICE, BOB))
+    assert "not ours" in outcome.refused["1001"] and outcome.verified == {"1001": None, "1002": BOB.hash}
+    assert hand.get(MARK, "1001") is hand.get(ENDPOINT, "1001") is hand.get(AUTH, "1001") is None
+
+
+def test_file_that_later_hides_an_extension_of_ours_is_told(asterisk: Instance, pbx: AsteriskBackend, hand: Hand) -> None:
+    pbx.apply(Plan(create=(ALICE,)))
+    custom = asterisk.folder / "custom" / "pjsip.conf"
+    custom.write_text("[1001]\ntype = auth\nauth_type = userpass\nusername = 1001\npassword = of-the-file\n")
+    asterisk.reload()
+
+    def hidden() -> bool:
+        return "of-the-file" in {item.get("Password") for item in hand.ask("PJSIPShowEndpoint", Endpoint="1001").items}
+
+    wait_until(hidden, what="the file's credentials")
+    refused = pbx.apply(Plan(update=(replace(ALICE, display_name="Al"),)))
+    assert refused["1001"] == "Asterisk takes other credentials of the name 1001, from a file of its own (pjsip.conf)"
+    assert pbx.read(["1001"]) == state(ALICE), "it went back to what was there"
+
+
+@pytest.mark.parametrize("family", [ENDPOINT, AUTH, AOR])
+def test_any_row_without_our_mark_is_somebody_elses(pbx: AsteriskBackend, hand: Hand, family: str) -> None:
+    hand.put({(family, "1001"): '{"theirs":"yes"}'})
+    assert "not ours" in pbx.apply(Plan(create=(ALICE,)))["1001"]
+    assert pbx.apply(Plan(delete=("1001",))) == {}
+    assert hand.get(family, "1001") == '{"theirs":"yes"}'
+    assert pbx.read() == {}
+
+
+def test_other_families_of_the_database_are_left_alone(pbx: AsteriskBackend, hand: Hand) -> None:
+    hand.put({("cidname", "1001"): "Theirs", ("1001", "theirs"): "yes"})
+    pbx.apply(Plan(create=(ALICE,)))
+    pbx.apply(Plan(delete=("1001",)))
+    assert (hand.get("cidname", "1001"), hand.get("1001", "theirs")) == ("Theirs", "yes")
+
+
+# ---- hand edits ------------------------------------------------------------------------------------------------------------------
+
+
+def test_hand_edit_is_seen_by_its_attribute_and_put_back(pbx: AsteriskBackend, hand: Hand) -> None:
+    desired = state(ALICE, BOB, SALES)
+    pbx.apply(Plan(create=tuple(desired.values())))
+    row = json.loads(hand.get(ENDPOINT, "1001") or "")
+    hand.put({(ENDPOINT, "1001"): json.dumps({**row, "context": "from-nowhere"})})
+    hand.delete(AUTH, "1002")
+    hand.put({("provisioner-group", "600"): "1002"})
+    found = pbx.read()
+    assert found["1001"].deviations == ("endpoint.context is 'from-nowhere', should be 'internal'",)
+    assert found["1002"].deviations == ("auth 1002 is missing",)
+    assert found["600"] == replace(SALES, members=("1002",))
+    outcome = reconcile(pbx, desired, only=False)
+    assert {item.number for item in outcome.plan.update} == desired.keys() and outcome.refused == {}
+    assert pbx.read() == desired
+
+
+def test_wiped_database_is_filled_again(pbx: AsteriskBackend, hand: Hand) -> None:
+    desired = state(*(Endpoint(str(number), "Name", f"secret-{number}") for number in range(3000, 3100)), SALES)
+    reconcile(pbx, desired)
+    hand.wipe()
+    assert pbx.read() == {}
+    outcome = reconcile(pbx, desired, only=False)
+    assert len(outcome.plan.create) == 101 and outcome.refused == {}
+    assert pbx.read() == desired
+
+
+def test_extension_becomes_a_group_and_back(pbx: AsteriskBackend, hand: Hand) -> None:
+    pbx.apply(Plan(create=(ALICE, BOB)))
+    group = RingGroup("1001", "All", ("1002",))
+    assert reconcile(pbx, state(group)).verified == {"1001": group.hash}
+    assert hand.get(ENDPOINT, "1001") is hand.get(AUTH, "1001") is None
+    assert reconcile(pbx, state(ALICE)).verified == {"1001": ALICE.hash}
+    assert hand.get("provisioner-group", "1001") is None
+
+
+# ---- what Asterisk cannot take ---------------------------------------------------------------------------------------------------
+
+
+def test_change_that_asterisk_cannot_load_goes_back_to_what_was_there(pbx: AsteriskBackend, hand: Hand) -> None:
+    reconcile(pbx, state(ALICE, BOB))
+    before = hand.get(ENDPOINT, "1001")
+    hand.spoil("1001", "Spoilt")
+    changed = state(replace(ALICE, display_name="Spoilt"), replace(BOB, display_name="Fine"))
+    outcome = reconcile(pbx, changed)
+    assert outcome.refused == {"1001": "Asterisk cannot load it: Unable to retrieve endpoint 1001"}
+    assert outcome.verified == {"1001": ALICE.hash, "1002": changed["1002"].hash}
+    assert hand.get(ENDPOINT, "1001") == before
+
+
+def test_number_that_asterisk_cannot_hold_never_reaches_it(pbx: AsteriskBackend, hand: Hand) -> None:
+    bad = [replace(ALICE, number=NOTIFIER), replace(BOB, display_name="🙂" * 128, department="🙂" * 128)]
+    refused = pbx.apply(Plan(create=(*bad, ALICE)))
+    assert refused.keys() == {NOTIFIER, "1002"}
+    assert pbx.read() == state(ALICE)
+    assert pbx.read(["10\r\n01"]) == {} and pbx.apply(Plan(delete=("10\r\n01",))) == {}
+
+
+@pytest.mark.parametrize("number", ["1", "*97", "#1", "+41441234567", "a.b_c-d", "Z*#+._-9", "9" * 32, "x-1001", "1001-x"])
+def test_every_number_that_an_extension_may_have_registers(pbx: AsteriskBackend, hand: Hand, number: str) -> None:
+    item = replace(ALICE, number=number)
+    assert reconcile(pbx, state(item)).verified == {number: item.hash}
+    if "#" not in number:  # in a SIP address "#" is written "%23", which Asterisk does not undo in a user's name
+        hand.register(pbx, number)
+        assert [contact.number for contact in pbx.contacts()] == [number]
+    assert reconcile(pbx, {}, [number]).verified == {number: None}
+    assert pbx.read() == {}
+
+
+# ---- secrets, mailboxes, registrations -------------------------------------------------------------------------------------------
+
+
+def test_phone_gets_in_with_each_secret_that_stands_and_no_other(pbx: AsteriskBackend, hand: Hand) -> None:
+    moving = replace(ALICE, secret="the-next-one", former_secrets=(ALICE.secret, "an-older-one"))
+    reconcile(pbx, state(moving))
+    phones = {secret: hand.phone("1001", secret) for secret in ("the-next-one", ALICE.secret, "an-older-one", "a-wrong-one")}
+    for secret, phone in phones.items():
+        if secret == "a-wrong-one":
+            with pytest.raises(Refused):
+                hand.network.run(phone.register())
+        else:
+            hand.network.run(phone.register())
+    reconcile(pbx, state(replace(moving, former_secrets=())))
+    hand.network.run(phones["the-next-one"].register())
+    for ended in (ALICE.secret, "an-older-one"):
+        with pytest.raises(Refused):
+            hand.network.run(phones[ended].register())
+
+
+def test_phone_is_never_turned_away_while_its_secret_moves(pbx: AsteriskBackend, hand: Hand) -> None:
+    reconcile(pbx, state(ALICE))
+    phone, done = hand.phone("1001"), threading.Event()
+    failures: list[str] = []
+
+    def keep_registering() -> None:
+        while not done.is_set():
+            try:
+                hand.network.run(phone.register())
+            except Refused as error:
+                failures.append(str(error))
+
+    thread = threading.Thread(target=keep_registering)
+    thread.start()
+    former: tuple[str, ...] = (ALICE.secret,)
+    for turn in range(20):
+        reconcile(pbx, state(replace(ALICE, secret=f"next-{turn}", former_secrets=former)))
+        former = (f"next-{turn}", ALICE.secret)
+    done.set()
+    thread.join()
+    assert failures == [] and phone.registrations > 20
+
+
+def test_mailbox_is_there_for_asterisk_and_its_pin_is_the_owners(asterisk: Instance, pbx: AsteriskBackend, hand: Hand) -> None:
+    reconcile(pbx, state(ALICE, BOB))
+
+    def exists(number: str) -> str:
+        return hand.ask("Getvar", Variable=f"VM_INFO({number}@default,exists)").fields["Value"]
+
+    assert (exists("1001"), exists("1002"), exists("1003")) == ("1", "1", "0")
+    assert hand.ask("Getvar", Variable="VM_INFO(1001@default,email)").fields["Value"] == "alice@example.org"
+    with closing(sqlite3.connect(asterisk.mailboxes)) as file, file:
+        pins = dict(file.execute("SELECT mailbox, password FROM voicemail"))
+        assert pins == {"1001": first_pin(ALICE), "1002": first_pin(BOB)} and all(len(pin) == 6 for pin in pins.values())
+        file.execute("UPDATE voicemail SET password = '4711', email = 'typed@example.org' WHERE mailbox = '1001'")
+    assert pbx.read(["1001"])["1001"].deviations == ("mailbox.email is 'typed@example.org', should be 'alice@example.org'",)
+    moved = state(replace(ALICE, secret="another-secret"), BOB)
+    assert reconcile(pbx, moved, only=False).refused == {}
+    assert pbx.read() == moved
+    reconcile(pbx, {}, ["1002"])
+    assert (exists("1001"), exists("1002")) == ("1", "0")
+    with closing(sqlite3.connect(asterisk.mailboxes)) as file:
+        assert file.execute("SELECT mailbox, password, email FROM voicemail").fetchall() == [("1001", "4711", "alice@example.org")]
+
+
+def test_deleted_extension_leaves_no_registration(pbx: AsteriskBackend, hand: Hand) -> None:
+    many = state(ALICE, BOB, *(Endpoint(str(number), "Name", f"secret-{number}") for number in range(3000, 3060)))
+    reconcile(pbx, many)
+    for number in ("1001", "1002", "3000"):
+        hand.register(pbx, number)
+    reconcile(pbx, {}, ["1001"])
+    wait_until(lambda: {contact.number for contact in pbx.contacts()} == {"1002", "3000"}, what="the end of one registration")
+    reconcile(pbx, {}, list(many), confirmed=True)
+    wait_until(lambda: not pbx.contacts(), what="the end of all registrations")
+    assert hand.ask("DBGetTree", Family="registrar/contact").items == ()
+
+
+NAMES = [
+    "Zoë Müller-Lüdenscheidt",
+    "Ольга Иванова",
+    "Σωκράτης",
+    "山田 太郎",
+    "สมชาย ใจดี",
+    'Zoë <b> & "quoted"; $x',
+    "a\\b, c%d|e",
+    "ឡ" * 60,
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_called_phone_sees_the_name(pbx: AsteriskBackend, hand: Hand, name: str) -> None:
+    reconcile(pbx, state(replace(ALICE, display_name=name), BOB))
+    caller, called = (hand.register(pbx, number) for number in ("1001", "1002"))
+    call = hand.network.run(caller.call("1002"))
+    wait_until(lambda: called.ringing() is not None, what="ringing")
+    rung = called.ringing()
+    assert rung is not None and rung.invited is not None
+    header = rung.invited.get("From")
+    seen = header[header.index('"') + 1 : header.rindex('"')].replace('\\"', '"').replace("\\\\", "\\")
+    assert seen == name.encode()[:79].decode(errors="ignore")
+    hand.network.run(call.hang_up())
+    wait_until(lambda: not pbx.busy(), what="the end of the call")
+
+
+# ---- faults ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_asterisk_that_is_restarted_in_the_middle_of_a_push_converges(pbx: AsteriskBackend, hand: Hand) -> None:
+    desired = state(*(Endpoint(str(number), "Name", f"secret-{number}") for number in range(20_000, 22_000)))
+    killer = threading.Timer(0.3, hand.kill)
+    killer.start()
+    with pytest.raises(PBXUnavailable):
+        while True:
+            pbx.apply(Plan(create=tuple(desired.values())))
+            pbx.apply(Plan(delete=tuple(desired)))
+    killer.join()
+    hand.start()
+    partly = pbx.read()
+    assert all(number in desired for number in partly)
+    assert reconcile(pbx, desired, only=False, confirmed=True).refused == {}
+    assert pbx.read() == desired
+
+
+def test_hanging_asterisk_is_noticed_within_seconds_and_forgiven(pbx: AsteriskBackend, hand: Hand) -> None:
+    reconcile(pbx, state(ALICE))
+    hand.register(pbx, "1001")
+    with hand.frozen():
+        begun = time.monotonic()
+        with pytest.raises(PBXUnavailable, match="does not answer within 5 s"):
+            pbx.read(["1001"])
+        for ask in (pbx.contacts, pbx.busy, lambda: pbx.notify("1001", "check-sync")):
+            with pytest.raises(PBXUnavailable):
+                ask()
+        assert time.monotonic() - begun < 8
+    assert pbx.read(["1001"]) == state(ALICE)
+    wait_until(lambda: _is_up(pbx), what="the watching")
+    assert [contact.number for contact in pbx.contacts()] == ["1001"]
+
+
+def test_hanging_is_noticed_by_who_only_watches(pbx: AsteriskBackend, hand: Hand) -> None:
+    assert pbx.contacts() == ()
+    with hand.frozen():
+        wait_until(lambda: not _is_up(pbx), 8, "a doubt")
+    wait_until(lambda: _is_up(pbx), what="the watching")
+
+
+def test_wrong_password_names_the_setting_and_is_no_secret(asterisk: Instance) -> None:
+    backend = AsteriskBackend(address_of(asterisk, password="not-this-one"))
+    for ask in (backend.read, backend.contacts, backend.about):
+        with pytest.raises(PBXUnavailable, match="PROVISIONER_PBX_AMI_PASSWORD must be what its") as raised:
+            ask()
+        assert "not-this-one" not in str(raised.value)
+    backend.close()
+
+
+def test_unwritable_mailboxes_are_told(asterisk: Instance, pbx: AsteriskBackend) -> None:
+    asterisk.mailboxes.unlink()
+    asterisk.mailboxes.mkdir()
+    with pytest.raises(PBXUnavailable, match=r"the file of mailboxes .* cannot be used"):
+        pbx.apply(Plan(create=(ALICE,)))
+    asterisk.mailboxes.rmdir()
+    assert reconcile(pbx, state(ALICE)).verified == {"1001": ALICE.hash}
+
+
+def test_closed_backend_may_be_used_again(pbx: AsteriskBackend) -> None:
+    pbx.apply(Plan(create=(ALICE,)))
+    assert pbx.contacts() == ()
+    threads = threading.active_count()
+    pbx.close()
+    assert threading.active_count() == threads - 1
+    assert pbx.read() == state(ALICE) and pbx.contacts() == ()
+
+
+def _is_up(pbx: AsteriskBackend) -> bool:
+    try:
+        pbx.contacts()
+    except PBXUnavailable:
+        return False
+    return True
