@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -151,7 +150,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         except FileChangedError:
             self._on_fault("event=tftp_file_changed", packets.FILE_CHANGED)
         except Exception as error:  # noqa: BLE001 - the loop's edge: a phone must not be able to end it
-            self._on_fault(f"event=tftp_fault {_described(error)}", packets.INTERNAL_ERROR)
+            self._on_fault(f"event=tftp_fault {packets.described(error)}", packets.INTERNAL_ERROR)
         else:
             return True
         return False
@@ -184,21 +183,32 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
                 self._receive_request()  # or somebody woke us to stop, and there is none
                 continue
             try:
-                datagram, client = tid.receive(_ACK_BYTES)
+                session = tid.only
+                if session is not None:
+                    datagram = tid.receive(_ACK_BYTES)
+                else:
+                    datagram, client = tid.receive_from(_ACK_BYTES)
+                    session = tid.sessions.get(client)
             except BlockingIOError:
                 continue
-            except OSError:
-                counters["dropped"] += 1
+            except OSError as error:  # a closed port is believed no more than any other ICMP: silence will tell
+                counters["unreachable" if isinstance(error, ConnectionRefusedError) else "dropped"] += 1
                 continue
-            session = tid.sessions.get(client)
             if session is None:
                 counters["wrong_source"] += 1
                 continue
             self._faulty = session
-            if datagram == session.awaited and session.is_proven:
-                self._go_on(session, session.advance(now))
-            else:
+            packet = session.step(now) if datagram == session.awaited and session.is_proven else None
+            if packet is None:
                 self._on_datagram(session, datagram, now)
+                continue
+            try:
+                if tid.only is not None:
+                    tid.post(packet)
+                else:
+                    tid.send(packet, client)
+            except OSError:
+                counters["send_errors"] += 1
 
     def _receive_request(self) -> None:
         if self._listener is None or self._pools is None:
@@ -270,8 +280,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         return False
 
     def _on_read(self, request: Request, asked: Asked, datagram: bytes, client: Address, pool: TidPool) -> None:
-        tid = pool.free(client)
-        if tid is None or not self._has_room(asked):
+        if not pool.has_room(client) or not self._has_room(asked):
             self._refuse(asked, FileAnswer(Reason.OVERLOADED), client, pool)
             return
         answer = self._ask(FileRequest(request.path, "tftp", asked.peer), asked)
@@ -287,7 +296,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             self._refuse(asked, answer._replace(reason=error.reason), client, pool, error.wire)
             return
         session = Session(asked, datagram, identified=identified(answer), content=content, terms=terms, limits=limits)
-        self._begin(session, tid, client)
+        self._begin(session, pool, client)
 
     def _has_room(self, asked: Asked) -> bool:
         """Returns whether one more transfer fits, after making room at the expense of a client that never acknowledged anything."""
@@ -307,7 +316,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             return self._answer(request)
         except Exception as error:  # noqa: BLE001 - whatever goes wrong with one phone's file, the next phone is served
             self.counters["faults"] += 1
-            _LOG.error("event=tftp_answer_failed file=%r peer=%s %s", asked.path, asked.peer, _described(error))
+            _LOG.error("event=tftp_answer_failed file=%r peer=%s %s", asked.path, asked.peer, packets.described(error))
             return FileAnswer(Reason.FAILED)
 
     def _refuse(self, asked: Asked, answer: FileAnswer, client: Address, pool: TidPool, wire: bytes | None = None) -> None:
@@ -317,11 +326,11 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         if datagram == packets.NO_ANSWER:
             self.counters["dropped"] += 1
         else:
-            self._send_once(pool.tids[0], datagram, client)
+            self._send_once(pool.shared[0], datagram, client)
         self._record(asked, answer.reason, identified(answer), 0)
 
-    def _begin(self, session: Session, tid: Tid, client: Address) -> None:
-        self.sessions.add(session, tid, client)
+    def _begin(self, session: Session, pool: TidPool, client: Address) -> None:
+        self.sessions.add(session, pool, client)
         self.counters["sessions"] += 1
         self._faulty = session
         self._send(session, session.window(time.monotonic()))
@@ -389,8 +398,3 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._record_fetch(
             Fetch(asked.at, asked.path, "tftp", asked.peer, "", asked.method, reason, mac, name, sha256, sent, elapsed_ms, epoch)
         )
-
-
-def _described(error: Exception) -> str:
-    """Returns ``error`` and its traceback with tokens masked: hence not logged as ``exc_info``, which would print them."""
-    return f"error={type(error).__name__}\n" + packets.masked_text("".join(traceback.format_exception(error)))

@@ -48,6 +48,8 @@ class Content(Protocol):
     """In octets."""
     count: int
     """Blocks; the last one is shorter than the block size and may be empty (RFC 1350 section 6)."""
+    ready: Sequence[bytes]
+    """All DATA datagrams from block 1 on, where they are at hand; else empty."""
 
     def packets(self, first: int, last: int) -> Sequence[bytes]:
         """Returns the DATA datagrams of blocks ``first`` to ``last``, both included."""
@@ -62,10 +64,10 @@ class ReadyContent:
     def __init__(self, body: bytes, blksize: int) -> None:
         self.size = len(body)
         self.count = self.size // blksize + 1
-        self._packets = [HEADS[n // blksize + 1] + body[n : n + blksize] for n in range(0, self.size + 1, blksize)]
+        self.ready: Sequence[bytes] = [HEADS[n // blksize + 1] + body[n : n + blksize] for n in range(0, self.size + 1, blksize)]
 
     def packets(self, first: int, last: int) -> Sequence[bytes]:
-        return self._packets[first - 1 : last]
+        return self.ready[first - 1 : last]
 
     def close(self) -> None:
         """Nothing is held."""
@@ -73,6 +75,8 @@ class ReadyContent:
 
 class CutContent:
     """Blocks cut from a body as they go."""
+
+    ready: Sequence[bytes] = ()
 
     def __init__(self, body: bytes, blksize: int) -> None:
         self.size = len(body)
@@ -226,6 +230,7 @@ class FileContent:
     when the file changes afterwards; the next read notices.
     """
 
+    ready: Sequence[bytes] = ()
     _AHEAD_BYTES = 16 << 10
 
     def __init__(self, files: OpenFiles, descriptor: int, identity: _Identity, blksize: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+import traceback
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -212,3 +213,8 @@ def masked_path(path: str) -> str:
 def masked_text(text: str) -> str:
     """Returns running text, such as a traceback, with every token after ``p/`` as ``***``."""
     return _TOKEN_IN_TEXT.sub(r"p\1***", text)
+
+
+def described(error: Exception) -> str:
+    """Returns ``error`` and its traceback with tokens masked: hence not logged as ``exc_info``, which would print them."""
+    return f"error={type(error).__name__}\n" + masked_text("".join(traceback.format_exception(error)))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ def receive_drops(sock: socket.socket) -> int:
 
 
 def udp_socket(family: socket.AddressFamily, address: Address, receive_buffer_bytes: int) -> socket.socket:
-    """Returns a bound, non-blocking UDP socket; ``::`` takes IPv4 as well. Raises ``OSError`` and leaves nothing open."""
+    """Returns a bound, non-blocking UDP socket; ``::`` takes IPv4 as well. Raises ``OSError`` and leaves nothing open.
+
+    0 for ``receive_buffer_bytes`` leaves the buffers as the system makes them.
+    """
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
@@ -72,8 +76,9 @@ def udp_socket(family: socket.AddressFamily, address: Address, receive_buffer_by
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # Without "don't fragment": a phone behind a tunnel gets fragments even where the ICMP that asks for them is filtered.
         sock.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _IP_PMTUDISC_DONT)
-        grow_receive_buffer(sock, receive_buffer_bytes)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, receive_buffer_bytes // 4)
+        if receive_buffer_bytes:
+            grow_receive_buffer(sock, receive_buffer_bytes)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, receive_buffer_bytes // 4)
         sock.bind(address)
     except OSError:
         sock.close()
@@ -129,35 +134,80 @@ class Listener:
 
 
 class Tid:
-    """One port of ours, shared by transfers to any number of clients: client address and port tell them apart."""
+    """One port of ours. A shared one serves any number of clients, told apart by address and port; a private one, one at a time.
 
-    __slots__ = ("receive", "send", "sessions", "sock")
+    A private socket is connected to its client: kernel and Python then handle no address with each datagram, which saves a sixth of a
+    transfer (measured on loopback: 9.1 against 11.1 us for a block and its ACK).
+    """
 
-    def __init__(self, sock: socket.socket) -> None:
+    __slots__ = ("is_private", "only", "post", "receive", "receive_from", "send", "sessions", "sock")
+
+    def __init__(self, sock: socket.socket, *, is_private: bool = False) -> None:
         self.sock = sock
-        self.receive = sock.recvfrom
-        self.send = sock.sendto
+        self.is_private = is_private
+        self.receive, self.receive_from = sock.recv, sock.recvfrom
+        self.post, self.send = sock.send, sock.sendto
         self.sessions: dict[Address, Session] = {}
+        self.only: Session | None = None  # the transfer whose client sends all that arrives from now on
+
+    def prove(self, session: Session) -> None:
+        """Takes note that the client was heard. Only now is no address needed: what came in before ``connect`` has been read."""
+        self.only = session if self.is_private else None
 
 
 class TidPool:
     """The TID sockets that answer from one own address. Every pair of ports stays unique, as RFC 1350 section 4 wants it."""
 
-    def __init__(self, tids: list[Tid]) -> None:
-        self.tids = tids
+    def __init__(self, shared: list[Tid], private: list[Tid]) -> None:
+        self.shared = shared
+        self.tids = [*shared, *private]
+        self._resting = deque(private)
         self._turn = 0
+        self._clients: dict[Address, list[Session]] = {}
 
-    def free(self, client: Address) -> Tid | None:
-        """Returns a socket that has no transfer to ``client`` yet, a different one each time so that late packets go astray; or None."""
-        for _ in self.tids:
-            self._turn = (self._turn + 1) % len(self.tids)
-            if client not in self.tids[self._turn].sessions:
-                return self.tids[self._turn]
-        return None
-
-    def of_client(self, client: Address) -> list[Session]:
+    def of_client(self, client: Address) -> Sequence[Session]:
         """Returns the transfers that are under way to ``client``."""
-        return [tid.sessions[client] for tid in self.tids if client in tid.sessions]
+        return self._clients.get(client, ())
+
+    def has_room(self, client: Address) -> bool:
+        """Returns whether ``client`` may have one more transfer: it may have as many as there are shared sockets."""
+        return len(self.of_client(client)) < len(self.shared)
+
+    def lend(self, session: Session, client: Address) -> Tid:
+        """Returns the socket for a transfer to ``client``, which must have room; to be given back with ``take_back``.
+
+        A different one each time, so that late packets go astray: of the private ones, while they last, the one that rested longest.
+        """
+        tid = self._private_for(client) or self._shared_for(client)
+        tid.sessions[client] = session
+        self._clients.setdefault(client, []).append(session)
+        return tid
+
+    def take_back(self, tid: Tid, client: Address) -> None:
+        """Forgets the transfer to ``client`` on ``tid``."""
+        session = tid.sessions.pop(client)
+        tid.only = None
+        of_client = self._clients[client]
+        of_client.remove(session)
+        if not of_client:
+            del self._clients[client]
+        if tid.is_private:
+            self._resting.append(tid)
+
+    def _private_for(self, client: Address) -> Tid | None:
+        if not self._resting:
+            return None
+        try:
+            self._resting[0].sock.connect(client)
+        except OSError:  # no way there: whatever is sent will fail as well
+            return None
+        return self._resting.popleft()
+
+    def _shared_for(self, client: Address) -> Tid:
+        while True:
+            self._turn = (self._turn + 1) % len(self.shared)
+            if client not in self.shared[self._turn].sessions:
+                return self.shared[self._turn]
 
 
 class TidPools:
@@ -168,7 +218,10 @@ class TidPools:
         self._listener = listener
         self._limits = limits
         self._watch = watch
-        self._pools = {listener.any_own: self._open(listener.any_own)}
+        self._private_left = limits.private_sockets
+        # A wildcard's own set serves only addresses that came too late for one of theirs; and a host has few addresses that phones ask.
+        self._private_each = limits.private_sockets // 4 if listener.is_wildcard else limits.private_sockets
+        self._pools = {listener.any_own: self._open(listener.any_own, 0 if listener.is_wildcard else self._private_each)}
 
     def for_own(self, own: Address) -> TidPool:
         """Returns the pool that answers from ``own``; the shared one, whose source the kernel picks, past the bound on addresses."""
@@ -178,24 +231,28 @@ class TidPools:
         if len(self._pools) > self._limits.local_addresses:
             return self._pools[self._listener.any_own]
         try:
-            pool = self._open(own)
+            pool = self._open(own, min(self._private_each, self._private_left))
         except OSError:  # the address just left this host, or the descriptors are used up
             return self._pools[self._listener.any_own]
         self._pools[own] = pool
         return pool
 
-    def _open(self, own: Address) -> TidPool:
+    def _open(self, own: Address, private: int) -> TidPool:
         tids: list[Tid] = []
         try:
-            for _ in range(self._limits.tid_sockets):
-                tids.append(Tid(udp_socket(self._listener.family, own, self._limits.receive_buffer_bytes)))
+            for number in range(self._limits.tid_sockets + private):
+                is_private = number >= self._limits.tid_sockets
+                # One client's ACKs fit into any buffer.
+                wanted = 0 if is_private else self._limits.receive_buffer_bytes
+                tids.append(Tid(udp_socket(self._listener.family, own, wanted), is_private=is_private))
         except OSError:
             for tid in tids:
                 tid.sock.close()
             raise
+        self._private_left -= private
         for tid in tids:
             self._watch(tid)
-        return TidPool(tids)
+        return TidPool(tids[: self._limits.tid_sockets], tids[self._limits.tid_sockets :])
 
     def close(self) -> None:
         """Closes every socket."""

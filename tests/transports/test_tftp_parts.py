@@ -30,7 +30,7 @@ from provisioner.transports.tftp_content import (
 )
 from provisioner.transports.tftp_packets import MalformedRequestError, Terms, negotiate, parse_request
 from provisioner.transports.tftp_session import Asked, Session, SessionTable, TFTPLimits, Timers
-from provisioner.transports.tftp_sockets import Tid
+from provisioner.transports.tftp_sockets import Tid, TidPool
 from tests.transports.tftp_client import pattern, rrq
 
 LIMITS = TFTPLimits()
@@ -174,13 +174,14 @@ def test_before_the_first_ack_patience_is_shorter() -> None:
     assert one.deadline == 105.0
     assert one.is_given_up(105.0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        table, tid = SessionTable(LIMITS), Tid(sock)
-    table.add(one, tid, ("127.0.0.1", 5))
+        table, pool = SessionTable(LIMITS), TidPool([Tid(sock)], [])
+    table.add(one, pool, ("127.0.0.1", 5))
+    assert not pool.has_room(("127.0.0.1", 5))
     table.prove(one)
     assert not one.is_given_up(119.9)
     assert one.is_given_up(120.0)
     table.remove(one)
-    assert (len(table), tid.sessions) == (0, {})
+    assert (len(table), pool.shared[0].sessions, pool.of_client(("127.0.0.1", 5))) == (0, {}, ())
 
 
 def test_ended_transfers_do_not_pile_up_in_the_timers() -> None:
@@ -267,6 +268,28 @@ def test_open_files_are_shared_counted_and_closed(tmp_path: Path) -> None:
     assert second.packets(1, 1) == [b"\0\3\0\1x"]
     second.close()
     assert len(files) == 0
+
+
+def test_private_sockets_are_lent_in_turn_then_shared_and_given_back() -> None:
+    table, socks = SessionTable(LIMITS), [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    shared, private = Tid(socks[0]), [Tid(sock, is_private=True) for sock in socks[1:]]
+    pool, sessions = TidPool([shared], private), [session() for _ in range(4)]
+    for number, one in enumerate(sessions):
+        table.add(one, pool, ("127.0.0.1", 1000 + number))
+    assert [one.tid for one in sessions] == [*private, shared, shared]
+    for one in sessions:
+        table.prove(one)
+    assert [tid.only for tid in (shared, *private)] == [None, sessions[0], sessions[1]]
+    table.remove(sessions[1])
+    table.remove(sessions[0])
+    assert (private[0].only, private[0].sessions) == (None, {})
+    again = [session(), session()]
+    for one in again:
+        table.add(one, pool, ("127.0.0.1", 1000))  # from the same port twice is too much for one shared socket
+        assert not pool.has_room(("127.0.0.1", 1000))
+        table.remove(one)
+    for sock in socks:
+        sock.close()
 
 
 # -- sockets ---------------------------------------------------------------------------------------------------------

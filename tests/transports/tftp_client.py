@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +20,8 @@ from provisioner.transports.tftp import TFTPLimits, TFTPServer
 
 QUICK = TFTPLimits(rto_floor_s=0.05, give_up_s=0.8, first_ack_s=0.5)
 """Times short enough for a test to wait for."""
+QUICK_SHARED = replace(QUICK, private_sockets=0)
+"""The same when all private sockets are lent."""
 
 NOT_FOUND = b"\0\5\0\1File not found\0"
 MAC = Mac("805ec0aabbcc")
