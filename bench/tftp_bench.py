@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ MOST_PHONES = 2000
 OWN = "provisioner"
 HEADS = (
     "server", "blksize", "transfers/s", "p50 ms", "p99 ms", "max ms", "first byte p99 ms", "last phone s", "failed", "retransmits",
-    "RRQs dropped", "CPU µs/transfer", "peak RSS MB", "generator CPU %", "n",
+    "RRQs dropped", "CPU µs/transfer", "idle CPU %", "peak RSS MB", "generator CPU %", "n",
 )  # fmt: skip
 
 
@@ -37,10 +38,12 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One storm on one server: what the phones saw, the server's CPU seconds, datagrams dropped at its socket, peak RSS."""
+    """One storm on one server: what the phones saw, CPU seconds, datagrams dropped at its socket, peak RSS."""
 
     storm: TFTPStorm
     server_cpu_s: float
+    """Of the storm alone: what the server uses while nobody asks (it watches its database, say) is taken off."""
+    idle_percent: float
     drops: int
     peak_rss_bytes: int
 
@@ -108,7 +111,8 @@ def server(ctx: Context, name: str, folder: Path) -> Iterator[Server]:
 
 def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int) -> Run:
     """Returns one storm on a running server."""
-    cpu, drops = target.settled_cpu_seconds(), udp_drops(target.port)
+    idle_percent = target.idle_percent()
+    cpu, began, drops = target.cpu_seconds(), time.monotonic(), udp_drops(target.port)
     with MemorySampler(target.pids, with_pss=False) as peak:
         storm = generators.tftp_storm(
             plan,
@@ -124,7 +128,8 @@ def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int) -> R
             seed=load.seed,
             max_wall_s=load.max_wall_s,
         )
-    return Run(storm, target.settled_cpu_seconds() - cpu, udp_drops(target.port) - drops, peak.peak_rss_bytes)
+    used_s = target.settled_cpu_seconds() - cpu - idle_percent / 100 * (time.monotonic() - began)
+    return Run(storm, used_s, idle_percent, udp_drops(target.port) - drops, peak.peak_rss_bytes)
 
 
 def row(name: str, blksize: int, runs: list[Run]) -> tuple[object, ...]:
@@ -146,6 +151,7 @@ def row(name: str, blksize: int, runs: list[Run]) -> tuple[object, ...]:
         sum(each.storm.retransmits for each in runs),
         sum(each.drops for each in runs),
         mid(Run.cpu_us),
+        mid(lambda each: each.idle_percent),
         max(each.peak_rss_bytes for each in runs) / MB,
         mid(lambda each: 100 * ratio(each.storm.cpu_s, each.storm.wall_s)),
         len(runs),
