@@ -123,6 +123,7 @@ class Explained(Layered):
     """Where a setting comes from, and what that hides, the nearest layer first."""
 
     setting = fields.String()
+    unsupported = fields.String(metadata={"description": "Why this phone does not follow the setting; empty where it does"})
     overridden = fields.List(fields.Nested(Layered))
 
 
@@ -202,7 +203,10 @@ class PhoneExplain(MethodView):
             raise NotFound({"setting": f"there is no setting {setting[:64]}; /api/v1/settings lists them"})
         hidden = row.type == "secret"
         overridden = [_layered(layer.kind, layer.name, layer.values[setting], hidden) for layer in origin.overridden]
-        return {"setting": setting, **_layered(origin.layer, origin.name, origin.value, hidden), "overridden": overridden}
+        model = installation().catalogue.model(record.model)
+        why_not = model.unsupported.get(setting, "") if model else ""
+        told = _layered(origin.layer, origin.name, origin.value, hidden)
+        return {"setting": setting, **told, "unsupported": why_not, "overridden": overridden}
 
 
 def _registration(line: LineRecord, row: RegistrationRecord | None, in_call: bool) -> dict[str, Any]:

@@ -4,7 +4,8 @@ What the worker and the serving processes have to do follows from the rows alone
 the index log is a record to be read again. Nothing is sent from here.
 """
 
-from provisioner.changes.phones import KeyInput, LineInput, PhoneInput
+from provisioner.changes.keys import KeyInput
+from provisioner.changes.phones import LineInput, PhoneInput
 from provisioner.changes.writer import Changes, open_changes
 
 __all__ = ["Changes", "KeyInput", "LineInput", "PhoneInput", "open_changes"]

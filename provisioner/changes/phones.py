@@ -9,10 +9,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from provisioner.changes.keys import KeyInput, key_mistakes
 from provisioner.changes.unit import Unit, UnitMaker
-from provisioner.core.catalogue import Model
+from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
-from provisioner.core.settings_check import CONTROL, checked_setting
+from provisioner.core.raw import parameter_of, why_refused
+from provisioner.core.settings_check import checked_setting, text_mistakes
 from provisioner.core.values import SettingValue
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, phone, phone_group, phone_key, phone_line, retired_token, sighting, site
@@ -27,16 +29,6 @@ class LineInput:
     line: int
     extension: str
     label: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class KeyInput:
-    key: int
-    type: str
-    value: str = ""
-    label: str = ""
-    module: int = 0
-    line: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +220,13 @@ class PhoneWrites(UnitMaker):
             mistakes["group"] = f"there is no group {given.group[:60]}"
         if model is not None:
             mistakes |= line_mistakes(model, given.lines or (), lambda number: _exists(unit, extension.c.number, number))
-            mistakes |= key_mistakes(model, given.keys or (), given.modules)
+            lines = given.lines if given.lines is not None else before.lines if before else ()
+            mistakes |= key_mistakes(model, given.keys or (), given.modules, [line.line for line in lines])
+            mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], given.settings or {})
         laid_out = max((key.module for key in before.keys), default=0) if before and given.keys is None else 0
         if given.modules is not None and given.modules < laid_out:
             mistakes.setdefault("modules", f"keys are laid out on module {laid_out}: take them off first")
-        mistakes |= _text_mistakes("firmware", given.firmware or "", 64)
+        mistakes |= text_mistakes("firmware", given.firmware or "", 64)
         if mistakes:
             raise InputError(mistakes)
 
@@ -249,7 +243,7 @@ def merged_settings(there: Mapping[str, object], given: Mapping[str, object], *,
     return {name: value for name, value in laid.items() if value is not None or (name not in known and name not in there)}
 
 
-def checked_settings(catalogue: Any, settings: Mapping[str, object]) -> dict[str, SettingValue]:
+def checked_settings(catalogue: Catalogue, settings: Mapping[str, object]) -> dict[str, SettingValue]:
     """Returns phone settings in their types. Raises ``InputError`` with every wrong one."""
     checked: dict[str, SettingValue] = {}
     mistakes: dict[str, str] = {}
@@ -261,6 +255,13 @@ def checked_settings(catalogue: Any, settings: Mapping[str, object]) -> dict[str
     if mistakes:
         raise InputError(mistakes)
     return checked
+
+
+def raw_mistakes(vendor: Vendor, settings: Mapping[str, object]) -> dict[str, str]:
+    """Returns which parameters by hand phones of ``vendor`` do not take; a site or a group may have those of any vendor."""
+    named = {name: parameter for name in settings if (parameter := parameter_of(name)) is not None and settings[name] is not None}
+    rules = [vendor.raw] if vendor.raw else []
+    return {f"settings.{name}": f"{vendor.name}: {why}" for name, parameter in named.items() if (why := why_refused(rules, parameter))}
 
 
 def first_epochs(unit: Unit, macs: Sequence[Mac]) -> dict[Mac, dict[str, int]]:
@@ -290,39 +291,8 @@ def line_mistakes(model: Model, lines: Sequence[LineInput], has_extension: Calla
         seen.add(line.line)
         if not has_extension(line.extension):
             mistakes[f"lines.{at}.extension"] = f"there is no extension {line.extension[:32]}"
-        mistakes |= _text_mistakes(f"lines.{at}.label", line.label, 64)
+        mistakes |= text_mistakes(f"lines.{at}.label", line.label, 64)
     return mistakes
-
-
-def key_mistakes(model: Model, keys: Sequence[KeyInput], modules: int | None) -> dict[str, str]:
-    """Returns what is wrong with the keys of a phone of ``model``: ``keys.<at>.<field>`` -> sentence."""
-    mistakes: dict[str, str] = {}
-    most_modules = model.expansion.modules if model.expansion else 0
-    if modules is not None and not 0 <= modules <= most_modules:
-        mistakes["modules"] = f"the {model.title} takes {most_modules} expansion modules"
-    seen: set[tuple[int, int]] = set()
-    for at, key in enumerate(keys):
-        where = f"keys.{at}"
-        count = model.keys if key.module == 0 else model.expansion.keys if model.expansion and 1 <= key.module <= most_modules else 0
-        if count == 0:
-            mistakes[f"{where}.module"] = f"the {model.title} has no {'keys of its own' if key.module == 0 else f'module {key.module}'}"
-        elif not 1 <= key.key <= count:
-            mistakes[f"{where}.key"] = f"there are keys 1 to {count} here"
-        elif (key.module, key.key) in seen:
-            mistakes[f"{where}.key"] = f"key {key.key} is there twice"
-        seen.add((key.module, key.key))
-        if key.type != "none" and key.type not in model.key_types:
-            mistakes[f"{where}.type"] = f"the {model.title} has no key type '{key.type[:20]}'; it has {', '.join(sorted(model.key_types))}"
-        if not 1 <= key.line <= model.lines:
-            mistakes[f"{where}.line"] = f"the {model.title} has lines 1 to {model.lines}"
-        mistakes |= _text_mistakes(f"{where}.value", key.value, 255) | _text_mistakes(f"{where}.label", key.label, 64)
-    return mistakes
-
-
-def _text_mistakes(where: str, text: str, longest: int) -> dict[str, str]:
-    if len(text) > longest:
-        return {where: f"at most {longest} characters; these are {len(text)}"}
-    return {where: "line breaks and control characters are not possible here"} if CONTROL.search(text) else {}
 
 
 def _shown(record: PhoneRecord) -> dict[str, Any]:

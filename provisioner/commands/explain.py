@@ -91,14 +91,20 @@ def _explain_setting(session: Session, mac: Mac, name: str, as_json: bool) -> No
         is_hidden = row.type == "secret" and value != ""
         return "***" if is_hidden else "yes" if value is True else "no" if value is False else harmless(value)
 
+    record = session.installation.store.phone(mac)
+    model = session.installation.catalogue.model(record.model) if record else None
+    why_not = model.unsupported.get(name, "") if model else ""
     if as_json:
         hidden = [{"layer": layer.kind, "name": layer.name, "value": shown(layer.values[name])} for layer in origin.overridden]
-        print_json({"setting": name, "value": shown(origin.value), "layer": origin.layer, "name": origin.name, "overridden": hidden})
+        told = {"setting": name, "value": shown(origin.value), "layer": origin.layer, "name": origin.name, "overridden": hidden}
+        print_json(told | {"unsupported": why_not})
         return
     click.echo(f"{name} = {shown(origin.value) or '(empty)'}{f' {row.unit}' if row.unit else ''}")
     click.echo(f"  from   {_layer(origin.layer, origin.name)}")
     for layer in origin.overridden:
         click.echo(f"  hides  {shown(layer.values[name]) or '(empty)'} {_from(layer)}")
+    if why_not:
+        click.echo(f"  not on this phone: {why_not}")
     click.echo(f"  {row.help}")
 
 

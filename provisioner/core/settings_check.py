@@ -32,6 +32,13 @@ def checked_setting(settings: SettingRows, zones: Mapping[str, TimezoneRule], na
     return _CHECKS[row.type](row, value)
 
 
+def text_mistakes(where: str, text: str, longest: int) -> dict[str, str]:
+    """Returns ``where`` -> what is wrong with a short text that somebody typed, or nothing."""
+    if len(text) > longest:
+        return {where: f"at most {longest} characters; these are {len(text)}"}
+    return {where: "line breaks and control characters are not possible here"} if CONTROL.search(text) else {}
+
+
 def _refuse(row: Setting, sentence: str) -> InputError:
     return InputError({f"settings.{row.name}": sentence})
 

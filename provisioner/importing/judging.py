@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
 from provisioner.changes.extensions import checked_extension
-from provisioner.changes.phones import SHOWN_SECRET, KeyInput, LineInput, key_mistakes, line_mistakes
+from provisioner.changes.keys import KeyInput, key_mistakes
+from provisioner.changes.phones import SHOWN_SECRET, LineInput, line_mistakes
 from provisioner.core.catalogue import Model
 from provisioner.core.mac import InvalidMac, Mac
 from provisioner.core.settings_check import checked_setting

@@ -100,6 +100,7 @@ def test_a_setting_is_explained_layer_by_layer(admin: Api, phone: dict[str, Any]
         "layer": "phone",
         "name": MAC,
         "value": 20,
+        "unsupported": "this phone does not exist",
         "overridden": [{"layer": "site", "name": "default", "value": 10}, {"layer": "default", "name": "", "value": 0}],
     }
     assert admin.get(f"/phones/{MAC}/explain/admin_password").get_json()["value"] == "***"

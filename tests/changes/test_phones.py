@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -35,9 +37,9 @@ MISTAKES = [
     (PhoneInput(lines=[LineInput(1, "1001"), LineInput(1, "1001")]), {"lines.1.line": "line 1 is there twice"}),
     (PhoneInput(lines=[LineInput(1, "9")]), {"lines.0.extension": "there is no extension 9"}),
     (PhoneInput(lines=[LineInput(1, "1001", "x" * 65)]), {"lines.0.label": "at most 64 characters; these are 65"}),
-    (PhoneInput(keys=[KeyInput(9, "blf")]), {"keys.0.key": "there are keys 1 to 8 here"}),
+    (PhoneInput(keys=[KeyInput(9, "blf")]), {"keys.0.key": "there are keys 1 to 8 here; free is key 1 of the phone"}),
     (PhoneInput(keys=[KeyInput(1, "blf"), KeyInput(1, "blf")]), {"keys.1.key": "key 1 is there twice"}),
-    (PhoneInput(keys=[KeyInput(1, "blf", module=3)]), {"keys.0.module": "the Acme A1 has no module 3"}),
+    (PhoneInput(keys=[KeyInput(1, "blf", module=3)]), {"keys.0.module": "the Acme A1 has no module 3; free is key 1 of the phone"}),
     (
         PhoneInput(keys=[KeyInput(1, "dnd")]),
         {"keys.0.type": "the Acme A1 has no key type 'dnd'; it has blf, line, speed_dial, url"},
@@ -118,6 +120,40 @@ def test_stars_keep_a_secret_and_merging_lays_over(world: World) -> None:
     assert merged.settings == {"voice_vlan": 4} and merged.secret_names == ("admin_password",)
     gone = world.changes.update_phone("t", MAC, PhoneInput(settings={"admin_password": None}, merge_settings=True))
     assert gone.secret_names == ()
+
+
+def test_parameter_by_hand_is_taken_from_the_vendors_list_and_a_password_kept_secret(world: World) -> None:
+    record = world.store.phone(world.phone(1, settings={"raw.ring.tone": "9", "raw.ring.password": "hidden-9", "raw.timezone": "Mars"}))
+    assert record and record.settings == {"raw.ring.tone": "9", "raw.timezone": "Mars"} and record.secret_names == ("raw.ring.password",)
+    (job,) = world.store.render_jobs([MAC])
+    text = world.installation.renderer.phone_files(job.config)[0].body.decode()
+    assert "ring.tone = 9\n" in text and "ring.password = hidden-9\n" in text
+    assert re.findall(r"(?m)^timezone = (.*)$", text) == ["Mars"], "what the templates say of it has given way"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("raw.line.1.user", "Acme: this parameter is not set by hand"),
+        ("raw.url", "Acme: this parameter is not set by hand"),
+        ("raw.ring.tones", "Acme: no list of parameters has this name"),
+        ("raw.account.1.nat.rport", "Acme: no list of parameters has this name"),
+    ],
+)
+def test_parameter_by_hand_that_the_vendor_does_not_take_is_refused(world: World, name: str, why: str) -> None:
+    with pytest.raises(InputError) as caught:
+        world.phone(1, settings={name: "1"})
+    assert caught.value.fields[f"settings.{name}"].startswith(why)
+
+
+def test_key_that_does_not_fit_is_told_where_it_would_go(world: World) -> None:
+    full = [KeyInput(number, "blf", "1") for number in range(1, world.installation.catalogue.vendors["acme"].models["a1"].keys + 1)]
+    with pytest.raises(InputError) as caught:
+        world.phone(1, keys=[*full, KeyInput(99, "blf", "1"), KeyInput(1, "blf", "1", module=9)])
+    assert caught.value.fields == {
+        f"keys.{len(full)}.key": f"there are keys 1 to {len(full)} here; free is key 1 of module 1",
+        f"keys.{len(full) + 1}.module": "the Acme A1 has no module 9; free is key 2 of module 1",
+    }
 
 
 def test_modules_with_keys_on_them_are_not_taken_off(world: World) -> None:

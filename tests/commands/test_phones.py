@@ -114,6 +114,30 @@ def test_explain_setting_names_layer_and_what_it_hides(cli: Cli) -> None:
     assert cli.json("explain", MAC, "sip_server")["layer"] == "installation"
 
 
+def test_explain_says_why_a_phone_does_not_follow_a_setting(cli: Cli) -> None:
+    assert "not on this phone: this phone does not exist" in cli("explain", MAC, "wallpaper").stdout
+    assert "not on this phone" not in cli("explain", MAC, "timezone").stdout
+    assert cli.json("explain", MAC, "wallpaper")["unsupported"] == "this phone does not exist"
+
+
+def test_explain_parameter_added_by_hand(cli: Cli) -> None:
+    cli(
+        "phone",
+        "add",
+        "02acde000006",
+        "--model",
+        "acme/a1",
+        "--setting",
+        "raw.ring.tone=7",
+        "--setting",
+        "raw.ring.password=hunter2hunter2",
+    )
+    assert "raw.ring.tone = 7" in cli("explain", "02acde000006", "raw.ring.tone").stdout
+    shown = cli("explain", "02acde000006", "raw.ring.password").stdout + cli("explain", "02acde000006", "ring.password").stdout
+    assert shown.count("***") == 2 and "hunter2" not in shown
+    assert "no list of parameters" in cli("phone", "add", "02acde000007", "--model", "acme/a1", "--setting", "raw.x=1", status=1).stderr
+
+
 def test_explain_secret_setting_is_masked(cli: Cli) -> None:
     cli("phone", "add", "02acde000005", "--model", "acme/a1", "--setting", "admin_password=hunter2hunter2")
     for args in (["explain", "02acde000005", "admin_password"], ["explain", "02acde000005", "admin.password"]):

@@ -38,7 +38,7 @@ def test_any_value_of_any_setting(catalogue: Catalogue, data: st.DataObject) -> 
 @given(st.text(max_size=50) | st.just("voice_vlna" * 10_000))
 def test_unknown_name_is_refused_at_once(catalogue: Catalogue, name: str) -> None:
     if name not in catalogue.settings:
-        with pytest.raises(InputError, match="there is no such setting|no list of parameters"):
+        with pytest.raises(InputError, match=r"there is no such setting|no list of parameters"):
             checked_setting(catalogue.settings, catalogue.zones, name, 1)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pbx_sync.fake import FakePBX
+from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
-from provisioner.changes.phones import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.settings import load_settings
 from provisioner.wiring import Installation, open_installation

@@ -1,0 +1,79 @@
+"""Judges the keys of a phone before they are written: what does not fit, and where it would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from provisioner.core.catalogue import Model
+from provisioner.core.settings_check import text_mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInput:
+    key: int
+    type: str
+    value: str = ""
+    label: str = ""
+    module: int = 0
+    line: int = 1
+
+
+def key_mistakes(model: Model, keys: Sequence[KeyInput], modules: int | None, lines: Iterable[int] = ()) -> dict[str, str]:
+    """Returns what is wrong with the keys of a phone of ``model``: ``keys.<at>.<field>`` -> sentence.
+
+    A key that does not fit is told a place that is free: not one where a key of ``lines``, the phone's lines, stands by itself.
+    """
+    mistakes: dict[str, str] = {}
+    most = model.expansion.modules if model.expansion else 0
+    if modules is not None and not 0 <= modules <= most:
+        mistakes["modules"] = f"the {model.title} takes {most} expansion modules"
+    room = places(model)
+    free = iter(sorted(room - {(key.module, key.key) for key in keys} - {(0, line) for line in lines}))
+    seen: set[tuple[int, int]] = set()
+    for at, key in enumerate(keys):
+        if (key.module, key.key) in seen:
+            mistakes[f"keys.{at}.key"] = f"key {key.key} is there twice"
+        elif (key.module, key.key) not in room:
+            field, sentence = _misplaced(model, key)
+            mistakes[f"keys.{at}.{field}"] = f"{sentence}; {_would_go(next(free, None))}" if room else sentence
+        seen.add((key.module, key.key))
+        mistakes |= {f"keys.{at}.{field}": sentence for field, sentence in _content(model, key)}
+    return mistakes
+
+
+def places(model: Model) -> set[tuple[int, int]]:
+    """Returns every place that a key can be laid on: (module, key), module 0 being the phone, with all modules that it takes."""
+    found = {(0, key) for key in range(1, model.keys + 1)}
+    if model.expansion is not None:
+        usable = set(range(1, model.expansion.keys + 1)) - set(model.expansion.reserved)
+        found |= {(module, key) for module in range(1, model.expansion.modules + 1) for key in usable}
+    return found
+
+
+def _misplaced(model: Model, key: KeyInput) -> tuple[str, str]:
+    if key.module == 0 and model.keys == 0:
+        return "module", f"the {model.title} has no keys of its own"
+    if key.module == 0:
+        return "key", f"there are keys 1 to {model.keys} here"
+    if model.expansion is None or not 1 <= key.module <= model.expansion.modules:
+        return "module", f"the {model.title} has no module {key.module}"
+    if key.key in model.expansion.reserved:
+        return "key", f"key {key.key} of the {model.expansion.module} turns its pages"
+    return "key", f"there are keys 1 to {model.expansion.keys} here"
+
+
+def _would_go(place: tuple[int, int] | None) -> str:
+    if place is None:
+        return "no place is left on the phone or its modules"
+    module, key = place
+    return f"free is key {key} of module {module}" if module else f"free is key {key} of the phone"
+
+
+def _content(model: Model, key: KeyInput) -> Iterator[tuple[str, str]]:
+    if key.type != "none" and key.type not in model.key_types:
+        yield "type", f"the {model.title} has no key type '{key.type[:20]}'; it has {', '.join(sorted(model.key_types))}"
+    if not 1 <= key.line <= model.lines:
+        yield "line", f"the {model.title} has lines 1 to {model.lines}"
+    yield from text_mistakes("value", key.value, 255).items()
+    yield from text_mistakes("label", key.label, 64).items()
