@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import Any
 
 from provisioner.changes.extensions import ExtensionWrites
-from provisioner.changes.phones import KeyInput, LineInput, PhoneInput, PhoneWrites
+from provisioner.changes.keys import KeyInput
+from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites
 from provisioner.changes.rotation import in_use, phones_on_line
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac

@@ -20,7 +20,7 @@ PAGE = 1000
 
 @click.group()
 def extension() -> None:
-    """Add, list and remove extensions.
+    """Add, change, list and remove extensions; give them new SIP passwords.
 
     \b
     Example:
@@ -51,6 +51,48 @@ def add(session: Session, *, number: str, name: str | None, email: str | None, d
     click.echo(f"extension {record.number} ({record.display_name}) is made")
 
 
+@extension.command("set")
+@click.argument("number")
+@click.option("--name", help="Name that others see.")
+@click.option("--email", help="Where voicemail is sent.")
+@click.option("--department", help="Who it belongs to; an empty one takes it out.")
+@pass_session
+def set_(session: Session, *, number: str, name: str | None, email: str | None, department: str | None) -> None:
+    """Change what is given of the extension NUMBER; the rest stays.
+
+    \b
+    Example:
+      provisioner extension set 1001 --department Sales
+    """
+    asked = {"display_name": name, "email": email, "department": department}
+    given = {key: value for key, value in asked.items() if value is not None}
+    record = session.installation.changes.update_extension(session.actor, number, given)
+    click.echo(f"extension {record.number} ({record.display_name}) is changed")
+
+
+@extension.command()
+@click.argument("number")
+@click.option("--revoke-former", is_flag=True, help="Refuse the old password at once, whoever still has it.")
+@click.option("--secret-stdin", is_flag=True, help="Read the new SIP password from standard input; one is made where left out.")
+@pass_session
+def rotate(session: Session, number: str, revoke_former: bool, secret_stdin: bool) -> None:
+    """Give the extension NUMBER a new SIP password. The old one is taken besides until each of its phones is proven to have moved.
+
+    \b
+    Examples:
+      provisioner extension rotate 1001
+      provisioner extension rotate 1001 --revoke-former
+    """
+    changes = session.installation.changes
+    if secret_stdin:
+        secret = {"secret": sys.stdin.readline().rstrip("\r\n")}
+        record = changes.update_extension(session.actor, number, secret, revoke_former=revoke_former)
+    else:
+        record = changes.rotate_secret(session.actor, number, revoke_former=revoke_former)
+    told = "its phones are moving" if record.rotation != "none" else "the old one is refused from now on"
+    click.echo(f"extension {record.number} has a new password; {told}")
+
+
 @extension.command("list")
 @click.option("--search", default="", help="Part of the number or name.")
 @json_option
@@ -66,8 +108,11 @@ def list_(session: Session, search: str, as_json: bool) -> None:
     if as_json:
         print_json(records)
         return
-    rows = [(record.number, record.display_name, record.email, record.department, pbx_state(record)) for record in records]
-    print_table(["NUMBER", "NAME", "E-MAIL", "DEPARTMENT", "PBX"], rows)
+    rows = [
+        (record.number, record.display_name, record.email, record.department, record.rotation.replace("none", ""), pbx_state(record))
+        for record in records
+    ]
+    print_table(["NUMBER", "NAME", "E-MAIL", "DEPARTMENT", "ROTATION", "PBX"], rows)
 
 
 @extension.command()

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.commands.arguments import json_option, mac_argument, setting_option, settings_of
+from provisioner.commands.arguments import MacParameter, json_option, mac_argument, setting_option, settings_of
 from provisioner.commands.output import harmless, print_json, print_table, shown_time
 from provisioner.commands.session import Session, pass_session
 from provisioner.errors import NotFound
 
 if TYPE_CHECKING:
     from provisioner.core.mac import Mac
-    from provisioner.records import PhoneRecord
+    from provisioner.records import PhoneRecord, RegistrationRecord
 
 PAGE = 400
 
 
 @click.group()
 def phone() -> None:
-    """Add, show, list, remove, re-open and wake phones.
+    """Add, show, list, change, swap, remove, re-open and wake phones.
 
     \b
     Example:
@@ -104,6 +104,7 @@ def show(session: Session, mac: Mac, as_json: bool) -> None:
 
     record = found(session, mac)
     facts = session.installation.store.lockstep(mac, has_pbx=session.has_pbx)
+    known = {row.extension: row for row in session.installation.store.registrations([mac]).get(mac, ())}
     is_at = stage(facts).value if facts else "-"
     if as_json:
         print_json({**_as_json(record), "stage": is_at, "error": facts.error if facts else ""})
@@ -113,12 +114,13 @@ def show(session: Session, mac: Mac, as_json: bool) -> None:
         ("MAC", record.mac.colons), ("Model", record.model), ("Site", record.site), ("Group", record.group or "-"),
         ("Enabled", "yes" if record.enabled else "no"), ("Firmware", record.firmware or "-"), ("Modules", record.modules),
         ("Listed", shown_time(record.created_at)), ("First fetch", opened), ("Stage", is_at),
-        ("Error", facts.error if facts and facts.error else "-"),
+        ("Error", facts.error if facts and facts.error else "-"), ("Told", facts.notify_error if facts and facts.notify_error else "-"),
     ]  # fmt: skip
     for name, value in facts_shown:
         click.echo(f"{name:<12} {harmless(value)}")
     for line in record.lines:
-        click.echo(f"{f'Line {line.line}':<12} {harmless(line.extension)} {harmless(line.label)}".rstrip())
+        said = f"{f'Line {line.line}':<12} {harmless(line.extension)} {harmless(line.label)}".rstrip()
+        click.echo(said + _registered(known.get(line.extension)))
     for key in record.keys:
         place = f"Key {key.key}" if key.module == 0 else f"Key {key.module}/{key.key}"
         click.echo(f"{place:<12} {key.type} {harmless(key.value)} {harmless(key.label)}".rstrip())
@@ -138,6 +140,24 @@ def remove(session: Session, mac: Mac) -> None:
     """
     session.installation.changes.delete_phone(session.actor, mac)
     click.echo(f"phone {mac.colons} is off the list")
+
+
+@phone.command()
+@mac_argument
+@click.argument("new_mac", type=MacParameter())
+@click.option("--model", help="Model of the new phone, where it is another one; lines and keys must fit.")
+@pass_session
+def swap(session: Session, mac: Mac, new_mac: Mac, model: str | None) -> None:
+    """Put the phone NEW_MAC in the place of the broken phone MAC, with its lines, keys and settings.
+
+    The broken phone's address, files and SIP passwords are dead at once; the new one's first fetch is open from now.
+
+    \b
+    Example:
+      provisioner phone swap 80:5e:c0:aa:bb:cc 80:5e:c0:dd:ee:ff
+    """
+    record = session.installation.changes.swap_phone(session.actor, mac, new_mac, model)
+    click.echo(f"phone {record.mac.colons} ({record.model}) is in the place of {mac.colons}, {_lines(record) or 'without a line'}")
 
 
 @phone.command()
@@ -236,6 +256,12 @@ def _all(session: Session, site: str, model: str, search: str) -> Iterator[Phone
     while page := session.installation.store.phones(after=after, limit=PAGE, site_name=site, model=model, search=search):
         yield from page
         after = page[-1].mac
+
+
+def _registered(row: RegistrationRecord | None) -> str:
+    if row is None:
+        return ""
+    return f", registered from {harmless(row.address)}" if row.ended_at is None else f", registered until {shown_time(row.ended_at)}"
 
 
 def _lines(record: PhoneRecord) -> str:

@@ -39,7 +39,14 @@ class _Lane:
         self.turns = min(float(self.rate.at_once), self.turns + (now - self.counted_at) / self.rate.refill_s)
         self.counted_at = now
 
+    def take(self) -> None:
+        self.turns -= 1.0
+
     def queue(self, now: float, jitter: float) -> float:
+        """Returns when the lane lets a phone through that another lane holds up anyway."""
+        if self.turns >= 1.0:
+            self.take()
+            return now
         self.tail = max(self.tail, now) + self.rate.pause_s * jitter
         return self.tail
 
@@ -59,7 +66,7 @@ class Turns:
         lanes += [self._lane(now, "address", address, ADDRESS)] if address else []
         if all(lane.turns >= 1.0 for lane in lanes):
             for lane in lanes:
-                lane.turns -= 1.0
+                lane.take()
             return 0.0
         return min(LONGEST_S, max(lane.queue(now, self._jitter()) for lane in lanes) - now)
 
