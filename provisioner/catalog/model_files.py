@@ -15,7 +15,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
-from provisioner.core.catalogue import Disagreement, Expansion, Model, SettingRows, When
+from provisioner.core.catalogue import Disagreement, Expansion, Model, Place, SettingRows, When
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import KEY_TYPES
 
@@ -43,6 +43,13 @@ class _DisagreementSchema(Strict):
     why = fields.String(required=True, validate=validate.Length(min=1))
 
 
+class _PlaceSchema(Strict):
+    first = fields.Integer(required=True, validate=validate.Range(min=1, max=200))
+    last = fields.Integer(required=True, validate=validate.Range(min=1, max=200))
+    lacks = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)), required=True, validate=validate.Length(min=1))
+    module = fields.Integer(validate=validate.Range(min=0, max=1))
+
+
 class _CannotSchema(Strict):
     why = fields.String(required=True, validate=validate.Length(min=1))
     settings = fields.String(required=True, validate=validate.Length(min=1))
@@ -63,6 +70,7 @@ class _SeriesSchema(Strict):
     quirks = fields.Dict(keys=fields.String(), values=fields.Raw())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     when = fields.List(fields.Nested(_WhenSchema))
+    place = fields.List(fields.Nested(_PlaceSchema))
     cannot = fields.List(fields.Nested(_CannotSchema))
     disagreement = fields.List(fields.Nested(_DisagreementSchema))
     sources = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
@@ -148,6 +156,7 @@ def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mi
         when=tuple(When(**row) for row in raw.get("when", ())),
         maps=raw.get("maps", {}),
         series=series,
+        places=tuple(Place(**{**row, "lacks": tuple(row["lacks"])}) for row in raw.get("place", ())),
         unknown=tuple(raw.get("not_known", ())),
         disagreements=tuple(Disagreement(**row) for row in raw.get("disagreement", ())),
         sources=tuple(raw.get("sources", ())),

@@ -63,16 +63,26 @@ def _misplaced(model: Model, key: KeyInput) -> tuple[str, str]:
     return "key", f"there are keys 1 to {model.expansion.keys} here"
 
 
+def _could_be(model: Model, key_type: str) -> str:
+    able = [place for place in sorted(places(model)) if model.takes(key_type, *place)]
+    return f"{_named(*able[0])} can" if able else "none of its keys can"
+
+
+def _named(module: int, key: int) -> str:
+    return f"key {key} of module {module}" if module else f"key {key} of the phone"
+
+
 def _would_go(place: tuple[int, int] | None) -> str:
     if place is None:
         return "no place is left on the phone or its modules"
-    module, key = place
-    return f"free is key {key} of module {module}" if module else f"free is key {key} of the phone"
+    return f"free is {_named(*place)}"
 
 
 def _content(model: Model, key: KeyInput) -> Iterator[tuple[str, str]]:
     if key.type != "none" and key.type not in model.key_types:
         yield "type", f"the {model.title} has no key type '{key.type[:20]}'; it has {', '.join(sorted(model.key_types))}"
+    elif not model.takes(key.type, key.module, key.key):
+        yield "type", f"{_named(key.module, key.key)} cannot be of type '{key.type}'; {_could_be(model, key.type)}"
     if not 1 <= key.line <= model.lines:
         yield "line", f"the {model.title} has lines 1 to {model.lines}"
     yield from text_mistakes("value", key.value, 255).items()

@@ -96,6 +96,18 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Keys that cannot do all that others of the model can: ``first`` to ``last`` of the phone, or of every module."""
+
+    first: int
+    last: int
+    lacks: tuple[str, ...]
+    """Key types of the model that these keys do not have."""
+    module: int = 0
+    """0 is the phone, 1 every module."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disagreement:
     """A fact that sources tell differently: ``values`` are source -> what it says, ``chosen`` is what the model has, ``why`` the reason."""
 
@@ -134,12 +146,19 @@ class Model:
     """Rows that stand over those of the vendor's tables of the same name."""
     series: str = ""
     """Name of the ``series/*.toml`` that it is built on, or empty."""
+    places: tuple[Place, ...] = ()
+    """Where a key type of the model is not possible."""
     unknown: tuple[str, ...] = ()
     """Fields that no source tells: what they hold is the least that is sure, or what works without knowing."""
     disagreements: tuple[Disagreement, ...] = ()
     sources: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
     """Settings that this model cannot follow -> why, those of its vendor among them."""
+
+    def takes(self, key_type: str, module: int, key: int) -> bool:
+        """Returns whether a key of this type is possible at a place: on the phone (module 0) or on one of its modules."""
+        here = (place for place in self.places if place.module == min(module, 1) and place.first <= key <= place.last)
+        return key_type == "none" or (key_type in self.key_types and not any(key_type in place.lacks for place in here))
 
 
 @dataclass(frozen=True, slots=True)
