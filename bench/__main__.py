@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bench import change_bench, hostile, http_bench, own, peers, selftest, tftp_bench
+from bench import change_bench, hostile, http_bench, own, peers, render_bench, selftest, tftp_bench
 from bench.build import BuildError, build_all
 from bench.context import Context
 from bench.generators import GeneratorError
@@ -20,7 +20,13 @@ from bench.report import Report
 from bench.servers import ServerError
 
 Scenario = Callable[[Context], None]
-SCENARIOS: dict[str, Scenario] = {**http_bench.SCENARIOS, **change_bench.SCENARIOS, **tftp_bench.SCENARIOS, **hostile.SCENARIOS}
+SCENARIOS: dict[str, Scenario] = {
+    **http_bench.SCENARIOS,
+    **change_bench.SCENARIOS,
+    **render_bench.SCENARIOS,
+    **tftp_bench.SCENARIOS,
+    **hostile.SCENARIOS,
+}
 PACKAGES = ("granian", "flask", "sqlalchemy", "jinja2", "tftpy")
 
 

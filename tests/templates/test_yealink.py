@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from provisioner.catalog import load_catalogue
 from provisioner.core.escape import clean_label, escape_line
 from provisioner.core.render import Renderer, tables
+from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import KEY_TYPES, Key, Line, PhoneConfig
 from tests.conftest import load_cases
 from tests.templates.examples import example_config, load_examples
@@ -153,6 +154,28 @@ def test_time_zone(case: dict) -> None:
     found = rendered("t46u", timezone=case["zone"])
     expected = case["expect"] | MENDED.get(case["id"], {})
     assert {name: found[name] for name in expected} == expected
+
+
+def rule_read(found: Parameters) -> TimezoneRule:
+    """Returns the rule that a phone makes of its file."""
+    sign, hours, minutes = re.fullmatch(r"([+-]?)(\d+)(?::(\d\d))?", found["local_time.time_zone"]).groups("0")  # type: ignore[union-attr]
+    offset_s = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1)
+    if found["local_time.summer_time"] == "0":
+        return TimezoneRule("", offset_s, None, None, None)
+    start, end = (
+        Switch(int(month), int(week), int(day) % 7, int(hour) * 3600)
+        for month, week, day, hour in (found[f"local_time.{name}_time"].split("/") for name in ("start", "end"))
+    )
+    return TimezoneRule("", offset_s, offset_s + int(found["local_time.offset_time"]) * 60, start, end)
+
+
+def test_every_rule_is_read_back_as_it_was_meant() -> None:
+    for name, rule in {rule.posix: (name, rule) for name, rule in CATALOGUE.zones.items()}.values():
+        read = rule_read(rendered("t31p", timezone=name))
+        assert (read.offset_s, read.summer_offset_s) == (rule.offset_s, rule.summer_offset_s), name
+        for told, meant in ((read.start, rule.start), (read.end, rule.end)):
+            # Whole hours only: of 23:59, the end of the day, the phone gets 23:00.
+            assert told == (meant and replace(meant, time_s=meant.time_s // 3600 * 3600)), name
 
 
 def test_every_zone_renders_with_numbers_in_range() -> None:
