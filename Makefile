@@ -30,15 +30,11 @@ endif
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed-run ## Set everything up and serve. PBX=none leaves the PBX out. PROVISIONER_* go to the program.
+run: $(VENV)/installed-run ## Set everything up, Asterisk too, and serve. PBX=none leaves the PBX out. PROVISIONER_* go to the program.
 	@set -e; pbx='$(RUN_PBX)'; \
-	if [ -z "$$pbx" ]; then \
-	  if grep -qs '^ *\(PROVISIONER_\)\{0,1\}PBX *=' provisioner.toml; then :; else \
-	    echo "This version has no Asterisk in it yet: it goes on without a PBX, as 'make run PBX=none' does." >&2; pbx=none; \
-	  fi; \
-	fi; \
 	if [ -n "$$pbx" ]; then PROVISIONER_PBX="$$pbx"; export PROVISIONER_PBX; fi; \
 	$(BIN)/provisioner init; \
+	$(BIN)/provisioner pbx install --if-bundled || { echo "Without a PBX: make run PBX=none" >&2; exit 1; }; \
 	$(BIN)/provisioner doctor > $(VENV)/doctor.txt || true; \
 	awk '/^(WARN|FAIL)/ && !/^......part / {print; told = 1; next} told && /^ *->/ {print} {told = 0}' $(VENV)/doctor.txt >&2; \
 	if grep -q '^FAIL  port' $(VENV)/doctor.txt; then \

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import ipaddress
 import json
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -18,13 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from pbx_sync.asterisk.children import dying_with_us
 from pbx_sync.asterisk.configuration import USER, Facts, Listen, Passwords, configuration, write_certificate, write_configuration
 from pbx_sync.asterisk.errors import AsteriskError, StartError
 from pbx_sync.asterisk.findings import explain_log
 from pbx_sync.asterisk.program import Program
 
-READY_S = 60.0
-"""A start takes two seconds; with ten thousand extensions and a busy machine a few more."""
+READY_S = 300.0
+"""A start takes a second. With 10,000 extensions it takes 17 s of a processor, a minute where others use it too: Asterisk parses every one
+of them three times over (PJSIP itself, its qualifying, message waiting), and sorts them by insertion."""
 STOP_S = 4.0
 """What calls and files get to end in, before the process is killed."""
 ANSWER_S = 3.0
@@ -34,9 +34,6 @@ _FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail",
 _LOGS = ("messages", "security")
 _OPEN_FILES = 65536
 """Each call takes ten or so; a higher limit makes Asterisk close so many at each start of a child."""
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
-"""Loaded before a fork: between fork and exec nothing may be loaded any more."""
 
 
 class Account(NamedTuple):
@@ -102,7 +99,7 @@ class Instance:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,  # Ctrl-C at the terminal is for us, who then end it gently
-                    preexec_fn=_child_of(os.getpid(), _file_limit()),
+                    preexec_fn=dying_with_us(signal.SIGTERM, open_files=_OPEN_FILES),
                     user=user,
                     group=group,
                     extra_groups=[] if account and user is not None else None,
@@ -195,18 +192,6 @@ class Instance:
         return errors[0][-300:] if errors else "its log says nothing"
 
 
-def _child_of(parent: int, limit: tuple[int, int]) -> Callable[[], None]:
-    """Returns what the child does between fork and exec: it asks the kernel to be ended with its parent, and for its open files."""
-
-    def before_exec() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
-        if os.getppid() != parent:  # it died before the kernel was told to tell us
-            os._exit(1)
-
-    return before_exec
-
-
 def passwords_of(folder: Path) -> Passwords:
     """Returns the passwords of the instance in ``folder``, made at the first call; in a file for its owner alone."""
     path = folder / "passwords.json"
@@ -273,12 +258,6 @@ def reachable(address: Listen) -> tuple[str, int]:
     if not ipaddress.ip_address(address.host).is_unspecified:
         return address.host, address.port
     return "::1" if ":" in address.host else "127.0.0.1", address.port
-
-
-def _file_limit() -> tuple[int, int]:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    limit = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    return limit, limit
 
 
 def _give(folder: Path, account: Account) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -15,11 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from pbx_sync.asterisk.children import dying_with_us
 from pbx_sync.asterisk.errors import InstallError
 
 WANTED = ("asterisk", "asterisk-core-sounds-en-gsm", "asterisk-moh-opsound-gsm")
 Progress = Callable[[str, float], None]
 """Told what is being done, and which share of it is done (0 to 1)."""
+
+SEARCH = f"{os.defpath}:/usr/local/bin:/usr/sbin:/sbin"
 
 _KEYRINGS = {"debian": "debian-archive-keyring.gpg", "ubuntu": "ubuntu-archive-keyring.gpg"}
 _SUITES = {"debian": ("sid",), "ubuntu": ("{codename}", "{codename}-updates", "{codename}-security")}
@@ -69,7 +73,7 @@ class Host:
     os_release: Path = Path("/etc/os-release")
     apt: Path = Path("/etc/apt")
     keyrings: Path = Path("/usr/share/keyrings")
-    search: str = os.defpath + ":/usr/sbin:/sbin"
+    search: str = SEARCH
 
 
 def source_lines(host: Host) -> list[str]:
@@ -147,7 +151,14 @@ def _apt(arguments: list[str], host: Host, told: Callable[[float], None]) -> Non
     # env(1) adds to what we were started with: a proxy that is set there is for apt too.
     command = ["env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", f"PATH={host.search}", "apt-get", *arguments]
     complaints: list[str] = []
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=dying_with_us(signal.SIGKILL),  # an apt that is left behind holds the lock that the next try needs
+    ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         reader = threading.Thread(target=_drain, args=(process.stderr, complaints), daemon=True)

@@ -26,9 +26,10 @@ def doctor(context: click.Context, as_json: bool) -> None:
     """
     from provisioner.commands.doctor_installation import installation_findings
     from provisioner.commands.doctor_machine import machine_findings
+    from provisioner.commands.doctor_pbx import pbx_findings
 
     session = context.find_object(Session) or Session()
-    findings = [*machine_findings(session.settings), *installation_findings(session.settings)]
+    findings = [*machine_findings(session.settings), *pbx_findings(session.settings), *installation_findings(session.settings)]
     counts = Counter(finding.status for finding in findings)
     if as_json:
         print_json(findings)

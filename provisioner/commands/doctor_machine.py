@@ -39,12 +39,12 @@ def machine_findings(settings: Settings) -> Iterator[Finding]:
         yield _kernel("net.core.rmem_max", RMEM_MAX, "receive buffer for TFTP")
     yield _disk(settings)
     yield _public_host(settings)
-    yield _port("port phones", settings.phones_bind, "PHONES_BIND")
+    yield port_finding("port phones", settings.phones_bind, "PHONES_BIND")
     if settings.phones_tls_bind is not None:
-        yield _port("port phones TLS", settings.phones_tls_bind, "PHONES_TLS_BIND")
-    yield _port("port admin", settings.admin_bind, "ADMIN_BIND")
+        yield port_finding("port phones TLS", settings.phones_tls_bind, "PHONES_TLS_BIND")
+    yield port_finding("port admin", settings.admin_bind, "ADMIN_BIND")
     if settings.tftp_bind is not None:
-        yield _port("port TFTP", settings.tftp_bind, "TFTP_BIND", is_udp=True)
+        yield port_finding("port TFTP", settings.tftp_bind, "TFTP_BIND", is_udp=True)
 
 
 def _python() -> Finding:
@@ -104,8 +104,8 @@ def _public_host(settings: Settings) -> Finding:
     return fine("public host", f"phones are told {host}" + ("" if found == [host] else f" ({', '.join(found)})"))
 
 
-def _port(name: str, bind: Bind, setting: str, *, is_udp: bool = False) -> Finding:
-    """Tells whether the port is free, held by us, held by another program, or not ours to take."""
+def port_finding(name: str, bind: Bind, setting: str, *, is_udp: bool = False) -> Finding:
+    """Returns whether the port is free, held by us, held by another program, or not ours to take."""
     kind = socket.SOCK_DGRAM if is_udp else socket.SOCK_STREAM
     family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
     try:

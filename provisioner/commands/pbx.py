@@ -35,8 +35,9 @@ def pbx() -> None:
 @pbx.command()
 @click.option("--again", is_flag=True, help="Bring it anew even where it is there: a newer version, or a damaged one.")
 @click.option("--private", is_flag=True, help="Bring a private one although the system has Asterisk 20 or later.")
+@click.option("--if-bundled", is_flag=True, help="Do nothing where PROVISIONER_PBX says that no bundled Asterisk is wanted.")
 @pass_session
-def install(session: Session, again: bool, private: bool) -> None:
+def install(session: Session, again: bool, private: bool, if_bundled: bool) -> None:
     """Bring Asterisk into the data folder, without touching the system. Broken off, it goes on where it was.
 
     Needs Debian or Ubuntu and their package mirror, 700 MB of disk for a moment and 200 MB to stay; no root.
@@ -49,6 +50,8 @@ def install(session: Session, again: bool, private: bool) -> None:
     from pbx_sync.asterisk.install import install_asterisk
     from provisioner.bundled import bundled_program
 
+    if if_bundled and session.settings.pbx != "bundled":
+        return
     there = bundled_program(session.settings)
     if there is not None and not again and not (private and not there.is_private):
         click.echo(f"Asterisk {there.version} is there: {'the private one' if there.is_private else there.command[0]}")

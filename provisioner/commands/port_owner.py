@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 _LISTEN = "0A"
 """State of a listening TCP socket (include/net/tcp_states.h)."""
+
+_OUR_PBX = re.compile(r"/pbx/etc/asterisk\.conf\Z")
+"""What the bundled Asterisk is started with."""
 
 
 class Owner(NamedTuple):
@@ -55,4 +59,4 @@ def _owner(process: Path) -> Owner:
     with suppress(OSError):
         words = (process / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     name = " ".join(words[:3]).strip()[:60] or "a program"
-    return Owner(int(process.name), name, any("provisioner" in word for word in words[:4]))
+    return Owner(int(process.name), name, any("provisioner" in word for word in words[:4]) or any(map(_OUR_PBX.search, words)))

@@ -92,13 +92,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     ),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.parts.pbx",
-        "provisioner.commands.pbx",
+        "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",
     ),
 }  # fmt: skip
 """Library or module -> the only modules (and what is below them) that import it."""
 
-CORE_MAY_USE = {"__future__", "collections", "dataclasses", "difflib", "enum", "functools", "hashlib", "itertools", "math", "pathlib", "re", "typing", "urllib"}  # fmt: skip
-"""Of the standard library. ``pathlib`` and ``urllib`` for their values (``Path`` as a type, ``urllib.parse``) only."""
+CORE_MAY_USE = {"__future__", "collections", "dataclasses", "difflib", "enum", "functools", "hashlib", "itertools", "math", "pathlib", "re", "typing", "urllib", "xml"}  # fmt: skip
+"""Of the standard library. ``pathlib`` and ``urllib`` for their values (``Path`` as a type, ``urllib.parse``) only, ``xml`` to read what a phone sent."""
 READS = {
     "open",
     "read_text",

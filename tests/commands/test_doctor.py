@@ -119,7 +119,7 @@ def test_free_port_has_no_owner() -> None:
         (doctor_machine._clock(1.9e9), "OK"),
         (doctor_machine._kernel("net.core.somaxconn", 10**9, "queue"), "WARN"),
         (doctor_machine._kernel("net.core.nothing", 1, "queue"), "OK"),
-        (doctor_machine._port("port", Bind("192.0.2.200", 5), "X"), "FAIL"),
+        (doctor_machine.port_finding("port", Bind("192.0.2.200", 5), "X"), "FAIL"),
     ],
 )
 def test_machine_check(finding: doctor_machine.Finding, status: str) -> None:

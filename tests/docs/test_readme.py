@@ -93,7 +93,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     here = Desk(tmp_path)
     assert re.search(r"^[\w-]{40,}$", here.run("provisioner init"), re.MULTILINE), "the first start shows an admin token"
     with (tmp_path / "serve.log").open("wb") as log:
-        # Only the server is told, as "make run PBX=none" does: the second terminal knows nothing of it.
+        # Without Asterisk, as "make run PBX=none" does. Only the server is told: the second terminal knows nothing of it.
         environment = {**here.environment, "PROVISIONER_PBX": "none"}
         server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=tmp_path, env=environment, stdout=log, stderr=log)
         try:
@@ -105,7 +105,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_readme_begins_with_make_run() -> None:
-    assert blocks()[0].strip() == "make run PBX=none"
+    assert blocks()[0].strip() == "make run"
 
 
 def test_readme_first_phone_as_it_is_written(desk: Desk) -> None:
