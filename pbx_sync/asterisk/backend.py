@@ -15,7 +15,7 @@ from pbx_sync.asterisk.astdb import Change, read_rows, write_rows
 from pbx_sync.asterisk.logins import FailedLogin
 from pbx_sync.asterisk.mailboxes import Mailboxes, mailbox_of
 from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, Rows, problem, read_back, rows_of
-from pbx_sync.asterisk.observer import Observer, Snapshot
+from pbx_sync.asterisk.observer import Observer
 from pbx_sync.asterisk.proof import fault
 from pbx_sync.asterisk.registrations import registrations_of_endpoint, registrations_of_tree
 from pbx_sync.backend import PBXUnavailable
@@ -59,7 +59,7 @@ class AsteriskBackend:
         return refused
 
     def notify(self, number: str, event: str, uris: Collection[str] | None = None) -> int:
-        known = [contact.uri for contact in self._watched().contacts if contact.number == number]
+        known = self._observer.uris_of(number)
         reached = [uri for uri in known if uris is None or uri in uris]
         if not reached:
             return 0
@@ -73,14 +73,14 @@ class AsteriskBackend:
         return sum(reply.is_success for reply in replies[1:])
 
     def contacts(self) -> Sequence[Contact]:
-        return self._watched().contacts
+        return self._observer.snapshot().contacts
 
     def busy(self) -> frozenset[str]:
-        return self._watched().busy
+        return self._observer.snapshot().busy
 
     def about(self) -> About:
         (settings,) = self._ask([Action("CoreSettings")])
-        watched = self._watched()
+        watched = self._observer.snapshot()
         return About(f"Asterisk {settings.fields.get('AsteriskVersion', '')}", watched.booted_at, watched.channels)
 
     def failed_logins(self) -> Mapping[str, FailedLogin]:
@@ -152,6 +152,3 @@ class AsteriskBackend:
         except PBXUnavailable as error:
             self._observer.doubt(str(error))
             raise
-
-    def _watched(self) -> Snapshot:
-        return self._observer.snapshot()

@@ -8,6 +8,7 @@ Source: docs.asterisk.org, res_pjsip configuration; docs/adr/0009 for why AstDB.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ NOTIFIER = "default_outbound_endpoint"
 NOTIFIER_ROW = ((ENDPOINT, NOTIFIER), '{"context":"none","identify_by":"ip","allow":"!all,ulaw","allow_subscribe":"no"}')
 """Identified by address, and no address is: nobody can call in as this endpoint, which has no password."""
 
+_LONGEST_GROUP = 48
 _NUMBER = re.compile(r"^[0-9A-Za-z*#+][0-9A-Za-z*#+._\-]{0,31}\Z")
 _RESERVED = frozenset({NOTIFIER, "anonymous"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -179,9 +181,8 @@ def _aor(number: str) -> dict[str, str]:
 
 
 def _endpoint(item: Endpoint, profile: Profile) -> dict[str, str]:
-    # Named groups are separated by commas; a department's name may hold one.
-    department = item.department.strip().replace("%", "%25").replace(",", "%2C")
-    pickup = {"named_call_group": department, "named_pickup_group": department} if department else {}
+    group = _pickup_group(item.department)
+    pickup = {"named_call_group": group, "named_pickup_group": group} if group else {}
     return {
         "context": profile.context,
         "subscribe_context": profile.hints,
@@ -198,12 +199,20 @@ def _endpoint(item: Endpoint, profile: Profile) -> dict[str, str]:
         "rewrite_contact": "yes",
         "rtp_symmetric": "yes",
         "direct_media": "no",
+        "media_encryption": "sdes",  # encrypted where the phone asks for it, plain where it does not
+        "media_encryption_optimistic": "yes",
         "send_pai": "yes",
         "notify_early_inuse_ringing": "yes",  # a lamp blinks, and picks up, although the other phone is in a call already
         # A phone that lost its power in a call would be "in a call" for ever, and never be told of a change.
         "rtp_timeout": "900",
         "rtp_timeout_hold": "14400",
     }
+
+
+def _pickup_group(department: str) -> str:
+    """Returns the named group of a department. Commas separate groups; and the row has to fit into one line, the name twice."""
+    name = department.strip().replace("%", "%25").replace(",", "%2C")
+    return name if len(name.encode(errors="replace")) <= _LONGEST_GROUP else f"%{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _secret_problem(item: Endpoint) -> str:

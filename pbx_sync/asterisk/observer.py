@@ -113,14 +113,17 @@ class Observer:
         self._runs_out_at = 0.0
 
     def snapshot(self) -> Snapshot:
-        """Returns what is known. The first time it connects. Raises ``PBXUnavailable`` while Asterisk is not being watched."""
+        """Returns what is known. Raises ``PBXUnavailable`` while Asterisk is not being watched."""
         with self._change:
-            if self._thread is None or not self._thread.is_alive():
-                self._start()
-                self._change.wait_for(lambda: self._heard_at is not None or self._reason, self._timeout_s * 2)
-            if self._heard_at is None or self._timer() - self._heard_at > SILENCE_S:
-                raise PBXUnavailable(self._reason or f"Asterisk at {self._address} does not answer")
+            self._expect_watching()
             return Snapshot(self._current(), frozenset(filter(None, self._channels.values())), len(self._channels), self._booted_at)
+
+    def uris_of(self, number: str) -> list[str]:
+        """Returns where the number's phones are, however many others there are. Raises ``PBXUnavailable``."""
+        with self._change:
+            self._expect_watching()
+            now = self._clock() + self._skew_s
+            return [item.uri for item in self._registrations.get(number, {}).values() if item.runs_out_at > now]
 
     def failed_logins(self) -> Mapping[str, FailedLogin]:
         """Returns number -> the wrong passwords since the last right one."""
@@ -144,6 +147,14 @@ class Observer:
             self._stop.set()
         if thread is not None:
             thread.join(self._timeout_s * 2)
+
+    def _expect_watching(self) -> None:
+        """Begins to watch where nobody does, and waits for the first word. Raises ``PBXUnavailable``."""
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+            self._change.wait_for(lambda: self._heard_at is not None or self._reason, self._timeout_s * 2)
+        if self._heard_at is None or self._timer() - self._heard_at > SILENCE_S:
+            raise PBXUnavailable(self._reason or f"Asterisk at {self._address} does not answer")
 
     def _start(self) -> None:
         self._stop = threading.Event()

@@ -47,8 +47,8 @@ class Relay:
             for key, _ in self._selector.select(0.02):
                 if key.fileobj is self._server:
                     self._accept()
-                elif key.fileobj in self._pairs:
-                    self._pass(key.fileobj)  # type: ignore[arg-type]
+                elif isinstance(key.fileobj, socket.socket) and key.fileobj in self._pairs:
+                    self._pass(key.fileobj)
             if self.is_cut:
                 for one in list(self._pairs):
                     self._end(one)

@@ -23,6 +23,8 @@ from pbx_sync.reconcile import reconcile
 from pbx_sync.state import Endpoint, PBXObject, RingGroup, State
 from tests.asterisk.by_hand import Hand, address_of, backend_of, hand_at
 from tests.contract.world import wait_until
+from tests.phones.dialog import Dialog
+from tests.phones.message import token
 from tests.phones.sip import Refused
 
 pytestmark = pytest.mark.asterisk
@@ -290,6 +292,23 @@ def test_called_phone_sees_the_name(pbx: AsteriskBackend, hand: Hand, name: str)
     assert seen == name.encode()[:79].decode(errors="ignore")
     hand.network.run(call.hang_up())
     wait_until(lambda: not pbx.busy(), what="the end of the call")
+
+
+@pytest.mark.parametrize(
+    ("offered", "key"),
+    [("RTP/SAVP", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" + "A" * 40 + "\r\n"), ("RTP/AVP", "")],
+    ids=["encrypted where the phone asks for it", "plain where it does not"],
+)
+def test_speech_is(pbx: AsteriskBackend, hand: Hand, offered: str, key: str) -> None:
+    reconcile(pbx, state(ALICE))
+    phone = hand.register(pbx, "1001")
+    body = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 {offered} 0\r\n{key}"
+    echo = phone.uri_of("*43")
+    dialog = Dialog(token(), f"{phone.identity};tag={token()}", f"<{echo}>", echo)
+    answer = hand.network.run(phone.ask_in(dialog, "INVITE", [("Content-Type", "application/sdp")], body))
+    hand.ask("Hangup", Channel="/^PJSIP.*/")
+    assert answer.status == 200
+    assert f" {offered} 0" in answer.body and ("a=crypto" in answer.body) == bool(key)
 
 
 # ---- faults ----------------------------------------------------------------------------------------------------------------------

@@ -51,9 +51,12 @@ def hand(asterisk: Instance, pbx: AsteriskBackend) -> Iterator[Hand]:
         yield made
 
 
+def uri_of(phone: UserAgent) -> str:
+    return f"sip:{phone.account.number}@{phone.link.host}:{phone.link.port}"
+
+
 def contact_of(pbx: AsteriskBackend, phone: UserAgent) -> Contact | None:
-    uri = f"sip:{phone.account.number}@{phone.link.host}:{phone.link.port}"
-    return next((contact for contact in pbx.contacts() if contact.uri == uri), None)
+    return next((contact for contact in pbx.contacts() if contact.uri == uri_of(phone)), None)
 
 
 def register(pbx: AsteriskBackend, hand: Hand, phone: UserAgent) -> Contact:
@@ -211,8 +214,7 @@ def test_phone_is_busy_from_ringing_to_hanging_up(pbx: AsteriskBackend, hand: Ha
 
 def test_notify_reaches_the_one_phone_that_is_meant(pbx: AsteriskBackend, hand: Hand) -> None:
     one, other = (hand.register(pbx, "1001") for _ in range(2))
-    uri = contact_of(pbx, one).uri  # type: ignore[union-attr]
-    assert pbx.notify("1001", "check-sync;reboot=false", [uri]) == 1
+    assert pbx.notify("1001", "check-sync;reboot=false", [uri_of(one)]) == 1
     wait_until(lambda: one.events == ["check-sync;reboot=false"], SOON_S, "the NOTIFY")
     assert pbx.notify("1001", "check-sync;reboot=true") == 2
     wait_until(lambda: other.events == ["check-sync;reboot=true"] and len(one.events) == 2, SOON_S, "both NOTIFYs")
@@ -221,7 +223,7 @@ def test_notify_reaches_the_one_phone_that_is_meant(pbx: AsteriskBackend, hand: 
 @pytest.mark.parametrize("name", ["default_outbound_endpoint", "provisioner-notify"])
 def test_nobody_gets_in_as_the_endpoint_that_notifies(pbx: AsteriskBackend, hand: Hand, name: str) -> None:
     one, _ = (hand.register(pbx, "1001") for _ in range(2))
-    pbx.notify("1001", "check-sync", [contact_of(pbx, one).uri])  # type: ignore[union-attr]
+    pbx.notify("1001", "check-sync", [uri_of(one)])
     stranger = hand.phone(name, "any-secret")
     with pytest.raises(Refused, match="401"):
         hand.network.run(stranger.register())
