@@ -65,6 +65,7 @@ class _UploadSchema(Strict):
     keep_bytes = fields.Integer(validate=validate.Range(min=1))
     append_limit_bytes = fields.Integer(validate=validate.Range(min=1))
     readable = fields.Boolean()
+    ours_from = fields.Integer(validate=validate.Range(min=1, max=9999))
     content_type = fields.String()
 
 

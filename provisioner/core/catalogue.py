@@ -74,6 +74,8 @@ class UploadRule:
     readable: bool = False
     """Whether the phone gets it back when it asks."""
     content_type: str = "application/octet-stream"
+    ours_from: int = 0
+    """In a directory that phone and server both write: entries with a speed-dial index above this are the server's; 0 for no such file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,6 +326,12 @@ def test_other_uploads_are_refused(name: str) -> None:
     assert upload_of(name) is None
 
 
+def test_entries_of_ours_are_above_the_bound_that_tells_them_apart() -> None:
+    [bound] = {rule.ours_from for rule in VENDOR.uploads if rule.kind == "contacts_upload"}
+    phone = config("vvx411", (Key(0, 1, "speed_dial", "1"), Key(0, 12, "speed_dial", "2"), Key(1, 84, "speed_dial", "3")), modules=1)
+    assert sorted(int(index) - bound for index in contacts(phone)) == [1, 12, 96]
+
+
 def test_uploaded_contacts_have_the_name_of_the_rendered_directory() -> None:
     rendered = {rule.name for rule in VENDOR.files if rule.template}
     assert {rule.name for rule in VENDOR.uploads if rule.readable and rule.name in rendered} == {"{mac}-directory.xml"}
@@ -385,16 +391,17 @@ def test_dialled_key_is_a_contact(model: str, kind: str) -> None:
     if kind not in VENDOR.models[model].key_types:
         return
     phone = config(model, (Key(0, 3, kind, "1002", "A & B"),))
-    assert contacts(phone) == {"3": (WANTED[kind], "A & B")}
+    index = str(int(VENDOR.models[model].quirks["speed_dials_from"]) + 3)
+    assert contacts(phone) == {index: (WANTED[kind], "A & B")}
     if VENDOR.models[model].quirks["flexible_line_keys"]:
         found = parameters(phone)
-        assert (found["lineKey.3.category"], found["lineKey.3.index"]) == ("SpeedDial", "3")
+        assert (found["lineKey.3.category"], found["lineKey.3.index"]) == ("SpeedDial", index)
 
 
 def test_a_number_on_two_keys_is_one_contact() -> None:
     phone = config("vvx411", (Key(0, 3, "speed_dial", "R&D", "One"), Key(0, 5, "speed_dial", "R&D", "Two")))
-    assert contacts(phone) == {"3": ("R&D", "One")}
-    assert parameters(phone)["lineKey.5.index"] == "3"
+    assert contacts(phone) == {"1003": ("R&D", "One")}
+    assert parameters(phone)["lineKey.5.index"] == "1003"
 
 
 @pytest.mark.parametrize("kind", ["blf", "park", "speed_dial", "dtmf", "transfer"])
@@ -514,7 +521,7 @@ def test_a_removed_key_is_cleared(model: str) -> None:
     before = config(model, (Key(0, 2, "blf", "1002", "Bob"), Key(0, 3, "speed_dial", "0201234567", "Taxi")))
     after = config(model)
     assert parameters(before)["attendant.resourceList.1.address"] == "1002"
-    assert contacts(before) == {"3": ("0201234567", "Taxi")}
+    assert list(contacts(before).values()) == [("0201234567", "Taxi")]
     assert parameters(after)["attendant.resourceList.1.address"] == ""
     assert contacts(after) == {}
     if VENDOR.models[model].quirks["flexible_line_keys"]:
@@ -571,8 +578,8 @@ def test_no_value_adds_an_element_or_attribute(model: str, text: str) -> None:
     assert found["reg.1.auth.password"] == printed(text)
     assert found["call.directedCallPickupString"] == printed("x" + text)
     assert found["attendant.resourceList.1.label"] == printed(clean_label(filled)) or not printed(clean_label(filled))
-    assert contacts(laced)["3"][0] == printed(clean_label("x" + text))
-    assert contacts(laced)["4"][0] == printed("x" + text) + "1003"
+    assert contacts(laced)["1003"][0] == printed(clean_label("x" + text))
+    assert contacts(laced)["1004"][0] == printed("x" + text) + "1003"
 
 
 # --- Boot stories -----------------------------------------------------------------------------------------------------------------------
