@@ -34,6 +34,8 @@ log = logging.getLogger("provisioner.worker")
 
 POLL_S = 0.01
 IDLE_CHECK_S = 1.0
+SETTLE_S = 0.06
+"""Listeners look for new files every 20 ms. A phone that is told at once, and is quick, would get the old file and be content with it."""
 _LEASE = 0x776F726B  # "work"
 
 
@@ -90,6 +92,8 @@ class Worker:
         ``is_ours`` tells after an outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
         """
         self.rendering.start()
+        if self.lockstep:
+            self.lockstep.waking.settle = lambda: stop.wait(SETTLE_S)
         with contextlib.closing(self._store.database.watcher()) as watcher:
             next_check = 0.0
             while not stop.is_set():

@@ -128,7 +128,9 @@ class Observing:
                 news.changed.append(record)
                 if record.ended_at is None and (old is None or old.ended_at is not None):
                     news.came_back.append(item.mac)
-        news.gone += [(mac, number) for mac in rows.keys() - {item.mac for item in candidates}]
+        # A phone that was given another number is reached by its old one until it has fetched that: its row stays as long as its contact.
+        there, holders = {contact.uri for contact in contacts}, {item.mac for item in candidates}
+        news.gone += [(mac, number) for mac, row in rows.items() if mac not in holders and row.uri not in there]
 
     def _write(self, news: News) -> int:
         if not (news.changed or news.gone):

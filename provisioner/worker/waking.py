@@ -67,6 +67,8 @@ class Waking:
         self._turns = Turns(timer, lambda: random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, guards nothing
         self._asked = int(store.meta(_ASKED) or 0)  # from the very first, where nobody has asked yet: what is old is not sent
         self._postponed: list[ChangeRecord] = []
+        self.settle: Callable[[], object] = lambda: None
+        """Called between the moment that files became live and that in which their phones are told at once."""
 
     def step(self) -> int:
         """Tells a few phones or gives them their turn; returns how many. Raises ``PBXUnavailable``; whoever was told until then is noted."""
@@ -90,6 +92,8 @@ class Waking:
         if turns:
             with self._store.database.write() as connection:
                 connection.execute(_TURN, turns)
+        if at_once:
+            self.settle()
         self._tell(at_once)
         return len(waiting)
 
@@ -139,8 +143,15 @@ class Waking:
                 log.info('event=notify mac=%s extension=%s contacts=%d what="%s"', mac, number, reached, event)
                 self._facts.counters["notifies"] += reached
                 return reached
-        log.info("event=notify mac=%s contacts=0", mac)
-        return 0
+        return self._notify_where_it_was(mac, numbers, event)
+
+    def _notify_where_it_was(self, mac: Mac, numbers: Sequence[str], event: str) -> int:
+        """Tells a phone whose numbers are all new to it by the registrations that it still has; returns how many contacts were reached."""
+        rows = [row for row in self._store.registrations([mac]).get(mac, ()) if row.extension not in numbers and row.ended_at is None]
+        reached = sum(self._backend.notify(row.extension, event, [row.uri]) for row in rows)
+        log.info('event=notify mac=%s contacts=%d what="%s"', mac, reached, event)
+        self._facts.counters["notifies"] += reached
+        return reached
 
     def _note(self, told: Sequence[Told]) -> None:
         if not told:

@@ -94,6 +94,7 @@ class Device:
     _kept: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     _bodies: str = ""
     _applied: str = ""
+    _left: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -124,7 +125,8 @@ class Device:
 
     @property
     def registrations(self) -> int:
-        return sum(agent.registrations for agent in self.agents.values())
+        """Returns how often it registered, with accounts that it has no more too."""
+        return self._left + sum(agent.registrations for agent in self.agents.values())
 
     def lamp(self, number: str) -> WatchedLamp:
         return self.agent.lamps[number]
@@ -141,6 +143,7 @@ class Device:
     async def stop(self) -> None:
         """Falls silent at once, whatever it was doing."""
         agents, self.agents = list(self.agents.values()), {}
+        self._left += sum(agent.registrations for agent in agents)
         await asyncio.gather(*(agent.close() for agent in agents))
 
     async def _end(self) -> None:
@@ -208,6 +211,7 @@ class Device:
 
     async def _leave(self, agent: UserAgent) -> None:
         """Takes an account off: politely where the PBX still listens to it."""
+        self._left += agent.registrations
         try:
             await agent.register(0, patience_s=1.0)
         except (Refused, NoAnswer) as error:

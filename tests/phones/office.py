@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import random
+import signal
+import socket
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -18,7 +22,7 @@ from provisioner.bundled import pbx_folder
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.lockstep import LockstepFacts, Stage, stage
 from provisioner.core.mac import Mac
-from tests.contract.world import OUIS, World, free_port, wait_until, world
+from tests.contract.world import OUIS, World, wait_until, world
 from tests.installations import API_TOKEN
 from tests.phones.calls import Call, State
 from tests.phones.device import Device
@@ -154,6 +158,21 @@ class Office:
         path = self.pbx_folder / "log" / "messages"
         return path.read_text("utf-8", "replace")[-8_000:] if path.exists() else ""
 
+    def part_pid(self, part: str) -> int:
+        """Returns the process id of a part of the server, the newest one where it was started again."""
+        lines = [line for line in self.world.serve.log().splitlines() if f"event=started part={part} " in line]
+        return int(lines[-1].rpartition("pid=")[2])
+
+    @contextmanager
+    def paused_worker(self) -> Iterator[None]:
+        """Stops the worker for as long as the block lasts: what is changed in it is one change for the worker."""
+        pid = self.part_pid("worker")
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     # ---- calling -------------------------------------------------------------------------------------------------------
 
     def dial(self, desk: Desk, number: str) -> Call:
@@ -209,10 +228,20 @@ def _but(stages: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: numbers[:8] for name, numbers in stages.items() if name != Stage.IN_LOCKSTEP}
 
 
+def service_port() -> int:
+    """Returns a port that is free for UDP and TCP, and that no client is ever given: below those that the kernel hands out."""
+    while True:
+        port = random.randrange(10_240, 20_000)
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, suppress(OSError):
+            tcp.bind(("127.0.0.1", port))
+            udp.bind(("127.0.0.1", port))
+            return port
+
+
 def bundled() -> dict[str, object]:
     """Returns the settings of a bundled PBX on free loopback ports."""
     names = ("sip_bind", "ami_bind", "ari_bind")
-    return {"pbx": "bundled", "api_token": API_TOKEN, "rtp_ports": "20000-29999", **{name: f"127.0.0.1:{free_port()}" for name in names}}
+    return {"pbx": "bundled", "api_token": API_TOKEN, "rtp_ports": "20000-29999", **{name: f"127.0.0.1:{service_port()}" for name in names}}
 
 
 @contextmanager
@@ -221,7 +250,7 @@ def office(program: Program, *parts: str, **settings: object) -> Iterator[Office
     # Not below pytest's folder: the path of Asterisk's control socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="office-", ignore_cleanup_errors=True) as folder:
         _lend(program, Path(folder) / "var")
-        with world(Path(folder), *(parts or PARTS), **{**bundled(), **settings}) as running, Network() as network:
+        with world(Path(folder), *(parts or PARTS), ready=True, **{**bundled(), **settings}) as running, Network() as network:
             made = Office(running, network)
             try:
                 yield made
@@ -229,6 +258,7 @@ def office(program: Program, *parts: str, **settings: object) -> Iterator[Office
             finally:
                 network.all([desk.phone.stop() for desk in made.desks])
                 print(made.world.serve.log()[-20_000:])
+                print(*(f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8]), sep="\n")
                 print(made.pbx_log())
 
 
