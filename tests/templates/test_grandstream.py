@@ -27,11 +27,13 @@ from tests.templates.grandstream_phones import (
     STAND_IN,
     TRIED,
     VENDOR,
+    account_name,
     all_keys,
     cases,
     fullest,
     key_numbers,
     key_of,
+    name_of,
     names_in,
     parameters,
     render,
@@ -239,6 +241,53 @@ def test_a_setting_changes_the_file_or_is_said_not_to(model: str) -> None:
         if name in record.unsupported:
             declared.add(name)
     assert silent == declared
+
+
+# Parameters added by hand
+
+TAKE_AWAY = [
+    "active",
+    "server",
+    "server_2",
+    "proxy",
+    "user",
+    "auth_user",
+    "password",
+    "register",
+    "transport",
+    "from_server_only",
+    "sip_reset",
+]
+LEAD_AWAY = [
+    "config_protocol", "config_path", "check_certificate", "dhcp_server", "dhcp_server_more", "dhcp_150", "dhcp_sip_server", "plug_and_play", "tr069",
+    "user_protection", "notify_unproven", "firmware_protocol", "firmware_path", "firmware_check", "admin_password", "user_password", "web",
+    "no_shell", "action_uri",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", TRIED)
+def test_no_parameter_by_hand_takes_the_phone_away(model: str) -> None:
+    record, rule = VENDOR.models[model], VENDOR.raw
+    assert rule is not None
+    rows = tables(VENDOR, record)
+    lacks = str(record.quirks["lacks"]).split()
+    phone = f"phone_{record.quirks['format']}"
+    names = {name: name_of(model, phone, name) for name in LEAD_AWAY if name not in lacks and rows[phone][name] != "-"}
+    for account in range(1, record.lines + 1):
+        table = rows[str(record.quirks["account_table"])]
+        own = record.quirks["accounts"] == "profile"
+        tried = [name for name in TAKE_AWAY if name not in lacks and (table[name][0] != "-" or (own and name in rows["port"]))]
+        if own:
+            tried = [name for name in tried if name in {"user", "auth_user", "password"}]
+        names |= {f"{name} of {account}": account_name(model, name, account) for name in tried}
+    assert {name: parameter for name, parameter in names.items() if parameter.strip("P-") and rule.takes(parameter)} == {}
+
+
+def test_a_parameter_by_hand_stands_in_the_file_once() -> None:
+    found = parameters(render("gxp2170", settings={"raw.P8387": "7", "raw.P79": "96"}))
+    assert (found["P8387"], found["P79"]) == ("7", "96")
+    found = parameters(render("grp2614", settings={"raw.pks.ext.onePageDisplayMode": "Yes", "raw.P79": "96"}))
+    assert found["pks.ext.onePageDisplayMode"] == "Yes" and "P79" not in found
 
 
 # Address, firmware, security

@@ -435,6 +435,27 @@ def test_the_first_line_there_is_watches() -> None:
     assert parameters(phone)["attendant.reg"] == "5"
 
 
+# --- Parameters added by hand ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reg.1.address", "reg.1.auth.password", "reg.34.server.1.address", "reg.2.outboundProxy.address", "voIpProt.server.1.address",
+        "voIpProt.SIP.outboundProxy.address", "voIpProt.SIP.requestValidation.1.method", "device.prov.serverName", "device.set",
+        "device.dhcp.bootSrvUseOpt", "prov.polling.enabled", "device.auth.localAdminPassword", "httpd.enabled", "apps.restapi.enabled",
+        "device.net.vlanId", "feature.obitalk.enabled", "device.sec.TLS.customCaCert1", "voIpProt.SIP.specialEvent.checkSync.alwaysReboot",
+    ],
+)  # fmt: skip
+def test_no_parameter_by_hand_takes_the_phone_away(name: str) -> None:
+    assert VENDOR.raw is not None and not VENDOR.raw.takes(name)
+
+
+def test_a_parameter_by_hand_stands_in_the_file_once() -> None:
+    found = parameters(config("vvx411", **{"raw.up.idleTimeout": "30", "raw.up.backlight.timeout": "5", "raw.tone.dtmf.level": '-9"<&'}))
+    assert (found["up.idleTimeout"], found["up.backlight.timeout"], found["tone.dtmf.level"]) == ("30", "5", '-9"<&')
+
+
 # --- Totality ---------------------------------------------------------------------------------------------------------------------
 
 CHOICES = [(row.name, choice) for row in CATALOGUE.settings.values() if row.type == "choice" for choice in row.choices]
