@@ -10,8 +10,10 @@ import pytest
 
 from pbx_sync.asterisk.program import Program
 from provisioner.core.lockstep import Stage
+from provisioner.core.mac import Mac
 from tests.contract.world import wait_until
 from tests.phones.calls import State
+from tests.phones.device import Device
 from tests.phones.office import FIRST_NUMBER, MODELS, PATIENCE_S, Desk, Office, office, wait_lamp, wait_state
 from tests.phones.sip import Account, Refused, UserAgent
 
@@ -157,3 +159,33 @@ def test_a_phone_that_is_off_during_a_change_comes_back_right(firm: Office) -> N
     desk.phone.boot()
     firm.wait_in_lockstep(desk)
     assert desk.phone.key(f"{FIRST_NUMBER}").label == "While it was off"
+
+
+def test_old_and_new_secret_are_both_good_until_the_phone_has_moved(firm: Office) -> None:
+    desk = firm.desks[2]
+    old, new = desk.phone.agent.account.secret, f"{NEW_SECRET}rotated"
+    desk.phone.power_off()
+    firm.api("PATCH", f"/extensions/{desk.number}", {"secret": new})
+    wait_until(lambda: accepts(firm, desk.number, new), PATIENCE_S, "the new secret")
+    assert accepts(firm, desk.number, old), "the phone does not know the new one yet"
+    desk.phone.boot()
+    firm.wait_in_lockstep(desk)
+    assert desk.phone.agent.account.secret == new
+    wait_until(lambda: not accepts(firm, desk.number, old), PATIENCE_S, "the end of the old secret")
+
+
+def test_a_phone_that_is_swapped_takes_everything_over_and_the_old_one_is_dead(firm: Office) -> None:
+    broken = firm.desks[3]
+    old_url, secret, watched = broken.phone.url, broken.phone.agent.account.secret, broken.phone.config.watched
+    broken.phone.power_off()
+    place = len(firm.desks) + 1
+    mac = Mac(f"64167f{place:06x}")
+    firm.api("POST", f"/phones/{broken.mac}/swap", {"mac": mac})
+    spare = Desk(broken.number, mac, Device(firm.network, broken.phone.model, str(mac), firm.url, number=place))
+    firm.desks[3] = spare
+    firm.boot(spare)
+    firm.wait_in_lockstep(spare)
+    assert [key.number for key in spare.phone.config.watched] == [key.number for key in watched]
+    wait_until(lambda: not accepts(firm, spare.number, secret), PATIENCE_S, "the end of the broken phone's secret")
+    thief = Device(firm.network, broken.phone.model, str(broken.mac), old_url).boot()
+    assert thief.config.lines == () and {status for path, status in thief.asked if str(broken.mac) in path} == {404}

@@ -10,19 +10,20 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pbx_sync.asterisk.ami import AMI, Action
 from pbx_sync.asterisk.program import PRIVATE, Program
-from provisioner.bundled import pbx_folder
+from provisioner.bundled import bundled_address, pbx_folder
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.lockstep import LockstepFacts, Stage, stage
 from provisioner.core.mac import Mac
-from tests.contract.world import OUIS, World, wait_until, world
+from tests.contract.world import OUIS, World, is_answering, wait_until, world
 from tests.installations import API_TOKEN
 from tests.phones.calls import Call, State
 from tests.phones.device import Device
@@ -42,6 +43,33 @@ class Desk:
     number: str
     mac: Mac
     phone: Device
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Somebody with access to Asterisk's own database. ``kind`` is endpoint, aor or auth."""
+
+    ami: AMI
+
+    def get(self, kind: str, name: str) -> dict[str, str] | None:
+        """Returns an object's fields, None where it is not there."""
+        (reply,) = self.ami.ask_all([Action("DBGet", {"Family": f"ps_{kind}/{kind}", "Key": name})])
+        return dict(json.loads(reply.items[0]["Val"])) if reply.items else None
+
+    def put(self, kind: str, name: str, fields: Mapping[str, str]) -> None:
+        (reply,) = self.ami.ask_all([Action("DBPut", {"Family": f"ps_{kind}/{kind}", "Key": name, "Val": json.dumps(fields)})])
+        assert reply.is_success, reply
+
+    def edit(self, kind: str, name: str, **fields: str) -> None:
+        self.put(kind, name, {**(self.get(kind, name) or {}), **fields})
+
+    def delete(self, kind: str, name: str) -> None:
+        self.ami.ask_all([Action("DBDel", {"Family": f"ps_{kind}/{kind}", "Key": name})])
+
+    def wipe(self) -> None:
+        """Deletes everything that was ever pushed, the marks and the registrations as well."""
+        families = ("provisioner", "provisioner-group", "ps_endpoint", "ps_auth", "ps_aor", "registrar")
+        self.ami.ask_all([Action("DBDelTree", {"Family": family}) for family in families])
 
 
 @dataclass
@@ -127,14 +155,24 @@ class Office:
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Returns what the admin API answers. Raises ``AssertionError`` with its problem where it is no success."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=30)
+        status, answer = self._asked(method, path, body)
+        assert status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def refused(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Returns the status and the problem with which the API refuses something."""
+        status, answer = self._asked(method, path, body)
+        assert status >= 400, f"{method} {path}: {status} {answer}"
+        return status, answer
+
+    def _asked(self, method: str, path: str, body: object) -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=60)
         try:
             headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
             read = answer.read()
-            assert answer.status < 300, f"{method} {path}: {answer.status} {read.decode()}"
-            return json.loads(read) if read else None
+            return answer.status, json.loads(read) if read else None
         finally:
             connection.close()
 
@@ -152,6 +190,15 @@ class Office:
     def pbx_folder(self) -> Path:
         """Returns the folder of the running Asterisk."""
         return pbx_folder(self.world.installation.settings)
+
+    @contextmanager
+    def hand(self) -> Iterator[Hand]:
+        """Yields a person at the Asterisk, who changes its database behind our back."""
+        ami = AMI(bundled_address(self.world.installation.settings))
+        try:
+            yield Hand(ami)
+        finally:
+            ami.close()
 
     def pbx_log(self) -> str:
         """Returns the end of Asterisk's own log."""
@@ -250,9 +297,10 @@ def office(program: Program, *parts: str, **settings: object) -> Iterator[Office
     # Not below pytest's folder: the path of Asterisk's control socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="office-", ignore_cleanup_errors=True) as folder:
         _lend(program, Path(folder) / "var")
-        with world(Path(folder), *(parts or PARTS), ready=True, **{**bundled(), **settings}) as running, Network() as network:
+        with world(Path(folder), *(parts or PARTS), ready=False, **{**bundled(), **settings}) as running, Network() as network:
             made = Office(running, network)
             try:
+                wait_until(lambda: is_answering(running.http_port), PATIENCE_S, "the phones listener")
                 yield made
                 assert network.failures == [], network.failures[:5]
             finally:
