@@ -51,7 +51,8 @@ class TFTPLimits:
     tid_sockets: int = 8
     """Shared by any number of transfers; also the most transfers that one client address and port may have."""
     private_sockets: int = 256
-    """One transfer each, at less cost; when all are lent, transfers share. A wildcard address has a quarter for each own address."""
+    """One transfer each, at less cost; when all are lent, transfers share. Under a wildcard the first own address gets half of them, the
+    next half of the rest."""
     local_addresses: int = 16
     """On a wildcard address, own addresses that get TID sockets of their own; requests to further ones share a set."""
     cached_bytes: int = 48 << 20
@@ -86,9 +87,9 @@ class Session:
     """One transfer to one client: which blocks are acknowledged, which are on their way, and when to send them again."""
 
     __slots__ = (
-        "_calm_s", "_count", "_is_measured", "_packets", "_ready", "_steps", "_windowsize", "acked", "address", "asked", "awaited", "backoff", "content",
-        "datagram", "deadline", "ended", "heard_at", "identified", "is_proven", "limits", "oack", "pool", "resends", "rto", "sent", "sent_at",
-        "terms", "tid",
+        "_calm_s", "_count", "_is_measured", "_packets", "_ready", "_steps", "_windowsize", "acked", "address", "asked", "awaited",
+        "backoff", "content", "datagram", "deadline", "ended", "heard_at", "identified", "is_proven", "limits", "oack", "pool", "resends",
+        "rto", "sent", "sent_at", "terms", "tid",
     )  # fmt: skip
 
     def __init__(

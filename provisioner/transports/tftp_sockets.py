@@ -219,9 +219,8 @@ class TidPools:
         self._limits = limits
         self._watch = watch
         self._private_left = limits.private_sockets
-        # A wildcard's own set serves only addresses that came too late for one of theirs; and a host has few addresses that phones ask.
-        self._private_each = limits.private_sockets // 4 if listener.is_wildcard else limits.private_sockets
-        self._pools = {listener.any_own: self._open(listener.any_own, 0 if listener.is_wildcard else self._private_each)}
+        # Under a wildcard this first set serves only addresses that came too late for one of their own.
+        self._pools = {listener.any_own: self._open(listener.any_own, 0 if listener.is_wildcard else limits.private_sockets)}
 
     def for_own(self, own: Address) -> TidPool:
         """Returns the pool that answers from ``own``; the shared one, whose source the kernel picks, past the bound on addresses."""
@@ -231,7 +230,7 @@ class TidPools:
         if len(self._pools) > self._limits.local_addresses:
             return self._pools[self._listener.any_own]
         try:
-            pool = self._open(own, min(self._private_each, self._private_left))
+            pool = self._open(own, self._private_left // 2)  # most hosts have one address that phones ask, few have three
         except OSError:  # the address just left this host, or the descriptors are used up
             return self._pools[self._listener.any_own]
         self._pools[own] = pool
