@@ -63,7 +63,7 @@ def _not_on(catalogue: Catalogue, name: str) -> str:
 
 def _raw(catalogue: Catalogue) -> str:
     rows = [
-        (vendor.name, len(vendor.raw.names), ", ".join(code(pattern.pattern) for pattern in vendor.raw.refused))
+        (vendor.name, len(vendor.raw.names), sum(vendor.raw.refuses(name.replace(".N", ".1")) for name in vendor.raw.names))
         for vendor in catalogue.vendors.values()
         if vendor.raw
     ]
@@ -71,8 +71,8 @@ def _raw(catalogue: Catalogue) -> str:
         "## Parameters added by hand\n\n"
         "What no setting covers: `raw.<parameter>`, with the name as the maker writes it (`raw.account.1.nat.rport`). The name must stand in the "
         "list of the vendor folder. It is written last, in place of what the templates say of it. Refused is what would take the phone away "
-        "from this server or its PBX. A value whose name says that it is a password is kept as a secret.\n\n"
-        + table(["maker", "names in its list", "refused"], rows)
+        "from this server or its PBX (`[raw]` in `vendor.toml`). A value whose name says that it is a password is kept as a secret.\n\n"
+        + table(["maker", "names in its list", "of them refused"], rows)
     )
 
 

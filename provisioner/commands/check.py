@@ -13,7 +13,7 @@ from provisioner.commands.session import Session, pass_session
 from provisioner.errors import CatalogueError, RenderError
 
 if TYPE_CHECKING:
-    from provisioner.core.catalogue import Catalogue
+    from provisioner.core.catalogue import Catalogue, Model
     from provisioner.core.values import SettingValue
 
 _SAMPLE: dict[str, SettingValue] = {"sip_server": "192.0.2.1", "sip_port": 5060, "admin_password": "x", "user_password": "x"}
@@ -28,7 +28,7 @@ _SAMPLE: dict[str, SettingValue] = {"sip_server": "192.0.2.1", "sip_port": 5060,
 def check(session: Session, folder: Path | None, models: bool, as_json: bool) -> None:
     """Check the catalogue in FOLDER (CATALOGUE_DIR where left out) and list every mistake with its file.
 
-    Every template is rendered once for every model. Exit status 1 when something is wrong.
+    Every template is rendered for every model, empty and with all its lines and modules. Exit status 1 when something is wrong.
 
     \b
     Examples:
@@ -50,8 +50,7 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
     elif models:
         _print_models(catalogue)
     else:
-        rows = [(vendor.id, vendor.name, len(vendor.models), len(vendor.templates)) for vendor in catalogue.vendors.values()]
-        print_table(["VENDOR", "NAME", "MODELS", "TEMPLATES"], rows, right=["MODELS", "TEMPLATES"])
+        _print_vendors(place, catalogue)
         count = sum(len(vendor.models) for vendor in catalogue.vendors.values())
         click.echo(f"{place}: no mistakes in {counted(len(catalogue.vendors), 'vendor')}, {counted(count, 'model')}")
 
@@ -79,13 +78,46 @@ def template_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
             lines = tuple(Line(at, f"10{at:02d}", "Name", "secret") for at in range(1, model.lines + 1))
             modules = model.expansion.modules if model.expansion else 0
             attempt(model.id, PhoneConfig(Mac("020000000001"), model.id, lines, (), settings, "http://192.0.2.1/p/x/", modules))
+            attempt(model.id, PhoneConfig(Mac("020000000001"), model.id, (), (), settings, "http://192.0.2.1/p/x/"))
     return [f"{sentence} ({model})" for sentence, model in found.items()]
+
+
+def _print_vendors(place: Path, catalogue: Catalogue) -> None:
+    rows = [
+        (
+            vendor.id,
+            vendor.name,
+            len(vendor.models),
+            len({model.series for model in vendor.models.values() if model.series}),
+            len(vendor.templates),
+            len(list((place / vendor.id / "examples").glob("*-*.toml"))),
+            len(catalogue.settings) - len(vendor.unsupported),
+            len(vendor.raw.names) if vendor.raw else None,
+        )
+        for vendor in catalogue.vendors.values()
+    ]
+    numbers = ["MODELS", "SERIES", "TEMPLATES", "EXAMPLES", "SETTINGS", "PARAMETERS"]
+    print_table(["VENDOR", "NAME", *numbers], rows, right=numbers)
 
 
 def _print_models(catalogue: Catalogue) -> None:
     rows = [
-        (model.id, model.title, model.lines, model.keys, f"{model.expansion.modules} x {model.expansion.keys}" if model.expansion else None)
+        (
+            model.id,
+            model.title,
+            model.series or None,
+            model.lines,
+            model.keys,
+            _modules(model),
+            len(model.key_types - {"none"}),
+            len(model.sources),
+        )
         for vendor in catalogue.vendors.values()
         for model in vendor.models.values()
     ]
-    print_table(["MODEL", "TITLE", "LINES", "KEYS", "EXPANSION"], rows, right=["LINES", "KEYS"])
+    numbers = ["LINES", "KEYS", "KEY TYPES", "SOURCES"]
+    print_table(["MODEL", "TITLE", "SERIES", "LINES", "KEYS", "EXPANSION", "KEY TYPES", "SOURCES"], rows, right=numbers)
+
+
+def _modules(model: Model) -> str | None:
+    return f"{model.expansion.modules} x {model.expansion.keys}" if model.expansion else None
