@@ -28,6 +28,7 @@ from provisioner.api import (
     health,
     imports,
     pbx,
+    pbx_service,
     phone_actions,
     phone_layout,
     phone_state,
@@ -46,7 +47,7 @@ from provisioner.wiring import Installation
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
     extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, sites.noun, groups.noun,
-    catalogue.noun, changes_.noun, pbx.noun, imports.noun, tokens.noun, health.noun, document.noun,
+    catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, tokens.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")
 

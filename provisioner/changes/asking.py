@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from provisioner.changes.unit import UnitMaker
 from provisioner.models import pbx_request
 
@@ -9,7 +11,12 @@ KEPT_S = 3600.0
 
 
 class AskingWrites(UnitMaker):
-    """Asks the worker."""
+    """Asks the worker; and keeps what was asked of the PBX itself."""
+
+    def note(self, actor: str, action: str, subject: str, about: Any) -> None:
+        """Appends to the audit what ``actor`` did that no row shows, e.g. ``pbx.restart``."""
+        with self.unit(actor) as unit:
+            unit.log(action, subject, None, about)
 
     def ask_pbx(self, actor: str, what: str, *, confirmed: bool = False) -> int:
         """Asks for a ``plan``, or to ``sync`` (over the guard where ``confirmed``); returns the number that the answer is found by."""

@@ -15,6 +15,11 @@ from provisioner.store.requests import PBX_BUSY, PBX_FACTS
 SHOWN = 20
 """Numbers that a drift names; beyond them it is only counted."""
 MOST_BUSY = 2000
+COUNTED = (
+    "checks", "drift_put_back", "drift_refused", "notifies", "pbx_outages", "registrations_seen", "rotations_done", "rotations_rolled_back",
+    "wakes_given_up",
+)  # fmt: skip
+"""All that is counted: a counter that is not there cannot be told from one that stands still."""
 
 
 class Facts:
@@ -25,7 +30,8 @@ class Facts:
         self._clock = clock
         self._said = store.pbx_facts()
         self._busy = store.pbx_busy()
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(dict.fromkeys(COUNTED, 0))
+        self.contacts = 0
 
     def up(self) -> None:
         """The PBX answers."""

@@ -66,8 +66,11 @@ class Worker:
 
     @property
     def counters(self) -> Mapping[str, float]:
-        """What was done since this worker started."""
-        return self.lockstep.facts.counters if self.lockstep else {}
+        """What was done since this worker started, and how many contacts the PBX has."""
+        if self.lockstep is None:
+            return {}
+        facts = self.lockstep.facts
+        return {"contacts": facts.contacts, **{f"{name}_total": count for name, count in facts.counters.items()}}
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""

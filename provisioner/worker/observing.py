@@ -87,7 +87,7 @@ class Observing:
             self._busy_at = now + BUSY_EVERY_S
         if now >= self._about_at:
             self._facts.about(self._backend.about())
-            self._facts.counters["contacts"] = sum(map(len, contacts.values()))
+            self._facts.contacts = sum(map(len, contacts.values()))
             self._about_at = now + ABOUT_EVERY_S
 
     def _numbers_of_changed_phones(self) -> set[str]:

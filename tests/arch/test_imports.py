@@ -45,14 +45,15 @@ ALLOWED: dict[str, set[str]] = {
     "pbxview": {"pbx_sync", "records"},
     "bundled": {"pbx_sync", "settings"},
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
+    "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {"bundled", "changes", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
     # Wiring, and what people and programs use.
     "wiring": {"catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "pbxstatus", "records", "secrets", "settings", "store", "web",
-        "wiring",
+        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
+        "store", "web", "wiring",
     },
     "parts": {
         "api", "bundled", "db", "digest", "heartbeat", "logs", "pbx_sync", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
@@ -91,7 +92,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.migrate", "provisioner.migrations",
     ),
     "pbx_sync": (
-        "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.parts.pbx",
+        "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",
     ),
 }  # fmt: skip

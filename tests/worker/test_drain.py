@@ -304,7 +304,7 @@ def test_drift_is_found_and_repaired_by_the_check(world: World) -> None:
     drift = world.store.pbx_facts()["drift"]
     assert (drift["at"], drift["count"], drift["numbers"], drift["is_put_back"]) == (world.clock.now, 3, ["1001", "1002", "7777"], True)
     assert drift["details"][:2] == ["1001: secret is another one", "1002: it is gone"]
-    assert world.worker.counters["drift_put_back"] == 3
+    assert world.worker.counters["drift_put_back_total"] == 3
     world.later(CHECK_EVERY_S)
     assert world.worker.pushing.drift == 0
     assert world.store.pbx_facts()["drift"] == drift, "what was the last drift can still be seen"

@@ -60,7 +60,7 @@ def test_both_secrets_are_taken_until_the_phone_has_moved(world: World) -> None:
     assert accepted(world) == ("the-next-one",) and rotation(world) == "none"
     (change,) = world.store.changes(limit=1)
     assert (change.actor, change.action, change.subject) == ("rotation", "extension.rotated", "1001")
-    assert world.worker.counters["rotations_done"] == 1
+    assert world.worker.counters["rotations_done_total"] == 1
     assert world.drain() == 0
 
 

@@ -114,7 +114,7 @@ def test_phone_that_does_not_fetch_is_told_three_times_and_then_shown_with_the_r
     assert len(world.pbx.notified) == len(PAUSES_S)
     assert wake(world, mac).error == GIVEN_UP and wake(world, mac).due_at is None
     assert stage_of(world, mac) is Stage.WAITING_FOR_PHONE
-    assert world.worker.counters["wakes_given_up"] == 1
+    assert world.worker.counters["wakes_given_up_total"] == 1
     world.later(10_000)
     assert len(world.pbx.notified) == len(PAUSES_S)
     world.changes.update_phone("t", mac, NEW_FILES)
