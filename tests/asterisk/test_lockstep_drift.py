@@ -80,10 +80,10 @@ def test_a_secret_changed_by_hand_is_put_back_and_never_shown(firm: Office, hand
 
 
 def test_drift_shows_in_the_metrics(firm: Office, hand: Hand) -> None:
-    before = settled(firm, "provisioner_worker_drift_put_back")
+    before = settled(firm, "provisioner_worker_drift_put_back_total")
     hand.edit("aor", firm.desks[3].number, max_contacts="1")
     firm.api("POST", "/pbx/sync")
-    wait_until(lambda: firm.metric("provisioner_worker_drift_put_back") == before + 1, PATIENCE_S, "the metric")
+    wait_until(lambda: firm.metric("provisioner_worker_drift_put_back_total") == before + 1, PATIENCE_S, "the metric")
 
 
 def settled(firm: Office, name: str) -> float:
