@@ -133,8 +133,9 @@ def load_zones() -> dict[str, TimezoneRule]:
 
 def _settings(path: Path, mistakes: Mistakes) -> SettingRows:
     rows: dict[str, Setting] = {}
+    schema = _SettingSchema()
     for name, row in mistakes.read(path).items():
-        checked = mistakes.loaded(path, _SettingSchema(), row, name)
+        checked = mistakes.loaded(path, schema, row, name)
         if not checked:
             continue
         checked["choices"] = tuple(checked.get("choices", ()))

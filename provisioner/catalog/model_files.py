@@ -96,12 +96,14 @@ class VendorPart:
 
 def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
     """Returns model name -> model, and notes every mistake of the model and series files."""
-    series = {path.stem: mistakes.read(path, _SeriesSchema()) for path in sorted((part.folder / "series").glob("*.toml"))}
+    # One schema for all files: making one costs more than reading a file.
+    series_schema, model_schema = _SeriesSchema(), _ModelSchema()
+    series = {path.stem: mistakes.read(path, series_schema) for path in sorted((part.folder / "series").glob("*.toml"))}
     named: set[str] = set()
     models_read: list[bool] = []
     models: dict[str, Model] = {}
     for path in sorted((part.folder / "models").glob("*.toml")):
-        own = mistakes.read(path, _ModelSchema())
+        own = mistakes.read(path, model_schema)
         models_read.append(bool(own))
         name = own.pop("series", "")
         named.add(name)
