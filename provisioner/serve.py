@@ -10,25 +10,27 @@ import hmac
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from provisioner.core.access import Credentials, Proof, Standing, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
-from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, conflict_of, masked_path, parse_path
+from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
 from provisioner.records import ServingRecord
 from provisioner.secrets import SecretBox
-from provisioner.serving_index import FileEntry, ServingIndex
+from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
 from provisioner.store import Store
 
-PLANS = 32_768
+PLANS = 8_192
 """Parsed paths kept: names with a MAC in them are chosen by strangers, so the memory for them is bounded and then dropped whole."""
-EVIDENCE = 32_768
+EVIDENCE = 16_384
 """Verdicts on User-Agents kept, for the same reason and in the same way."""
 TOKENS = 65_536
+_LASTING = frozenset({Reason.SERVED, Reason.NO_SUCH_FILE, Reason.NOT_RENDERED})
+_NOTHING: dict[str, FileEntry] = {}
 _STATIC_KINDS = frozenset({"firmware", "resource"})
 
 
@@ -36,6 +38,21 @@ class CredentialCheck(Protocol):
     """Judges an Authorization header for one phone; the only thing of digest that serving knows."""
 
     def __call__(self, request: FileRequest, mac: Mac) -> Credentials: ...
+
+
+class Grounds(NamedTuple):
+    """What an answer rests on. While the index holds these very objects, the same request from the same address has the same answer.
+
+    Whoever replaces a record, a site, a file or an upload puts a new object in the place of the old one, so nothing has to be told.
+    """
+
+    mac: Mac | None
+    """None for what the catalogue alone says: that holds as long as the process."""
+    name: str = ""
+    record: ServingRecord | None = None
+    site: SiteRule | None = None
+    entry: FileEntry | None = None
+    uploads: frozenset[str] | None = None
 
 
 class Recording(Protocol):
@@ -73,6 +90,7 @@ class Server:
         self._check_credentials = check_credentials
         self._clock = clock
         self._shared: dict[str, RenderedFile] = {file.name: file for file in renderer.shared_files()}
+        self._paths = PathReader(catalogue)
         self._plans: dict[str, ParsedPath] = {}
         self._evidence: dict[tuple[str, Mac, str], tuple[bool, str]] = {}
         self._tokens: dict[tuple[Mac, int], str] = {}
@@ -99,6 +117,38 @@ class Server:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
         return self._own_file(record, candidate, epoch)
 
+    def grounds(self, request: FileRequest, answer: FileAnswer) -> Grounds | None:
+        """Returns what ``answer``, just given to ``request``, rests on; None where the same request may get another one by itself.
+
+        Such are first fetches, which end with time; credentials; refusals, of which strangers make as many as they like; static files.
+        """
+        plan = self._plans.get(request.path)
+        if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
+            return None
+        if plan.mac is None:
+            return Grounds(None) if self._is_catalogues(plan, answer) else None
+        record = self._index.phones.get(plan.mac)
+        site = self._index.sites.get(record.site) if record is not None else None
+        if record is None or site is None or (site.access != "open" and not answer.epoch):
+            return None
+        entry = self._index.files.get(plan.mac, _NOTHING).get(answer.name)
+        if answer.reason is Reason.SERVED and (entry is None or entry.body is not answer.body):
+            return None  # an upload that is given back, or bytes that memory has no room for
+        return Grounds(plan.mac, answer.name, record, site, entry, self._index.uploads.get(plan.mac))
+
+    def holds(self, grounds: Grounds) -> bool:
+        """Returns whether the answer that rests on ``grounds`` is still the right one."""
+        mac, name, record, site, entry, uploads = grounds
+        if mac is None or record is None:
+            return True
+        index = self._index
+        return (
+            index.phones.get(mac) is record
+            and index.sites.get(record.site) is site
+            and index.files.get(mac, _NOTHING).get(name) is entry
+            and index.uploads.get(mac) is uploads
+        )
+
     def upload_rule(self, request: FileRequest) -> tuple[FileAnswer, Candidate | None]:
         """Returns whether the phone may send this file: an answer with reason STORED and the rule, or a refusal and None."""
         plan = self._plans.get(request.path) or self._plan(request.path)
@@ -117,8 +167,7 @@ class Server:
 
     def finished(self, fetch: Fetch) -> None:
         """Takes note of a request that is over; the transports call it after the last byte."""
-        is_success = fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED) and fetch.method == "GET"
-        if fetch.epoch and fetch.mac is not None and is_success and self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
+        if fetch.epoch and fetch.mac is not None and _is_success(fetch) and self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
             self._recording.success(fetch.mac, fetch.epoch, fetch.at)
         self._recording.fetch(fetch)
 
@@ -127,7 +176,7 @@ class Server:
         self._index.note_upload(mac, name)
 
     def _plan(self, path: str) -> ParsedPath:
-        plan = parse_path(self._catalogue, path)
+        plan = self._paths.parse(path)
         if len(path) > MAX_PATH:
             return plan  # refused, and not remembered: it may be as long as a request line
         if len(self._plans) >= PLANS:
@@ -214,6 +263,12 @@ class Server:
                 return static
         return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else masked_path(plan.rest))
 
+    def _is_catalogues(self, plan: ParsedPath, answer: FileAnswer) -> bool:
+        """Returns whether the answer is that of a name that never has another: a shared file, or one that no folder is searched for."""
+        if answer.reason is Reason.SERVED:
+            return True
+        return bool(plan.candidates) and not any(candidate.kind in _STATIC_KINDS for candidate in plan.candidates.values())
+
     def _static_answer(self, plan: ParsedPath) -> FileAnswer | None:
         path = self._static.find(plan.rest)
         return FileAnswer(Reason.SERVED, static_path=path, name=masked_path(plan.rest)) if path is not None else None
@@ -221,6 +276,10 @@ class Server:
     def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
         # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.
         return FileAnswer(reason, mac=mac, name=name, challenge=self._index.any_digest and mac is not None)
+
+
+def _is_success(fetch: Fetch) -> bool:
+    return fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED)
 
 
 def _any_name(plan: ParsedPath) -> str:

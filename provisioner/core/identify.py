@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 from provisioner.core.catalogue import Catalogue, FileRule, FirstOf, UploadRule, Vendor, canonical_name
@@ -17,16 +18,20 @@ from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import UserAgent
 
 MAX_PATH = 512
+SHAPES = 4_096
+"""Shapes of paths kept: strangers choose some of them, so the memory for them is bounded and then dropped whole."""
 _TOKEN = re.compile(r"^p/([a-z2-7]{24})/(.*)$", re.DOTALL)
 _BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
 _MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
+_HEX_RUN = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+_TOKEN_BEFORE = re.compile(r"^p/[a-z2-7]{24}/")
 _CAPABILITY = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
+_Shape = tuple[str, bool, str, str]
 _Rule = TypeVar("_Rule", FileRule, UploadRule)
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One vendor's reading of a name."""
+class Candidate(NamedTuple):
+    """One vendor's reading of a name. A tuple, as the next, for a storm makes thousands in a second."""
 
     vendor: str
     rule: FileRule | None
@@ -43,13 +48,12 @@ class Candidate:
         return self.rule.kind if self.rule else self.upload.kind if self.upload else "none"
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedPath:
+class ParsedPath(NamedTuple):
     """What a path says by itself."""
 
     token: str | None = None
     mac: Mac | None = None
-    candidates: Mapping[str, Candidate] = field(default_factory=dict)
+    candidates: Mapping[str, Candidate] = MappingProxyType({})
     """Vendor id -> its reading. Yealink and Polycom share ``<mac>.cfg``: then there are two."""
     maker: str | None = None
     """Another maker's name whose scheme or prefix this is."""
@@ -86,6 +90,53 @@ def parse_path(catalogue: Catalogue, path: str) -> ParsedPath:
     last = rest.rpartition("/")[2]
     mac = _loose_mac(rest, query) or _maker_mac(catalogue, last)
     return ParsedPath(token, mac, {}, _maker(catalogue, last, mac), rest=rest)
+
+
+class PathReader:
+    """Reads paths as ``parse_path`` does, and remembers the shapes of names: in a storm thousands of phones ask for the same few.
+
+    A shape is a path with its MAC left out. File rules see of a MAC that it is one, and a maker's rules its prefix besides; a MAC of decimal
+    digits alone might also be the number of a common file, so such a path is read anew.
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._shapes: dict[_Shape, tuple[Mac, ParsedPath]] = {}
+
+    def parse(self, path: str) -> ParsedPath:
+        """Returns what ``parse_path`` returns."""
+        path = path.lstrip("/")
+        runs = _HEX_RUN.findall(path)
+        if len(runs) != 1 or len(path) > MAX_PATH or "?" in path:
+            return parse_path(self._catalogue, path)
+        digits: str = runs[0]
+        before, _, after = path.partition(digits)
+        token = before[2:26] if _TOKEN_BEFORE.match(before) else None
+        shape = (before[26:] if token else before, token is None, digits[:6], after)
+        known = self._shapes.get(shape)
+        if known is None:
+            return self._learned(path, shape)
+        mac = try_parse(digits)
+        if mac is None or digits.isdecimal():
+            return parse_path(self._catalogue, path)
+        return _respelled(known[1], known[0], mac, token, path[27:] if token else path)
+
+    def _learned(self, path: str, shape: _Shape) -> ParsedPath:
+        parsed = parse_path(self._catalogue, path)
+        if parsed.mac is not None and parsed.mac in path and not parsed.mac.isdecimal():
+            if len(self._shapes) >= SHAPES:
+                self._shapes.clear()
+            self._shapes[shape] = (parsed.mac, parsed)
+        return parsed
+
+
+def _respelled(parsed: ParsedPath, old: Mac, mac: Mac, token: str | None, rest: str) -> ParsedPath:
+    """Returns what ``parsed``, of a path with the MAC ``old``, is for one that differs in MAC and token alone."""
+    candidates = {
+        vendor: Candidate(vendor, found.rule, found.upload, found.name.replace(old, mac), found.model, found.upload_name.replace(old, mac))
+        for vendor, found in parsed.candidates.items()
+    }
+    return ParsedPath(token, mac, candidates, parsed.maker, False, rest)
 
 
 def masked_path(path: str) -> str:

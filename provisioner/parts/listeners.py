@@ -60,6 +60,7 @@ def _serve_phones(settings: Settings, listener: Listener, part: str) -> None:
         listener.serve(Service(http, uploads))
     finally:
         uploads.close()
+        listener.close()
         serving.close()
 
 

@@ -13,10 +13,10 @@ from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
 from typing import Protocol, cast
 
 from provisioner.core.values import FileAnswer, FileRequest, Method, Reason
-from provisioner.transports.http_reply import METHODS, Reply, refusal
+from provisioner.transports.http_reply import METHODS, UNCONDITIONAL, Reply, refusal
 from provisioner.transports.http_request import BadHead, Fields, Head, check_begin
-from provisioner.transports.http_sending import Sending, head_of
-from provisioner.transports.http_service import Service
+from provisioner.transports.http_sending import Sending, Tails, head_of
+from provisioner.transports.http_service import Service, Settled
 from provisioner.transports.http_uploads import BODY_S, Upload
 from provisioner.transports.http_wire import Wire
 
@@ -34,8 +34,7 @@ class Poll(Protocol):
 
     now: float
     """Monotonic, of this turn of the loop."""
-    date: str
-    """The header line ``Date``."""
+    tails: Tails
     is_stopping: bool
 
     def watch(self, connection: Connection, events: int) -> None:
@@ -150,14 +149,17 @@ class Connection:
 
     def _read(self, data: bytes) -> None:
         """Answers the requests in ``data`` until one of them takes longer; keeps what is left."""
+        service = self._service
         while data:
             started = time.perf_counter()
-            quick = self._service.heads.quick(data)
-            if quick is not None:
+            settled = service.settled(data, self.peer) if self._subject == "" else None
+            quick = service.heads.quick(data) if settled is None else None
+            if settled is not None:
                 data = b""
-                self._keep = quick[1].keep_alive and not self._poll.is_stopping
-                self._is_old = False
-                self._get(quick[0], "GET", quick[1], started)
+                self._send_settled(settled, started)
+            elif quick is not None:
+                self._get_quick(data, quick[0], quick[1], started)
+                data = b""
             else:
                 rest = self._read_one(data, started)
                 if rest is None:
@@ -170,6 +172,8 @@ class Connection:
     def _read_one(self, data: bytes, started: float) -> bytes | None:
         """Answers the first request in ``data``; returns what is behind it, or None where it is not whole yet."""
         data = data.lstrip(b"\r\n")  # RFC 9112 section 2.2: before a request line they mean nothing
+        if not data:
+            return b""
         end = data.find(b"\r\n\r\n") + 4
         try:
             if end < 4:
@@ -206,6 +210,28 @@ class Connection:
             asked = self._asked(head.path, cast(Method, method[:8]), fields)  # as sent, for the record
             self._answer(FileAnswer(Reason.METHOD_NOT_ALLOWED), asked, started)
         return rest if self._keep else b""
+
+    def _send_settled(self, settled: Settled, started: float) -> None:
+        """Answers a request that was answered before, and whose answer still holds."""
+        self._keep = settled.keep and not self._poll.is_stopping
+        self._is_old = False
+        body = settled.body()
+        data = settled.head + self._poll.tails.tail(self._keep, False) + body
+        count = self.wire.send(data)
+        if count == len(data):
+            self._service.note(settled.asked, settled.answer, settled.reason, len(body), started)
+            self._sent()
+        else:
+            self._delay(memoryview(data)[count:], Reply(0, "", body, settled.reason), settled.asked, settled.answer, started)
+
+    def _get_quick(self, data: bytes, path: str, fields: Fields, started: float) -> None:
+        self._keep = fields.keep_alive and not self._poll.is_stopping
+        self._is_old = False
+        asked = self._asked(path, "GET", fields)
+        answer, reply = self._service.get(asked, fields.conditions)
+        if fields.conditions is UNCONDITIONAL:
+            self._service.settle(data, self.peer, fields.keep_alive, asked, answer, reply)
+        self._respond(reply, asked, answer, started)
 
     def _get(self, path: str, method: Method, fields: Fields, started: float) -> None:
         asked = self._asked(path, method, fields)
@@ -285,15 +311,16 @@ class Connection:
         self._respond(reply, asked, FileAnswer(reply.reason), time.perf_counter())
 
     def _respond(self, reply: Reply, asked: FileRequest | None, answer: FileAnswer, started: float) -> None:
-        data = head_of(reply, self._poll.date, self._keep, self._is_old)
-        if reply.body:
-            data += reply.body
+        data = head_of(reply) + self._poll.tails.tail(self._keep, self._is_old) + reply.body
         count = self.wire.send(data)
         if count == len(data) and reply.file < 0:
             self._note(asked, answer if reply.is_whole else answer._replace(sha256=""), reply.reason, len(reply.body), started)
             self._sent()
             return
-        sending = self._sending = Sending(memoryview(data)[count:], reply, asked, answer, started, self._poll.now)
+        self._delay(memoryview(data)[count:], reply, asked, answer, started)
+
+    def _delay(self, rest: memoryview, reply: Reply, asked: FileRequest | None, answer: FileAnswer, started: float) -> None:
+        sending = self._sending = Sending(rest, reply, asked, answer, started, self._poll.now)
         self.deadline = sending.deadline(self._poll.now)
         self._poll.watch(self, EPOLLOUT)
 

@@ -17,9 +17,9 @@ import ssl
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from email.utils import formatdate
 
 from provisioner.transports.http_connection import Connection
+from provisioner.transports.http_sending import Tails
 from provisioner.transports.http_service import Service
 from provisioner.transports.http_wire import PlainWire, TLSWire
 
@@ -55,9 +55,8 @@ class Listener:
         self._held = 0
         self._stop_at = math.inf
         self._accepts_again_at = math.inf
-        self._second = 0
         self.now = time.monotonic()
-        self.date = ""
+        self.tails = Tails()
         self.is_stopping = False
         self._service: Service
 
@@ -87,7 +86,12 @@ class Listener:
                 self._sweep()
         for connection in list(self._connections.values()):
             connection.close()
+
+    def close(self) -> None:
+        """Lets go of everything; after ``serve``, and when no other thread calls any more."""
         self._socket.close()
+        self._poll.close()
+        os.close(self._wake)
 
     def call(self, function: Callable[[], None]) -> None:
         """Has the serving thread call ``function`` soon. For any thread, and for signal handlers."""
@@ -124,10 +128,7 @@ class Listener:
 
     def _tick(self) -> None:
         self.now = time.monotonic()
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self.date = f"Date: {formatdate(second, usegmt=True)}\r\n"
+        self.tails.at(int(time.time()))
 
     def _called(self) -> None:
         os.eventfd_read(self._wake)
@@ -137,7 +138,7 @@ class Listener:
     def _stop(self, within_s: float) -> None:
         self.is_stopping = True
         self._stop_at = self.now + within_s
-        self._listen(False)
+        self._socket.close()  # the kernel sends away who comes now, and who waits to be accepted
         for connection in list(self._connections.values()):
             connection.finish()
 
@@ -183,14 +184,14 @@ class Listener:
 
     def _listen(self, on: bool) -> None:
         """Takes new connections, or lets them wait in the kernel's queue."""
-        self._accepts_again_at = math.inf if on or self.is_stopping else self.now + FULL_PAUSE_S
+        self._accepts_again_at = math.inf if on else self.now + FULL_PAUSE_S
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             self._poll.register(self._socket, select.EPOLLIN) if on else self._poll.unregister(self._socket)
 
     def _sweep(self) -> None:
         for connection in [each for each in self._connections.values() if each.deadline <= self.now]:
             connection.expire()
-        if self.now >= self._accepts_again_at:
+        if self.now >= self._accepts_again_at and not self.is_stopping:
             self._listen(True)
 
 

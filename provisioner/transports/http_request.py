@@ -111,7 +111,7 @@ class _Reading:
     def __init__(self, data: bytes) -> None:
         self.lines: tuple[tuple[str, str], ...] = ()
         self._found: list[tuple[str, str]] = []
-        self._is_complete = False
+        self._is_kept = False
         self._is_upgrade = False
         self._parser = httptools.HttpRequestParser(self)
         try:
@@ -126,6 +126,9 @@ class _Reading:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._found.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        self._is_kept = self._parser.should_keep_alive()  # later it tells of the next message
 
     def fields(self) -> Fields:
         """Returns what the lines say. Raises ``BadHead`` for a body whose end we could not tell."""
@@ -143,7 +146,7 @@ class _Reading:
             authorization=first.get("authorization", ""),
             forwarded=",".join(value for name, value in self.lines if name == "x-forwarded-for"),
             conditions=conditions if any(conditions) else UNCONDITIONAL,
-            keep_alive=self._parser.should_keep_alive() and not self._is_upgrade,
+            keep_alive=self._is_kept and not self._is_upgrade,
             length=int(length) if length is not None else None,
             is_chunked=coding is not None,
             expects_continue=first.get("expect", "").lower() == "100-continue",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from email.utils import formatdate
 from http import HTTPStatus
 
 from provisioner.core.values import FileAnswer, FileRequest
@@ -15,13 +16,34 @@ GRACE_S = 60.0
 SLOWEST_BYTES_S = 1024
 """After the grace it must have taken at least so much on the average: one byte now and then does not hold a connection for ever."""
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_CONNECTION = {(True, False): "\r\n", (True, True): "Connection: keep-alive\r\n\r\n"}
-_CLOSE = "Connection: close\r\n\r\n"
 
 
-def head_of(reply: Reply, date: str, keep: bool, is_http_1_0: bool) -> bytes:
-    """Returns the reply's head as it goes over the wire. ``date`` is the whole header line."""
-    return f"{_LINES[reply.status]}{date}{reply.fields}{_CONNECTION.get((keep, is_http_1_0), _CLOSE)}".encode("latin-1")
+def head_of(reply: Reply) -> bytes:
+    """Returns the first part of a reply's head: what is the same whenever, and to whomever, it is sent."""
+    return f"{_LINES[reply.status]}{reply.fields}".encode("latin-1")
+
+
+class Tails:
+    """The ends of heads: the date, and whether the connection is kept."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._kept = self._closed = self._kept_old = b""
+
+    def at(self, second: int) -> None:
+        """Sets the clock, in whole seconds since the epoch."""
+        if second != self._second:
+            self._second = second
+            date = f"Date: {formatdate(second, usegmt=True)}\r\n".encode("ascii")
+            self._kept, self._closed, self._kept_old = (
+                date + b"\r\n",
+                date + b"Connection: close\r\n\r\n",
+                date + b"Connection: keep-alive\r\n\r\n",
+            )
+
+    def tail(self, keep: bool, is_http_1_0: bool) -> bytes:
+        """Returns the last lines of a head and the empty one."""
+        return self._closed if not keep else self._kept_old if is_http_1_0 else self._kept
 
 
 class Sending:

@@ -6,12 +6,18 @@ import logging
 from typing import NamedTuple
 
 from provisioner.core.values import FileAnswer, FileRequest, Reason
+from provisioner.serve import Grounds
 from provisioner.transports.http import PhonesHTTP
 from provisioner.transports.http_reply import Conditions, Reply, refusal
 from provisioner.transports.http_request import Head, Heads
+from provisioner.transports.http_sending import head_of
 from provisioner.transports.http_uploads import Uploads
 
 log = logging.getLogger("provisioner.phones")
+
+
+SETTLED = 20_000
+"""Answers kept, twice: about half a kilobyte each. Only listed phones and names of the catalogue can fill it."""
 
 
 class Admitted(NamedTuple):
@@ -19,6 +25,25 @@ class Admitted(NamedTuple):
 
     answer: FileAnswer
     max_bytes: int = 0
+
+
+class Settled(NamedTuple):
+    """An answer that was given, and what it rests on: a building that boots again asks the same again."""
+
+    peer: str
+    head: bytes
+    keep: bool
+    reason: Reason
+    asked: FileRequest
+    answer: FileAnswer
+    """Without its bytes: those are the index's to keep."""
+    text: bytes
+    """The body, where it is no phone's own file."""
+    grounds: Grounds
+
+    def body(self) -> bytes:
+        entry = self.grounds.entry
+        return self.text if entry is None else entry.body or b""
 
 
 class Service:
@@ -30,6 +55,9 @@ class Service:
         self.note = http.record
         self.peer = http.peer
         self.is_proxy = http.is_proxy
+        self._holds = http.server.holds
+        self._recent: dict[bytes, Settled] = {}
+        self._older: dict[bytes, Settled] = {}
         self.uploads = uploads
         self.heads = Heads()
 
@@ -42,6 +70,34 @@ class Service:
             log.exception("event=answer_failed")
             answer, reply = FileAnswer(Reason.FAILED), refusal(Reason.FAILED, asked.method)
         return answer, reply
+
+    def settled(self, data: bytes, peer: str) -> Settled | None:
+        """Returns the answer to ``data``, the whole head of a plain GET, where it was given before and still is the right one."""
+        found = self._recent.get(data)
+        if found is None:
+            found = self._older.get(data)
+            if found is None:
+                return None
+            self._put(data, found)
+        if found.peer != peer or not self._holds(found.grounds):
+            return None
+        entry = found.grounds.entry
+        return None if entry is not None and entry.body is None else found
+
+    def settle(self, data: bytes, peer: str, keep: bool, asked: FileRequest, answer: FileAnswer, reply: Reply) -> None:
+        """Remembers an answer that was just given, where nothing but the index can change it."""
+        grounds = self._http.server.grounds(asked, answer)
+        if grounds is None:
+            return
+        answer = answer._replace(body=b"") if answer.body else answer
+        text = b"" if grounds.entry is not None else reply.body
+        self._put(data, Settled(peer, head_of(reply), keep, reply.reason, asked, answer, text, grounds))
+
+    def _put(self, data: bytes, settled: Settled) -> None:
+        """Keeps it among the newest; those that were not asked for while as many others were are forgotten."""
+        if len(self._recent) >= SETTLED:
+            self._older, self._recent = self._recent, {}
+        self._recent[data] = settled
 
     def refused(self, answer: FileAnswer, asked: FileRequest) -> Reply:
         """Returns the reply for an answer that is no file."""

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.core import identify as identify_module
 from provisioner.core.catalogue import Catalogue, parse_user_agent
-from provisioner.core.identify import conflict_of, identify, parse_path
+from provisioner.core.identify import PathReader, conflict_of, identify, parse_path
 from provisioner.core.mac import Mac
 from tests.conftest import load_cases
 
@@ -105,3 +106,30 @@ def test_record_decides_between_vendors_that_share_a_name(catalogue: Catalogue) 
 )
 def test_conflict_says_what_does_not_fit(catalogue: Catalogue, agent: str, words: str) -> None:
     assert conflict_of(catalogue, Mac("805ec0aabbcc"), "yealink/t46u", parse_user_agent(catalogue, agent)) == words
+
+
+PREFIXES = ("", "p/abcdefghijklmnop22334455/", "p/abcdef234567222222222222/", "/p/abcdefghijklmnop22334455/", "x/", "logs/", "calls/")
+SHAPED = (
+    "{}.cfg", "cfg{}.xml", "{}-user.cfg", "{}-directory.xml", "{}.boot", "y{}.cfg", "y{}.boot", "{}-app.log", "SEP{}.cnf.xml", "x{}y.jpg",
+    "dev{}.cfg", "{}/phonebook.xml", "{}-{}.cfg", "{}.cfg?mac={}", "a{}.cfg", "{}0.cfg", "%{}", "..{}", "//{}.cfg", "{}.CFG", "MN_{}.cfg", "{}",
+)  # fmt: skip
+SOME_MACS = ("805ec0aabbcc", "0004f2abcdef", "c074ad0b63ee", "000000000000", "123456789012", "001122334455", "ffffffffffff", "0b0000000001")
+
+
+def test_a_path_reader_says_what_reading_each_path_anew_says(catalogue: Catalogue) -> None:
+    """Every shape is learned from one MAC and used for all others, of the same maker and not."""
+    for first in SOME_MACS:
+        reader = PathReader(catalogue)
+        for token in PREFIXES:
+            for name in SHAPED:
+                for mac in (first, *SOME_MACS, f"{first[:6]}00a0b1", f"{first[:6]}123456", first.upper()):
+                    path = token + name.replace("{}", mac)
+                    assert reader.parse(path) == parse_path(catalogue, path), path
+
+
+def test_a_path_reader_keeps_a_bounded_number_of_shapes(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identify_module, "SHAPES", 10)
+    reader = PathReader(catalogue)
+    for at in range(100):
+        reader.parse(f"805ec0aabbcc-{at}x.cfg")
+    assert len(reader._shapes) <= 10
