@@ -6,7 +6,7 @@ What lives here: connections and transactions. What does not: any query (``store
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,9 +53,12 @@ class Database:
                     connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK})
                 yield connection
 
-    def watcher(self) -> Watcher:
-        """Returns a cheap answer to "did anything change since I last asked?", for loops that must not query for it."""
-        return Watcher(self)
+    def watcher(self, *logs: str) -> Watcher:
+        """Returns a cheap answer to "did anything change since I last asked?", for loops that must not query for it.
+
+        With ``logs``, tables whose numbers grow with every change that matters, other commits (observations above all) do not count.
+        """
+        return Watcher(self, logs)
 
     def dispose(self) -> None:
         self.engine.dispose()
@@ -64,7 +67,10 @@ class Database:
 class Watcher:
     """Tells whether another connection committed anything since the last call. Not for sharing between threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, logs: Sequence[str] = ()) -> None:
+        # One writer at a time: so the highest number grows with each commit that writes one, and is seen with it.
+        self._logs = sa.select(*(_newest(log) for log in logs)) if logs else None
+        self._newest: Any = None
         self._engine = database.engine
         # Both change with any commit of another connection, and neither reads a table: SQLite's data_version costs two microseconds.
         # (The last value of a sequence would not do: it is seen before the row that it numbers, and a reader would come too early.)
@@ -77,14 +83,18 @@ class Watcher:
         """True when something was committed since the last call; True at the first call, and at the first after a lost connection."""
         try:
             value = self._value()
+            newest = self._read_logs() if value != self._seen else None
         except sa.exc.SQLAlchemyError:
             self.close()
             raise
         seen, self._seen = self._seen, value
-        return bool(value != seen)
+        if value == seen or self._logs is None:
+            return bool(value != seen)
+        before, self._newest = self._newest, newest
+        return bool(newest != before)
 
     def close(self) -> None:
-        connection, self._connection, self._seen = self._connection, None, None
+        connection, self._connection, self._seen, self._newest = self._connection, None, None, None
         if connection is not None:
             connection.close()
 
@@ -98,10 +108,17 @@ class Watcher:
                 raise sa.exc.OperationalError("PRAGMA data_version", None, error) from error
         return connection.execute(self._query).scalar()
 
+    def _read_logs(self) -> Any:
+        return None if self._logs is None else tuple(self._connected().execute(self._logs).one())
+
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         return self._connection
+
+
+def _newest(log: str) -> sa.ScalarSelect[Any]:
+    return sa.select(sa.func.max(sa.column("id"))).select_from(sa.table(log)).scalar_subquery()
 
 
 def _sqlite(url: sa.URL, durable: bool) -> Engine:

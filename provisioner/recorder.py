@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, TextIO
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
 from provisioner.core.catalogue import Catalogue, parse_user_agent
+from provisioner.core.identify import PathReader, identify
 from provisioner.core.mac import Mac
 from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
@@ -31,10 +33,15 @@ log = logging.getLogger("provisioner.recorder")
 
 QUEUE = 100_000
 """Fetches waiting to be written: ten thousand phones with their ten requests each."""
-FLUSH_S = 0.5
-BATCH = 4_000
-"""Rows a flush: at two flushes a second the log follows 8,000 requests a second, and a storm's rest follows after it."""
-TRIM_EVERY = 120
+FLUSH_S = 0.1
+STORM = 100
+"""Requests in ``FLUSH_S``: while more come, writing waits, for phones wait for the same processor."""
+PUT_OFF_S = 5.0
+"""And the longest that it waits: so much of the log, not of a change, is lost with a process that is killed."""
+BATCH = 2_000
+"""Rows a flush: short enough that a change waits for milliseconds."""
+PAUSE_S = 0.005
+TRIM_EVERY_S = 60.0
 _SAFE = re.compile(r"[^\x21-\x7e]")
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
@@ -58,6 +65,7 @@ class Recorder:
     ) -> None:
         self._database = database
         self._catalogue = catalogue
+        self._paths = PathReader(catalogue)
         self._fetch_rows = fetch_rows
         self._sighting_rows = sighting_rows
         self._log = access_log if access_log is not None else sys.stdout
@@ -73,7 +81,7 @@ class Recorder:
             _insert_sql("served_file", ("mac", "name", "sha256", "at"), database.is_sqlite)
             + " ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, at = excluded.at WHERE served_file.at <= excluded.at"
         )
-        self._flushes = 0
+        self._trim_at = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.counters: Counter[str] = Counter()
@@ -107,12 +115,23 @@ class Recorder:
                 break
 
     def _run(self) -> None:
+        waiting, flush_by = 0, 0.0
         while not self._stop.wait(FLUSH_S):
+            before, waiting, now = waiting, len(self._queue), time.monotonic()
+            if waiting - before > STORM and waiting < QUEUE // 2 and now < flush_by:
+                continue
+            flush_by = now + PUT_OFF_S
             try:
-                self.flush()
+                while self.flush() and self._has_more and not self._stop.wait(PAUSE_S):
+                    pass
             except Exception:  # a process loop: what went wrong with one batch must not end the record of all others
                 self.counters["failed_flushes"] += 1
                 log.exception("event=record_failed")
+            waiting = len(self._queue)
+
+    @property
+    def _has_more(self) -> bool:
+        return len(self._unwritten) + len(self._queue) >= BATCH // 4
 
     def flush(self) -> bool:
         """Writes one batch; returns whether it could. What could not be written is tried again with the next."""
@@ -138,7 +157,7 @@ class Recorder:
 
     def _take(self) -> None:
         """Moves what has arrived to the log and to the rows not yet written, as far as these have room."""
-        taken = [self._queue.popleft() for _ in range(len(self._queue))]
+        taken = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
         for reason, count in Counter(fetch.reason for fetch in taken).items():
             self.counters[f"reason_{reason}"] += count
         if taken:
@@ -183,8 +202,8 @@ class Recorder:
             here = sa.and_(phone.c.mac == mac, phone.c.token_epoch >= epoch)
             connection.execute(phone.update().where(here).values(first_success_at=first, token_floor=_greatest(epoch)))
             connection.execute(index_log.insert().values(mac=mac, at=at))
-        self._flushes += 1
-        if self._flushes % TRIM_EVERY == 1:
+        if time.monotonic() >= self._trim_at:
+            self._trim_at = time.monotonic() + TRIM_EVERY_S
             self._trim(connection)
 
     def _upsert_served(self, connection: Connection, served: dict[tuple[Mac, str], tuple[str, float]]) -> None:
@@ -214,7 +233,9 @@ class Recorder:
 
     def _sighting_row(self, mac: Mac, fetches: list[Fetch]) -> dict[str, Any]:
         last = fetches[-1]
-        agent = next((found for fetch in reversed(fetches) if (found := parse_user_agent(self._catalogue, fetch.user_agent))), None)
+        agents = (parse_user_agent(self._catalogue, fetch.user_agent) for fetch in reversed(fetches))
+        agent = next((found for found in agents if found), None)
+        who = identify(self._catalogue, self._paths.parse(last.path), None, agent)
         conflict = next((str(fetch.reason) for fetch in reversed(fetches) if fetch.reason in (Reason.CONFLICT, Reason.NOT_A_PHONE)), "")
         evidence = {
             "fetch": {
@@ -226,9 +247,9 @@ class Recorder:
         }
         return {
             "mac": mac,
-            "vendor": agent.vendor if agent else self._catalogue.vendor_of_oui(mac.oui) or self._maker(mac),
-            "model": (agent.model or "") if agent else "",
-            "firmware": (agent.version or "") if agent else "",
+            "vendor": (who.vendor or self._maker(mac))[:32],
+            "model": _stored(who.model or "", 64),
+            "firmware": _stored(agent.version or "", 64) if agent else "",
             "peer": _stored(last.peer, 45),
             "first_seen": fetches[0].at,
             "last_seen": last.at,
@@ -257,10 +278,10 @@ class Recorder:
 
 def access_line(fetch: Fetch) -> str:
     """Returns the one line of a request in the access log. Whatever a stranger sent is escaped; tokens are masked already."""
+    at, path, transport, peer, agent, method, reason, mac, name, sha256, sent, took_ms, _ = fetch
     return (
-        f"at={fetch.at:.3f} reason={fetch.reason.value} mac={fetch.mac or '-'} file={_shown(fetch.name or fetch.path)}"
-        f" transport={fetch.transport} peer={_shown(fetch.peer)} method={fetch.method} bytes={fetch.bytes_sent}"
-        f" ms={fetch.duration_ms:.1f} sha={fetch.sha256[:12] or '-'} ua={_shown(fetch.user_agent)}\n"
+        f"at={at:.3f} reason={_REASONS[reason]} mac={mac or '-'} file={_shown(name or path)} transport={transport} peer={_shown_again(peer)}"
+        f" method={method} bytes={sent} ms={took_ms:.1f} sha={sha256[:12] or '-'} ua={_shown_again(agent)}\n"
     )
 
 
@@ -275,6 +296,12 @@ def _stored(text: str, longest: int) -> str:
     if text.isprintable() and len(text) <= longest:
         return text
     return _UNSTORABLE.sub("?", text[:longest])
+
+
+# Addresses and User-Agents come again with each request of a phone.
+_shown_again = lru_cache(maxsize=4096)(_shown)
+_stored_again = lru_cache(maxsize=4096)(_stored)
+_REASONS = {reason: reason.value for reason in Reason}
 
 
 def _greatest(epoch: int) -> Any:
@@ -293,16 +320,8 @@ def _insert_sql(table: str, columns: Sequence[str], is_sqlite: bool) -> str:
 
 def _row(fetch: Fetch) -> tuple[Any, ...]:
     """Returns the values of ``_FETCH_COLUMNS``."""
+    at, path, transport, peer, agent, method, reason, mac, name, sha256, sent, took_ms, _ = fetch
     return (
-        fetch.at,
-        fetch.mac,
-        _stored(fetch.name or fetch.path, 255),
-        fetch.transport,
-        _stored(fetch.peer, 45),
-        _stored(fetch.user_agent, 200),
-        fetch.method[:8],
-        fetch.reason.value,
-        fetch.sha256,
-        fetch.bytes_sent,
-        fetch.duration_ms,
-    )
+        at, mac, _stored(name or path, 255), transport, _stored_again(peer, 45), _stored_again(agent, 200), method[:8], _REASONS[reason],
+        sha256, sent, took_ms,
+    )  # fmt: skip

@@ -151,7 +151,7 @@ class ServingIndex:
             beat()
             try:
                 # A new watcher after every failure: its connection may be dead, and what it saw last was not read to its end.
-                watcher = watcher or self._store.database.watcher()
+                watcher = watcher or self._store.database.watcher("index_log")
                 if watcher.changed():
                     self.refresh()
                 away = False
@@ -167,10 +167,7 @@ class ServingIndex:
     def _reload(self, macs: Iterable[Mac]) -> None:
         wanted = set(macs)
         found = {record.mac: record for record in self._store.serving_records(wanted)}
-        files: dict[Mac, dict[str, FileEntry]] = {mac: {} for mac in wanted}
-        for file in self._store.live_files(wanted):
-            self._forget(file.mac, file.name)
-            files[file.mac][file.name] = self._entry(file)
+        files = self._files_again(wanted)
         uploads = _grouped((mac, record.name) for mac in wanted for record in self._store.uploads_of(mac))
         for mac in wanted:
             for name in self.files.get(mac, {}).keys() - files[mac].keys():
@@ -182,6 +179,23 @@ class ServingIndex:
             else:
                 for table in (self.files, self.phones, self.uploads):
                     table.pop(mac, None)
+
+    def _files_again(self, wanted: set[Mac]) -> dict[Mac, dict[str, FileEntry]]:
+        """Returns the live files of these phones; only bytes that are new are read, for most entries of the log are of a success."""
+        files: dict[Mac, dict[str, FileEntry]] = {mac: {} for mac in wanted}
+        changed: set[Mac] = set()
+        for mac, name, sha256, content_type in self._store.live_facts(wanted):
+            entry = self.files.get(mac, {}).get(name)
+            if entry is None or (entry.sha256, entry.content_type) != (sha256, content_type):
+                changed.add(mac)
+            else:
+                files[mac][name] = entry
+        for file in self._store.live_files(changed):
+            known = files[file.mac].get(file.name)
+            if known is None or known.sha256 != file.sha256:
+                self._forget(file.mac, file.name)
+                files[file.mac][file.name] = self._entry(file)
+        return files
 
     def _with_success(self, record: ServingRecord) -> ServingRecord:
         """Returns the record with a success of this process that the recorder has not written yet, unless it was opened anew since."""

@@ -158,7 +158,7 @@ def test_one_row_a_mac_however_often_it_comes(own: Inside) -> None:
 
 
 def test_the_prefix_of_the_mac_tells_the_maker_where_nothing_else_does(own: Inside) -> None:
-    own.recorder.fetch(fetch(Mac("64167f000001"), transport="tftp"))
+    own.recorder.fetch(fetch(Mac("64167f000001"), transport="tftp", path="64167f000001.cfg"))
     own.recorder.flush()
     assert [seen.vendor for seen in own.installation.store.sightings()] == ["polycom"]
 
@@ -172,7 +172,7 @@ def test_a_conflict_of_a_listed_phone_is_noted(own: Inside) -> None:
 
 
 def test_sightings_fetches_and_index_entries_are_bounded(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "TRIM_EVERY", 2)
+    monkeypatch.setattr(recorder_module, "TRIM_EVERY_S", 0.0)
     for at in range(300):
         own.recorder.fetch(fetch(Mac(f"805ec0{at:06x}"), at=float(at)))
     for at in range(1500):

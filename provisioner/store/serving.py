@@ -67,6 +67,14 @@ class ServingReads(StoreBase):
             for row in in_chunks(connection, query, rendered_file.c.mac, macs):
                 yield self._live_file(row)
 
+    def live_facts(self, macs: Iterable[Mac]) -> list[tuple[Mac, str, str, str]]:
+        """Returns (mac, name, sha256, content type) of the live files of the phones named."""
+        columns = (rendered_file.c.mac, rendered_file.c.name, rendered_file.c.sha256, rendered_file.c.content_type)
+        query = sa.select(*columns).where(rendered_file.c.state == "live")
+        with self.database.read() as connection:
+            rows = in_chunks(connection, query, rendered_file.c.mac, macs)
+            return [(Mac(row.mac), row.name, row.sha256, row.content_type) for row in rows]
+
     def live_file(self, mac: Mac, name: str) -> LiveFile | None:
         """Returns one live file, in clear: one indexed read."""
         query = sa.select(rendered_file).where(rendered_file.c.mac == mac, rendered_file.c.state == "live", rendered_file.c.name == name)

@@ -97,7 +97,7 @@ class Worker:
         self.rendering.start()
         if self.lockstep:
             self.lockstep.waking.settle = lambda: stop.wait(SETTLE_S)
-        with contextlib.closing(self._store.database.watcher()) as watcher:
+        with contextlib.closing(self._store.database.watcher("change", "index_log")) as watcher:
             next_check = 0.0
             while not stop.is_set():
                 try:
