@@ -48,8 +48,8 @@ class Run:
     peak_rss_bytes: int
 
     def cpu_us(self) -> float:
-        """Returns the server's CPU microseconds per transfer."""
-        return ratio(self.server_cpu_s * 1e6, self.storm.transfers)
+        """Returns the server's CPU microseconds per transfer; not a number where its idle load hides them."""
+        return ratio(self.server_cpu_s * 1e6, self.storm.transfers) if self.server_cpu_s > 0 else math.nan
 
     def failed(self) -> int:
         """Returns the transfers that did not end well."""
@@ -111,7 +111,7 @@ def server(ctx: Context, name: str, folder: Path) -> Iterator[Server]:
 
 def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int) -> Run:
     """Returns one storm on a running server."""
-    idle_percent = target.idle_percent()
+    before_percent = target.idle_percent()
     cpu, began, drops = target.cpu_seconds(), time.monotonic(), udp_drops(target.port)
     with MemorySampler(target.pids, with_pss=False) as peak:
         storm = generators.tftp_storm(
@@ -128,7 +128,9 @@ def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int) -> R
             seed=load.seed,
             max_wall_s=load.max_wall_s,
         )
-    used_s = target.settled_cpu_seconds() - cpu - idle_percent / 100 * (time.monotonic() - began)
+    used_s, took_s = target.settled_cpu_seconds() - cpu, time.monotonic() - began
+    idle_percent = min(before_percent, target.idle_percent())  # a server that just started has things to do
+    used_s -= idle_percent / 100 * took_s
     return Run(storm, used_s, idle_percent, udp_drops(target.port) - drops, peak.peak_rss_bytes)
 
 
