@@ -6,11 +6,9 @@ compiled zone file (RFC 9636 section 3.3) and is read by the catalogue; nothing 
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 
 _NAME = r"(?:<[^>]+>|[A-Za-z]{3,})"
 _OFFSET = r"[+-]?\d{1,3}(?::\d{2}){0,2}"
@@ -86,7 +84,7 @@ def offset_at(rule: TimezoneRule, at: int) -> int:
     """Returns the offset in seconds that a phone with this rule has at ``at`` (seconds since the epoch)."""
     if rule.start is None or rule.end is None or rule.summer_offset_s is None:
         return rule.offset_s
-    year = datetime.fromtimestamp(at + rule.offset_s, UTC).year
+    year = _year(at + rule.offset_s)
     start, end = rule.start.local_s(year) - rule.offset_s, rule.end.local_s(year) - rule.summer_offset_s
     is_summer = start <= at < end if start < end else not end <= at < start
     return rule.summer_offset_s if is_summer else rule.offset_s
@@ -142,8 +140,20 @@ def _wrong_s(switch: Switch, right: Iterable[int]) -> int:
 
 def _day_s(year: int, month: int, week: int, weekday: int) -> int:
     """Returns the midnight that begins the ``week``-th (5: the last) such day of the month."""
-    first = date(year, month, 1)
-    day = 1 + (weekday - first.isoweekday()) % 7 + 7 * (week - 1)
-    if day > calendar.monthrange(year, month)[1]:
-        day -= 7
-    return (first.toordinal() + day - 1 - date(1970, 1, 1).toordinal()) * _DAY_S
+    first = _days(year, month)
+    beyond = _days(year + month // 12, month % 12 + 1)
+    # The first of January 1970 was a Thursday.
+    day = first + (weekday - first - 4) % 7 + 7 * (week - 1)
+    return (day if day < beyond else day - 7) * _DAY_S
+
+
+def _days(year: int, month: int) -> int:
+    """Returns the days from 1970 to the first of a month; the year is counted from March, so that a leap day ends it."""
+    year, month = (year, month - 3) if month > 2 else (year - 1, month + 9)
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 - 719_468
+
+
+def _year(at: int) -> int:
+    year = 1970 + at // 31_556_952  # of 365.2425 days: the year, or one beside it at its ends
+    days = at // _DAY_S
+    return year - 1 if days < _days(year, 1) else year + 1 if days >= _days(year + 1, 1) else year

@@ -158,7 +158,9 @@ def test_time_zone(case: dict) -> None:
 
 def rule_read(found: Parameters) -> TimezoneRule:
     """Returns the rule that a phone makes of its file."""
-    sign, hours, minutes = re.fullmatch(r"([+-]?)(\d+)(?::(\d\d))?", found["local_time.time_zone"]).groups("0")  # type: ignore[union-attr]
+    zone = re.fullmatch(r"([+-]?)(\d+)(?::(\d\d))?", found["local_time.time_zone"])
+    assert zone is not None
+    sign, hours, minutes = zone.groups("0")
     offset_s = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1)
     if found["local_time.summer_time"] == "0":
         return TimezoneRule("", offset_s, None, None, None)
