@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pbx_sync.asterisk.errors import AsteriskError
-from pbx_sync.asterisk.findings import Finding, explain_log
+from pbx_sync.asterisk.findings import Finding
 from pbx_sync.asterisk.instance import Instance, processes_of
 from provisioner.bundled import NOT_INSTALLED, bundled_instance, bundled_program, pbx_folder
 from provisioner.settings import Settings
 
-LOG_LINES = 500
 MANY_CHANNELS = 400
 """Two for each call. 200 calls are what a machine of two cores was seen to carry with every one of them translated."""
 _COUNTS = re.compile(r"^(\d+) active (channel|call)s?", re.MULTILINE)
@@ -61,17 +60,11 @@ def pbx_status(settings: Settings, quiet_min: float = 15.0) -> PBXStatus:
         instance = bundled_instance(settings, program)
     except AsteriskError as error:
         return PBXStatus(program.version, True, findings=(Finding(str(error), "mend the setting"),))
-    findings = explain_log(since_start(instance.log_lines(LOG_LINES)))
+    findings = instance.findings()
     running = processes_of(pbx_folder(settings))
     if not running or not instance.is_answering():
         return PBXStatus(program.version, True, bool(running), findings=tuple(findings))
     return _answering(instance, running[0], findings, quiet_min)
-
-
-def since_start(lines: list[str]) -> list[str]:
-    """Returns the lines since the newest start: what was mended by a restart is no complaint any more."""
-    starts = [at for at, line in enumerate(lines) if "modules will be loaded" in line]
-    return lines[starts[-1] :] if starts else lines
 
 
 def _answering(instance: Instance, pid: int, findings: list[Finding], quiet_min: float) -> PBXStatus:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 _LINE = re.compile(r"^\[(?P<at>[\d\- :.]+)\] (?P<level>WARNING|ERROR|NOTICE)\[\d+\](?:\[\S+\])?:? (?P<text>.*)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: how often the log says it and when last (as the log writes it), in the order of the last time."""
+    """One thing that is wrong: how often the log says it and when last (as the log writes it).
+
+    ``is_fatal``: no phone can register until it is mended.
+    """
 
     what: str
     mend: str
     count: int = 1
     at: str = ""
+    is_fatal: bool = False
 
+
+_FATAL = re.compile(r"Transport 'transport-(?:udp|tcp)' could not be started|Unable to bind AMI server")
+START = "provisioner: Asterisk is started"
+"""Written into the log before each start: what stands before it is of an earlier one."""
 
 _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (
@@ -56,7 +64,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "'provisioner pbx install --again' brings the private Asterisk anew; with the system's Asterisk install its modules",
     ),
     (
-        re.compile(r"No path to translate from (\S+?)(?:\(|\s|$).* to (\S+?)(?:\(|\s|$)|Unable to find a codec translation path: \((.*?)\) -> \((.*?)\)"),
+        re.compile(r"No path to translate from (\S+) to (\S+)|Unable to find a codec translation path: \((.*?)\) -> \((.*?)\)"),
         "a call failed because no codec fits both sides ({0} and {1})",
         "give both phones a codec in common (setting codecs), best g722 or pcma; G.729 and iLBC can be passed on but not translated",
     ),
@@ -106,13 +114,19 @@ def explain_log(lines: Iterable[str]) -> list[Finding]:
         finding = _explained(parsed["text"], parsed["at"]) if parsed else None
         if finding is not None:
             before = found.pop(finding.what, None)
-            found[finding.what] = Finding(finding.what, finding.mend, (before.count if before else 0) + 1, finding.at)
+            found[finding.what] = replace(finding, count=(before.count if before else 0) + 1)
     return list(found.values())
+
+
+def since_start(lines: Sequence[str]) -> Sequence[str]:
+    """Returns the lines since the newest start: what was mended by a restart is no complaint any more."""
+    starts = [at for at, line in enumerate(lines) if START in line]
+    return lines[starts[-1] :] if starts else lines
 
 
 def _explained(text: str, at: str) -> Finding | None:
     for pattern, what, mend in _KNOWN:
         if match := pattern.search(text):
             names = [group for group in match.groups() if group]
-            return Finding(what.format(*names, "?", "?"), mend, at=at)
+            return Finding(what.format(*names, "?", "?"), mend, at=at, is_fatal=bool(_FATAL.search(text)))
     return None

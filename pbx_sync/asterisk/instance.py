@@ -19,7 +19,7 @@ from typing import NamedTuple
 from pbx_sync.asterisk.children import dying_with_us
 from pbx_sync.asterisk.configuration import USER, Facts, Listen, Passwords, configuration, write_certificate, write_configuration
 from pbx_sync.asterisk.errors import AsteriskError, StartError
-from pbx_sync.asterisk.findings import explain_log
+from pbx_sync.asterisk.findings import START, Finding, explain_log, since_start
 from pbx_sync.asterisk.program import Program
 
 READY_S = 300.0
@@ -28,6 +28,8 @@ of them three times over (PJSIP itself, its qualifying, message waiting), and so
 STOP_S = 4.0
 """What calls and files get to end in, before the process is killed."""
 ANSWER_S = 3.0
+LOOKED_AT = 1000
+"""Lines of the log that are looked at for complaints: those of the last minutes of a bad day, or of the last weeks of a good one."""
 LOG_BYTES = 10 * 1024**2
 LOGS_KEPT = 4
 _FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail", "run", "log", "log/cdr-csv", "custom")
@@ -88,7 +90,9 @@ class Instance:
         Raises ``StartError``.
         """
         end_orphans(self.folder)
-        user, group = (account or (None, None)) if os.geteuid() == 0 else (None, None)
+        account = account if os.geteuid() == 0 else None
+        user, group = account or (None, None)
+        self._mark_start(account)
         with (self.folder / "log" / "start.log").open("wb") as output:
             try:
                 self.process = subprocess.Popen(
@@ -102,11 +106,18 @@ class Instance:
                     preexec_fn=dying_with_us(signal.SIGTERM, open_files=_OPEN_FILES),
                     user=user,
                     group=group,
-                    extra_groups=[] if account and user is not None else None,
+                    extra_groups=[] if account else None,
                 )
             except OSError as error:
                 raise StartError(f"{self.program.command[0]} cannot be started: {error.strerror or error}") from error
         return self.process
+
+    def _mark_start(self, account: Account | None) -> None:
+        path = self.folder / "log" / "messages"
+        with path.open("a", encoding="utf-8") as log:
+            log.write(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {START}\n")
+        if account is not None:
+            os.chown(path, account.uid, account.gid)
 
     def wait_until_ready(self, within_s: float = READY_S, told: Callable[[], None] = lambda: None) -> None:
         """Returns once everything is loaded and AMI answers; ``told`` is called now and then. Raises ``StartError``."""
@@ -163,6 +174,10 @@ class Instance:
         except OSError:
             return []
 
+    def findings(self) -> list[Finding]:
+        """Returns what the log has complained of since the newest start; the newest last."""
+        return explain_log(since_start(self.log_lines(LOOKED_AT)))
+
     def bound_logs(self, limit_bytes: int = LOG_BYTES) -> None:
         """Begins new log files where one has grown too long, and takes the oldest away. Called now and then."""
         log = self.folder / "log"
@@ -184,11 +199,10 @@ class Instance:
 
     def _last_words(self) -> str:
         """Returns what the log says went wrong: what is known first, for what comes after it is often only its consequence."""
-        lines = self.log_lines(100)
-        known = explain_log(lines)
+        known = self.findings()
         if known:
             return f"{known[-1].what}; {known[-1].mend}"
-        errors = [line for line in (*lines, *self.log_lines(50, "start.log")) if "ERROR" in line]
+        errors = [line for line in (*self.log_lines(100), *self.log_lines(50, "start.log")) if "ERROR" in line]
         return errors[0][-300:] if errors else "its log says nothing"
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pbx_sync.asterisk.errors import AsteriskError
-from pbx_sync.asterisk.findings import explain_log
 from pbx_sync.asterisk.instance import Account, Instance
 from pbx_sync.asterisk.mailboxes import SQLiteMailboxes
 from provisioner.bundled import NOT_INSTALLED, bundled_instance, bundled_program, pbx_folder
@@ -45,10 +44,13 @@ def run_pbx(settings: Settings) -> None:
 class Keeper:
     """One Asterisk, started again whenever it is gone or hangs, with growing pauses while it fails at once."""
 
-    def __init__(self, settings: Settings, stop: threading.Event, beat: Callable[[bool, str], None]) -> None:
+    def __init__(
+        self, settings: Settings, stop: threading.Event, beat: Callable[[bool, str], None], *, patience_s: float = PATIENCE_S
+    ) -> None:
         self._settings = settings
         self._stop = stop
         self._beat = beat
+        self._patience_s = patience_s
         self._pause_s = FIRST_PAUSE_S
 
     def run(self) -> None:
@@ -75,7 +77,7 @@ class Keeper:
         try:
             process = instance.start(account)
             instance.wait_until_ready(told=lambda: self._starting(instance))
-            self._pause_s = FIRST_PAUSE_S
+            _check(instance)
             log.info("event=pbx_up version=%s pid=%d sip=%s", instance.program.version, process.pid, instance.facts.sip)
             self._watch(instance)
         finally:
@@ -92,6 +94,7 @@ class Keeper:
         self._beat(False, f"Asterisk {instance.program.version} starts")
         if self._stop.is_set():
             raise AsteriskError("it was stopped while it started")
+        _check(instance)
 
     def _watch(self, instance: Instance) -> None:
         answered = pinged = tidied = time.monotonic()
@@ -100,11 +103,11 @@ class Keeper:
             if process is None or process.poll() is not None:
                 raise AsteriskError(_epitaph(instance))
             now = time.monotonic()
-            if now - pinged >= PING_EVERY_S:
+            if now - pinged >= min(PING_EVERY_S, self._patience_s):
                 pinged = now
                 answered = time.monotonic() if instance.is_answering() else answered
             silent_s = time.monotonic() - answered
-            if silent_s > PATIENCE_S:
+            if silent_s > self._patience_s:
                 raise AsteriskError(f"it has not answered for {silent_s:.0f} s")
             if now - tidied >= TIDY_EVERY_S:
                 tidied = now
@@ -141,7 +144,14 @@ def _tidy(instance: Instance) -> None:
         log.warning("event=pbx_logs_not_rotated detail=%s", error)
 
 
+def _check(instance: Instance) -> None:
+    """Raises ``AsteriskError`` where no phone, or not even we, can reach it: a port that is taken may be free at the next try."""
+    fatal = [finding for finding in instance.findings() if finding.is_fatal]
+    if fatal:
+        raise AsteriskError(f"{fatal[-1].what}; {fatal[-1].mend}")
+
+
 def _epitaph(instance: Instance) -> str:
     status = instance.process.returncode if instance.process else 0
-    known = explain_log(instance.log_lines())
+    known = instance.findings()
     return f"it ended (status {status})" + (f": {known[-1].what}; {known[-1].mend}" if known else "")
