@@ -42,6 +42,12 @@ NOTIFIER_ROW = ((ENDPOINT, NOTIFIER), '{"context":"none","identify_by":"ip","all
 """Identified by address, and no address is: nobody can call in as this endpoint, which has no password."""
 
 _LONGEST_GROUP = 48
+_AUTH_SUFFIXES = (
+    "",
+    *(f"~former{place}" for place in range(1, MOST_FORMER + 1)),
+    *(f"~kept{place}" for place in range(1, MOST_FORMER + 2)),
+)
+"""A number's credentials: the secret, the former ones, and what ``bridge_of`` needs for a moment."""
 _NUMBER = re.compile(r"^[0-9A-Za-z*#+][0-9A-Za-z*#+._\-]{0,31}\Z")
 _RESERVED = frozenset({NOTIFIER, "anonymous"})
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -84,8 +90,24 @@ def rows_of(item: PBXObject, profile: Profile) -> dict[Key, str]:
 
 def keys_of(number: str) -> tuple[Key, ...]:
     """Returns the keys of every row that a number may have, in the order in which ``rows_of`` makes them."""
-    auths = tuple((AUTH, name) for name in (number, *(f"{number}~former{place}" for place in range(1, MOST_FORMER + 1))))
+    auths = tuple((AUTH, f"{number}{suffix}") for suffix in _AUTH_SUFFIXES)
     return ((MARK, number), (GROUP, number), *auths, (AOR, number), (ENDPOINT, number))
+
+
+def bridge_of(number: str, before: Rows, after: Rows) -> dict[Key, str]:
+    """Returns rows that stand between the two, so that a secret which both take is taken all the time although its row changes.
+
+    They are the credentials that move into a row which another one leaves, under names of their own, and an endpoint that takes them
+    besides; empty where nothing moves so.
+    """
+    then, now = ({key: value for key, value in rows.items() if key[0] == AUTH} for rows in (before, after))
+    moving = sorted({now[key] for key in now.keys() & then.keys() if now[key] != then[key] and now[key] in then.values()})
+    if not moving or (ENDPOINT, number) not in before or (ENDPOINT, number) not in after:
+        return {}
+    kept = {(AUTH, f"{number}~kept{place}"): value for place, value in enumerate(moving, 1)}
+    wanted = json.loads(after[ENDPOINT, number])
+    bridge = _json({**wanted, "auth": ",".join([wanted["auth"], *(name for _, name in kept)])})
+    return {**kept, (ENDPOINT, number): bridge} if len(bridge.encode()) <= LONGEST_VALUE else {}
 
 
 def number_of(key: Key) -> str:
@@ -122,7 +144,7 @@ def _claimed(number: str, said: Mapping[str, object], rows: Rows) -> PBXObject:
     if said.get("kind") == "group":
         members = rows.get((GROUP, number), "")
         return RingGroup(number, text("name"), tuple(members.split(",")) if members else ())
-    names = [name for family, name in keys_of(number) if family == AUTH]
+    names = [name for family, name in keys_of(number) if family == AUTH][: 1 + MOST_FORMER]
     secrets = [str(_parsed(rows[AUTH, name]).get("password", "")) if (AUTH, name) in rows else "" for name in names]
     return Endpoint(number, text("name"), secrets[0], text("email"), text("department"), tuple(filter(None, secrets[1:])))
 

@@ -90,8 +90,10 @@ class Hand:
         self.put({(ENDPOINT, number): '{"context":"internal","allow":"ulaw"}'})
 
     def wipe(self) -> None:
-        for family in ("provisioner", "provisioner-group", "ps_endpoint", "ps_auth", "ps_aor"):
-            self.ask("DBDelTree", Family=family)
+        """Empties the database of everything that is ours or a phone's."""
+        for family in ("provisioner", "provisioner-group", "ps_endpoint", "ps_auth", "ps_aor", "registrar"):
+            if self.ask("DBGetTree", Family=family).items:
+                self.ask("DBDelTree", Family=family)
 
     def spoil(self, number: str, text: str = "") -> None:
         """From now on an endpoint of the number that holds the text is stored as what Asterisk cannot load. Restarts it."""

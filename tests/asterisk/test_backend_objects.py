@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pbx_sync.asterisk.ami import LONGEST_VALUE, Action, unspeakable
+from pbx_sync.asterisk.astdb import Change, stages_of
 from pbx_sync.asterisk.objects import (
     AOR,
     AUTH,
@@ -172,3 +174,25 @@ def test_departments_stay_apart_whatever_their_names() -> None:
 
 def test_action_shows_no_value() -> None:
     assert "geheim" not in repr(Action("Login", {"Secret": "geheim"}))
+
+
+SECRET_LISTS = st.lists(st.sampled_from(["one", "two", "three", "four", "five"]), min_size=1, max_size=4, unique=True)
+
+
+@given(SECRET_LISTS, SECRET_LISTS)
+def test_secret_that_stays_is_taken_at_every_step_of_a_change(before: list[str], after: list[str]) -> None:
+    rows = dict(rows_of(replace(ALICE, secret=before[0], former_secrets=tuple(before[1:])), PROFILE))
+    wanted = rows_of(replace(ALICE, secret=after[0], former_secrets=tuple(after[1:])), PROFILE)
+    for action in itertools.chain(*stages_of("1001", Change(dict(rows), wanted))):
+        key = (action.fields["Family"], action.fields["Key"])
+        if action.name == "DBPut":
+            rows[key] = action.fields["Val"]
+        else:
+            del rows[key]
+        taken = {
+            json.loads(rows.get((AUTH, name), '{"password":""}'))["password"]
+            for name in json.loads(rows[ENDPOINT, "1001"])["auth"].split(",")
+        }
+        assert {*before} & {*after} <= taken
+        assert (MARK, "1001") in rows
+    assert rows == wanted

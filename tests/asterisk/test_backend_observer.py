@@ -31,24 +31,25 @@ SOON_S = 2.0
 
 
 @pytest.fixture
-def relay(asterisk: Instance) -> Iterator[Relay]:
-    made = Relay(asterisk.facts.ami)
+def hand(shared_asterisk: Instance) -> Iterator[Hand]:
+    with hand_at(shared_asterisk) as made:
+        made.wipe()
+        yield made
+
+
+@pytest.fixture
+def relay(hand: Hand) -> Iterator[Relay]:
+    made = Relay(hand.instance.facts.ami)
     yield made
     made.close()
 
 
 @pytest.fixture
-def pbx(asterisk: Instance, relay: Relay) -> Iterator[AsteriskBackend]:
-    with backend_of(asterisk, relay.address) as backend:
+def pbx(hand: Hand, relay: Relay) -> Iterator[AsteriskBackend]:
+    with backend_of(hand.instance, relay.address) as backend:
         backend.apply(Plan(create=(ALICE, BOB)))
         backend.contacts()
         yield backend
-
-
-@pytest.fixture
-def hand(asterisk: Instance, pbx: AsteriskBackend) -> Iterator[Hand]:
-    with hand_at(asterisk) as made:
-        yield made
 
 
 def uri_of(phone: UserAgent) -> str:
@@ -175,8 +176,8 @@ def test_restarted_asterisk_keeps_its_registrations_and_its_events_are_seen(pbx:
     register(pbx, hand, phone)
 
 
-def test_foreign_clock_is_told_in_ours(asterisk: Instance, hand: Hand) -> None:
-    skewed = AsteriskBackend(address_of(asterisk))
+def test_foreign_clock_is_told_in_ours(pbx: AsteriskBackend, hand: Hand) -> None:
+    skewed = AsteriskBackend(address_of(hand.instance))
     skewed._observer._clock = lambda: time.time() - 3600.0
     try:
         phone = hand.phone("1001")
