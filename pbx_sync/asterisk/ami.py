@@ -151,7 +151,7 @@ class Session:
             self._event(head)
             head = self._next()
         is_success, text = head["Response"] != "Error", head.get("Message", "").strip()
-        if text.startswith(("Permission denied", "Invalid/unknown command")):
+        if text.startswith(("Permission denied", "Invalid/unknown command", "Asterisk is shutting down")):
             raise PBXUnavailable(f"Asterisk at {self._address} does not do what is asked of it: {text[:200]}")
         items: list[Message] = []
         while is_success and head.get("EventList") == "start":
