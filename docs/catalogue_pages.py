@@ -149,7 +149,7 @@ def _model(catalogue: Catalogue, vendor: Vendor, model: Model) -> tuple[object, 
         usable = model.expansion.keys - len(model.expansion.reserved)
         modules = f"{model.expansion.modules} x {model.expansion.module}, {usable} keys each"
     shown = {"lines": str(model.lines), "keys": str(model.keys), "expansion": modules, "codecs": ", ".join(model.codecs)}
-    told = {name: f"{value} (unknown: what is sure)" if name in model.unknown else value for name, value in shown.items()}
+    told = {name: f"{value} (unknown: what is counted on)" if name in model.unknown else value for name, value in shown.items()}
     types = "all" if model.key_types == _key_types(vendor) else ", ".join(sorted(model.key_types - {"none"})) or "none"
     return (code(model.id), model.title, model.series, *told.values(), types, len(catalogue.settings) - len(model.unsupported))
 
