@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from provisioner.serving_index import ServingIndex
 from provisioner.settings import Settings
 from provisioner.uploads import UploadWriter
 from provisioner.wiring import Installation, open_installation
+
+SWITCH_S = 0.001
+"""The longest that the thread which serves waits for the one which records: after each call of the kernel it may have to."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Serving:
         gc.collect()
         gc.freeze()  # what was loaded stays; a storm's queue would otherwise make the collector look at all of it again and again
         gc.set_threshold(100_000, 20, 100)
+        sys.setswitchinterval(SWITCH_S)
         self.recorder.start()
         threading.Thread(target=self.index.follow, args=(self.stop, self.beating), name="index", daemon=True).start()
 
