@@ -64,7 +64,8 @@ class Waking:
         self._contacts = contacts
         self._facts = facts
         self._clock = clock
-        self._turns = Turns(timer, lambda: random.uniform(0.5, 1.5))  # noqa: S311 - spreads load, guards nothing
+        dice = random.SystemRandom()
+        self._turns = Turns(timer, lambda: dice.uniform(0.5, 1.5))
         self._asked = int(store.meta(_ASKED) or 0)  # from the very first, where nobody has asked yet: what is old is not sent
         self._postponed: list[ChangeRecord] = []
         self.settle: Callable[[], object] = lambda: None

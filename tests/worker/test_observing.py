@@ -157,7 +157,7 @@ def test_calls_and_what_the_pbx_says_of_itself_are_kept(world: World) -> None:
 def test_contact_of_a_phone_that_is_gone_by_then_is_left_out(world: World) -> None:
     world.phone(1, world.extension())
     world.drain()
-    observing = world.worker.lockstep.observing  # type: ignore[union-attr]
+    observing = world.worker.lockstep.observing
     judged = observing._judged
 
     def deletes_meanwhile(numbers):
@@ -166,7 +166,7 @@ def test_contact_of_a_phone_that_is_gone_by_then_is_left_out(world: World) -> No
             world.changes.delete_phone("t", mac_of(1))
         return news
 
-    observing._judged = deletes_meanwhile  # type: ignore[method-assign]
+    observing._judged = deletes_meanwhile
     world.pbx.registrations = [contact("1001", 400.0)]
     world.later(1)
     assert world.store.registrations_of() == []

@@ -228,7 +228,7 @@ def test_edit_between_judging_and_ending_is_not_ended(world: World) -> None:
     rotate(world, "the-next-one")
     world.later(1)
     phone.boot()
-    rotating = world.worker.lockstep.rotating  # type: ignore[union-attr]
+    rotating = world.worker.lockstep.rotating
     finish = rotating._writes.finish_rotation
 
     def rotates_meanwhile(moved):

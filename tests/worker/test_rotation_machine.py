@@ -108,12 +108,12 @@ class Machine(RuleBasedStateMachine):
             apply(plan)
             raise Died
 
-        self.world.pbx.apply = applies_and_dies  # type: ignore[method-assign]
+        self.world.pbx.apply = applies_and_dies
         try:
             self.world.drain()
         except Died:
-            self.world.pbx.apply = apply  # type: ignore[method-assign]
-        self.world.pbx.apply = apply  # type: ignore[method-assign]
+            self.world.pbx.apply = apply
+        self.world.pbx.apply = apply
         self.world.restarted()
 
     @rule(is_down=st.booleans())

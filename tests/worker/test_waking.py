@@ -284,9 +284,9 @@ def test_outage_in_the_middle_notes_who_was_told(world: World) -> None:
         if len(told) == 1:
             world.pbx.is_down = True
         told.append(number)
-        return notify(number, event, uris)  # type: ignore[arg-type]
+        return notify(number, event, uris)
 
-    world.pbx.notify = breaks  # type: ignore[method-assign]
+    world.pbx.notify = breaks
     world.drain()
     assert len(world.pbx.notified) == 1
     world.pbx.is_down = False
