@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from pbx_sync.state import Contact
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.models import fetch
 from provisioner.worker.observing import UNSURE_EVERY_S
 from provisioner.worker.pushing import RETRY_S
 from tests.engines import World, mac_of
@@ -75,8 +76,8 @@ def test_phone_that_is_told_apart_later_is_looked_at_again(world: World) -> None
     world.drain()
     assert not rows(world, first) and not rows(world, second)
     with world.installation.database.write() as connection:
-        text = "INSERT INTO fetch (at, mac, name, transport, peer, user_agent, method, reason, sha256, bytes, duration_ms)"
-        connection.execute(sa.text(f"{text} VALUES (1, '{second}', 'x', 'http', '192.0.2.2', '', 'GET', 'served', '', 1, 1)"))
+        row = {"at": 1.0, "name": "x", "transport": "http", "user_agent": "", "method": "GET", "reason": "served", "sha256": ""}
+        connection.execute(fetch.insert().values(**row, mac=second, peer="192.0.2.2", bytes=1, duration_ms=1.0))
     world.later(UNSURE_EVERY_S)
     assert rows(world, second) == {"1001": (400.0, None, "192.0.2.2")} and not rows(world, first)
 
