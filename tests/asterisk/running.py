@@ -36,7 +36,7 @@ def fresh_instance(program: Program, *, started: bool = True, **facts: object) -
 def loopback_facts(**given: object) -> Facts:
     """Returns facts with free ports on loopback; what is given wins."""
     sip, ami, ari = (Listen("127.0.0.1", free_port()) for _ in range(3))
-    return Facts(**{"sip": sip, "ami": ami, "ari": ari, "rtp": (30000, 39999), **given})  # type: ignore[arg-type]
+    return Facts(**{"sip": sip, "ami": ami, "ari": ari, "rtp": (30000, 39999), **given})
 
 
 def free_port() -> int:

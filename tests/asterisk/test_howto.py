@@ -147,7 +147,7 @@ def test_a_module_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_value_that_would_break_out_of_its_line_is_refused(given: dict[str, object], sentence: str) -> None:
     known: dict[str, object] = {"sip": Listen("127.0.0.1", 5060), "ami": Listen("127.0.0.1", 5038), "ari": Listen("127.0.0.1", 8088)}
     with pytest.raises(AsteriskError, match=sentence):
-        Facts(**{**known, **given})  # type: ignore[arg-type]
+        Facts(**{**known, **given})
 
 
 @pytest.mark.parametrize("name", ["a;b", "a\nb", "a[b]", "a${b}", "a" * 120], ids=["comment", "line", "section", "variable", "too long"])
