@@ -17,6 +17,7 @@ from provisioner.records import RegistrationRecord
 from provisioner.store import CHUNK, LinePhone, Store
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
+from provisioner.worker.waking import NOT_REGISTERED
 
 EVERY_S = 0.2
 BUSY_EVERY_S = 1.0
@@ -34,6 +35,7 @@ class News:
     changed: list[RegistrationRecord] = field(default_factory=list)
     gone: list[tuple[Mac, str]] = field(default_factory=list)
     came_back: list[Mac] = field(default_factory=list)
+    renewed: list[Mac] = field(default_factory=list)
 
 
 class Observing:
@@ -126,8 +128,8 @@ class Observing:
             record = _record(item.mac, number, old, new, self._clock())
             if record is not None and record != old:
                 news.changed.append(record)
-                if record.ended_at is None and (old is None or old.ended_at is not None):
-                    news.came_back.append(item.mac)
+                if record.ended_at is None:
+                    (news.came_back if old is None or old.ended_at is not None else news.renewed).append(item.mac)
         # A phone that was given another number is reached by its old one until it has fetched that: its row stays as long as its contact.
         there, holders = {contact.uri for contact in contacts}, {item.mac for item in candidates}
         news.gone += [(mac, number) for mac, row in rows.items() if mac not in holders and row.uri not in there]
@@ -146,6 +148,10 @@ class Observing:
             if news.came_back:
                 due = {"due": self._clock() + SETTLE_S}
                 connection.execute(_TELL_AGAIN, [{"which": mac, **due} for mac in news.came_back])
+            if news.renewed:
+                # It was not registered when it should have been told, and nobody saw it go and come: the PBX had lost it for a moment.
+                untold = phone.c.mac.in_(news.renewed), phone.c.notify_error == NOT_REGISTERED, phone.c.notify_due_at.is_(None)
+                connection.execute(phone.update().where(*untold).values(notify_due_at=self._clock() + SETTLE_S, notify_tries=0))
         self._facts.counters["registrations_seen"] += len(kept)
         return len(keys)
 
