@@ -30,17 +30,9 @@ __all__ = ["TFTPLimits", "TFTPServer"]
 
 _LOG = logging.getLogger("provisioner.tftp")
 
-_DROPS_EVERY = 256  # requests between two looks at the kernel's count of lost ones
+_REQUESTS = 16  # most requests taken in one turn: about as much work as the datagrams of all other sockets
 _ACK_BYTES = 128  # an ACK has 4 bytes, and of an ERROR only the first two matter
 _GRACE_S = 1.0  # a request copied by the network comes again within this time, and so does the first ACK of a client that exists
-
-_ERRORS = {
-    Reason.BAD_REQUEST: packets.ILLEGAL_OPERATION,
-    Reason.METHOD_NOT_ALLOWED: packets.ACCESS_VIOLATION,
-    Reason.FAILED: packets.INTERNAL_ERROR,
-    Reason.OVERLOADED: packets.NO_ANSWER,
-}
-"""What the wire says of a refusal; for every reason that is not here it says ``FILE_NOT_FOUND``, always the same bytes."""
 
 
 class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
@@ -71,6 +63,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._contents = Contents(limits)
         self._timers = Timers()
         self._tids: dict[int, Tid] = {}
+        self._at_once = 1
         self._faulty: Session | None = None  # whose datagram or time-out is being handled
         self._failed: list[tuple[Session, bytes]] = []
         self._listener: Listener | None = None
@@ -164,10 +157,9 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
 
     def _end_failed(self) -> None:
         session, wire = self._failed.pop()
-        if session.ended:
+        if session.ended or session.tid is None:
             return  # it failed twice in one turn
-        if session.tid is not None:
-            self._send_once(session.tid, wire, session.address)
+        self._send_once(session.tid, wire, session.address)
         self._finish(session, Reason.FAILED)
 
     def _receive(self, events: Iterator[tuple[int, int]]) -> None:
@@ -180,7 +172,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         for descriptor, _ in events:
             tid = tids.get(descriptor)
             if tid is None:
-                self._receive_request()  # or somebody woke us to stop, and there is none
+                self._receive_requests()  # or somebody woke us to stop, and there is none
                 continue
             try:
                 session = tid.only
@@ -210,21 +202,31 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
             except OSError:
                 counters["send_errors"] += 1
 
-    def _receive_request(self) -> None:
-        if self._listener is None or self._pools is None:
-            return
+    def _receive_requests(self) -> None:
+        """Takes one request, or as many more as pile up: in a storm a phone that hears nothing for a second asks again."""
+        assert self._listener is not None
+        for _ in range(self._at_once):
+            if not self._receive_request(self._listener):
+                self._at_once = 1
+                return
+        self._at_once = min(2 * self._at_once, _REQUESTS)
+        if self._at_once == _REQUESTS:
+            self.counters["kernel_drops"] = receive_drops(self._listener.sock)
+
+    def _receive_request(self, listener: Listener) -> bool:
+        """Returns False where there was none."""
+        assert self._pools is not None
+        self._faulty = None
         try:
-            datagram, client, own = self._listener.receive(packets.MAX_REQUEST_BYTES + 1)
+            datagram, client, own = listener.receive(packets.MAX_REQUEST_BYTES + 1)
         except BlockingIOError:
-            return
+            return False
         except (NotForUsError, OSError):
             self.counters["dropped"] += 1
-            return
+            return True
         self.counters["requests"] += 1
-        if self.counters["requests"] % _DROPS_EVERY == 0:
-            self.counters["kernel_drops"] = receive_drops(self._listener.sock)
-        self._faulty = None
         self._on_request(datagram, client, self._pools.for_own(own))
+        return True
 
     def _expire(self) -> None:
         now = time.monotonic()
@@ -262,22 +264,19 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         phone would take resends of that for the answer. A different RRQ is another transfer, on another TID; it cannot end a real one,
         because it may be forged.
         """
-        for session in pool.of_client(client):
-            if session.datagram != datagram:
-                continue
-            now = time.monotonic()
-            if not session.is_proven:
-                self.counters["duplicates"] += 1
-                self._faulty = session
-                session.doubt()
-                self._send(session, session.window(now))
-                return True
-            if now - session.heard_at < _GRACE_S:
-                self.counters["duplicates"] += 1
-                return True
+        session = next((one for one in pool.of_client(client) if one.datagram == datagram), None)
+        if session is None:
+            return False
+        now = time.monotonic()
+        if session.is_proven and now - session.heard_at >= _GRACE_S:
             self._finish(session, Reason.ABORTED)
             return False
-        return False
+        self.counters["duplicates"] += 1
+        if not session.is_proven:
+            self._faulty = session
+            session.doubt()
+            self._send(session, session.window(now))
+        return True
 
     def _on_read(self, request: Request, asked: Asked, datagram: bytes, client: Address, pool: TidPool) -> None:
         if not pool.has_room(client) or not self._has_room(asked):
@@ -322,7 +321,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _refuse(self, asked: Asked, answer: FileAnswer, client: Address, pool: TidPool, wire: bytes | None = None) -> None:
         """Sends the ERROR that goes with the reason, or ``wire``, and records the request."""
         self.counters["refused"] += 1
-        datagram = _ERRORS.get(answer.reason, packets.FILE_NOT_FOUND) if wire is None else wire
+        datagram = packets.refusal(answer.reason) if wire is None else wire
         if datagram == packets.NO_ANSWER:
             self.counters["dropped"] += 1
         else:

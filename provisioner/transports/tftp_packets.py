@@ -17,6 +17,8 @@ from typing import NamedTuple
 from tftpy import TftpException
 from tftpy.TftpPacketTypes import TftpPacketERR, TftpPacketOACK, TftpPacketRRQ
 
+from provisioner.core.values import Reason
+
 RRQ = b"\0\1"
 WRQ = b"\0\2"
 ACK = b"\0\4"
@@ -196,6 +198,19 @@ FILE_CHANGED = error(0, "File changed during the transfer")
 NO_ANSWER = b""
 """Silence: the client asks again."""
 OCTET_ONLY = error(0, "Too large for netascii, use octet mode")
+
+
+_REFUSALS = {
+    Reason.BAD_REQUEST: ILLEGAL_OPERATION,
+    Reason.METHOD_NOT_ALLOWED: ACCESS_VIOLATION,
+    Reason.FAILED: INTERNAL_ERROR,
+    Reason.OVERLOADED: NO_ANSWER,
+}
+
+
+def refusal(reason: Reason) -> bytes:
+    """Returns what the wire says of a refusal: for nearly every reason ``FILE_NOT_FOUND``, always the same bytes."""
+    return _REFUSALS.get(reason, FILE_NOT_FOUND)
 
 
 def netascii(text: bytes) -> bytes:
