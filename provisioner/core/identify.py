@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
@@ -48,12 +47,15 @@ class Candidate(NamedTuple):
         return self.rule.kind if self.rule else self.upload.kind if self.upload else "none"
 
 
+_NONE: Mapping[str, Candidate] = {}
+
+
 class ParsedPath(NamedTuple):
     """What a path says by itself."""
 
     token: str | None = None
     mac: Mac | None = None
-    candidates: Mapping[str, Candidate] = MappingProxyType({})
+    candidates: Mapping[str, Candidate] = _NONE
     """Vendor id -> its reading. Yealink and Polycom share ``<mac>.cfg``: then there are two."""
     maker: str | None = None
     """Another maker's name whose scheme or prefix this is."""

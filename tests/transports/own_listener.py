@@ -55,10 +55,10 @@ class Listening:
     def phone(self, model: str = "yealink/t46u", access: str = "open") -> Phone:
         return self.own.phone(model, self.own.site(access, ANYWHERE))
 
-    def fetches(self, **more: object) -> list[FetchRecord]:
+    def fetches(self) -> list[FetchRecord]:
         while not self.own.recorder.flush():
             pass
-        return self.own.installation.store.fetches(**more)  # type: ignore[arg-type]
+        return self.own.installation.store.fetches()
 
     def wait_recorded(self, reason: str) -> FetchRecord:
         found: list[FetchRecord] = []

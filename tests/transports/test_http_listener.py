@@ -18,7 +18,7 @@ from provisioner.changes import PhoneInput
 from provisioner.transports import http_connection, http_listener, http_sending
 from tests.contract.inside import own_name
 from tests.contract.world import wait_until
-from tests.transports.own_listener import Listening, answer_on, listening, request, rest_of
+from tests.transports.own_listener import ANYWHERE, Listening, answer_on, listening, request, rest_of
 
 BIG = 24 << 20
 
@@ -143,13 +143,14 @@ def test_random_bytes_neither_end_it_nor_leave_anything_behind(here: Listening) 
 
 
 def test_what_is_remembered_of_answers_is_never_stale(here: Listening) -> None:
-    own, phone, other = here.own, here.phone(), here.phone()
+    own, other = here.own, here.phone()
+    site = own.site("open", ANYWHERE)
+    phone = own.phone(site=site)
     asked = request(phone.name, phone.agent)
     changes = own.installation.changes
-    site = own.installation.store.phone(phone.mac).site  # type: ignore[union-attr]
 
-    def change(**more: object) -> None:
-        changes.update_phone("test", phone.mac, PhoneInput(**more))  # type: ignore[arg-type]
+    def change(given: PhoneInput) -> None:
+        changes.update_phone("test", phone.mac, given)
         own.follow()
 
     with here.connect() as connection:
@@ -160,11 +161,11 @@ def test_what_is_remembered_of_answers_is_never_stale(here: Listening) -> None:
 
         first = [ask() for _ in range(4)]
         assert [status for status, _ in first] == [200] * 4
-        change(enabled=False)
+        change(PhoneInput(enabled=False))
         assert ask()[0] == 404
-        change(enabled=True)
+        change(PhoneInput(enabled=True))
         assert ask() == first[0]
-        change(settings={"timezone": "Asia/Tokyo"})
+        change(PhoneInput(settings={"timezone": "Asia/Tokyo"}))
         assert ask()[0] == 200
         assert ask()[1] not in (first[0][1], b"")
         changes.update_site("test", site, {"access": "token"})
@@ -381,16 +382,16 @@ def test_stopping_ends_what_is_idle_and_lets_the_rest_finish(here: Listening) ->
         here.connect()
 
 
-def test_a_fault_of_ours_is_500_and_the_next_request_is_served(here: Listening, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fault_of_ours_is_500_and_the_next_request_is_served(
+    here: Listening, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phone = here.phone()
     with here.connect() as connection:
         here.own.index.files[phone.mac][own_name(phone)].body = None
-        here.own.installation.database.engine.dispose()
-        store = here.own.index._store
-        here.own.index._store = None  # type: ignore[assignment]
+        monkeypatch.setattr(here.own.index, "_store", None)
         connection.sendall(request(phone.name, phone.agent))
         assert answer_on(connection)[0] == 500
-        here.own.index._store = store
+        monkeypatch.undo()
         connection.sendall(request(phone.name, phone.agent))
         assert answer_on(connection)[0] == 200
     assert "event=answer_failed" in caplog.text
