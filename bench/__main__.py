@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bench import change_bench, hostile, http_bench, own, peers, render_bench, selftest, tftp_bench
+from bench import change_bench, hostile, http_bench, own, pbx_bench, peers, render_bench, selftest, tftp_bench
 from bench.build import BuildError, build_all
 from bench.context import Context
 from bench.generators import GeneratorError
@@ -24,6 +24,7 @@ SCENARIOS: dict[str, Scenario] = {
     **http_bench.SCENARIOS,
     **change_bench.SCENARIOS,
     **render_bench.SCENARIOS,
+    **pbx_bench.SCENARIOS,
     **tftp_bench.SCENARIOS,
     **hostile.SCENARIOS,
 }

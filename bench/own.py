@@ -17,12 +17,17 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.plans import Phone, Plan, storm_plan
 from bench.servers import Server, ServerError, free_port, launched
+from pbx_sync.asterisk.address import AsteriskAddress
+from pbx_sync.asterisk.ami import AMI, Action
+from pbx_sync.asterisk.configuration import USER
+from pbx_sync.asterisk.instance import passwords_of
 
 TOKEN = "bench_" + secrets.token_hex(24)
 SEED_S, SERVE_S, LIVE_S = 900.0, 120.0, 300.0
@@ -77,6 +82,34 @@ def forget_rendered(data_dir: Path) -> None:
         database.execute("DELETE FROM rendered_file")
         database.execute("UPDATE phone SET wanted_hash = NULL, live_hash = NULL, revision = revision + 1")
         database.commit()
+
+
+def bundled_pbx(data_dir: Path) -> dict[str, str]:
+    """Returns the settings of a bundled PBX on ports of the installation's own, and puts Asterisk where the server looks for it."""
+    path = data_dir / "bench-pbx-ports.json"
+    if not path.exists():
+        path.write_text(json.dumps([free_port(socket.SOCK_DGRAM), free_port(), free_port()]))
+    there = data_dir / "asterisk"
+    if not there.exists():
+        shared = Path(__file__).parents[1] / "build" / "asterisk" / "asterisk"  # what the tests installed
+        if not (shared / "provisioner-complete").exists():
+            _run(data_dir, "pbx", "install")
+        else:
+            there.symlink_to(shared)
+    names = ("PROVISIONER_SIP_BIND", "PROVISIONER_AMI_BIND", "PROVISIONER_ARI_BIND")
+    binds = {name: f"127.0.0.1:{port}" for name, port in zip(names, json.loads(path.read_text()), strict=True)}
+    return {"PROVISIONER_PBX": "bundled", **binds}
+
+
+def wipe_pbx(data_dir: Path) -> None:
+    """Empties the PBX behind the server's back: extensions, marks and registrations."""
+    host, _, port = bundled_pbx(data_dir)["PROVISIONER_AMI_BIND"].partition(":")
+    ami = AMI(AsteriskAddress(host, int(port), USER, passwords_of(data_dir / "pbx").ami), 60.0)
+    try:
+        families = ("provisioner", "provisioner-group", "ps_endpoint", "ps_auth", "ps_aor", "registrar")
+        ami.ask_all([Action("DBDelTree", {"Family": family}) for family in families])
+    finally:
+        ami.close()
 
 
 def _environment(data_dir: Path, phones: int, admin: int, tftp: int | None, tftp_root: Path | None) -> dict[str, str]:
@@ -162,7 +195,14 @@ def _status(port: int, path: str) -> int:
 
 
 @contextlib.contextmanager
-def start(data_dir: Path, *, core: int | None = None, tftp: bool = False, tftp_root: Path | None = None) -> Iterator[Own]:
+def start(
+    data_dir: Path,
+    *,
+    core: int | None = None,
+    tftp: bool = False,
+    tftp_root: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[Own]:
     """Runs `provisioner serve` on the data folder while the `with` body runs; ready means /readyz says 200."""
     phones, admin, datagrams = _ports(data_dir)
     tftp_port = datagrams if tftp else None
@@ -174,7 +214,7 @@ def start(data_dir: Path, *, core: int | None = None, tftp: bool = False, tftp_r
         port=phones,
         log=data_dir / "bench-serve.log",
         core=core,
-        env=_environment(data_dir, phones, admin, tftp_port, tftp_root),
+        env=_environment(data_dir, phones, admin, tftp_port, tftp_root) | dict(settings or {}),
         ready=lambda: _status(admin, "/readyz") == 200,
         ready_s=SERVE_S,
         patience_s=30.0,
@@ -232,8 +272,8 @@ def wait_served(own: Own, plan: Plan, limit_s: float = LIVE_S) -> None:
 # ---- Changing -----------------------------------------------------------------------
 
 
-def call(own: Own, method: str, path: str, body: object = None) -> None:
-    """Makes one call of the admin API; raises ServerError on a status of 300 or more."""
+def call(own: Own, method: str, path: str, body: object = None) -> Any:
+    """Returns what one call of the admin API answers; raises ServerError on a status of 300 or more."""
     connection = http.client.HTTPConnection("127.0.0.1", own.admin_port, timeout=60)
     try:
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -244,6 +284,7 @@ def call(own: Own, method: str, path: str, body: object = None) -> None:
         connection.close()
     if answer.status >= 300:
         raise ServerError(f"{method} {path} answered {answer.status}: {text[:400].decode(errors='replace')}")
+    return json.loads(text) if text else None
 
 
 def change_one(own: Own, phone: Phone, number: int) -> str:
