@@ -97,12 +97,12 @@ def _choices_of(row: Any) -> str:
 
 def reasons() -> str:
     from provisioner.core import values
-    from provisioner.transports import http_reply, tftp
+    from provisioner.transports import http_reply, tftp_packets
 
     docs = attribute_docs(values)
-    wire = {code_: name for name, code_ in vars(tftp.packets).items() if name.isupper() and isinstance(code_, bytes)}
+    wire = {code_: name for name, code_ in vars(tftp_packets).items() if name.isupper() and isinstance(code_, bytes)}
     rows = [
-        (code(reason.value), docs[f"Reason.{reason.name}"], _status(reason, http_reply.STATUS), _tftp(reason, tftp, wire))
+        (code(reason.value), docs[f"Reason.{reason.name}"], _status(reason, http_reply.STATUS), _tftp(reason, tftp_packets, wire))
         for reason in values.Reason
     ]
     return (
@@ -121,14 +121,14 @@ def _status(reason: Any, statuses: Mapping[Any, int]) -> str:
     return str(statuses.get(reason, "404" if reason.value in {"no_such_file", "unknown_name"} else "404 or 401"))
 
 
-def _tftp(reason: Any, tftp: ModuleType, wire: Mapping[bytes, str]) -> str:
+def _tftp(reason: Any, packets: ModuleType, wire: Mapping[bytes, str]) -> str:
     if reason.value == "served":
         return "DATA"
     if reason.value in {"not_modified", "stored", "bad_credentials", "bad_range", "too_large"}:
         return "-"
     if reason.value == "aborted":
         return "nothing"
-    packet = tftp._ERRORS.get(reason, tftp.packets.FILE_NOT_FOUND)
+    packet = packets.refusal(reason)
     return "nothing" if not packet else "ERROR " + str(int.from_bytes(packet[2:4], "big")) + f" ({wire[packet].lower().replace('_', ' ')})"
 
 
