@@ -130,6 +130,8 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         events = iter(self._waiting.ready(self._timers.wait(time.monotonic())))
         while not self._guarded(partial(self._receive, events)):
             continue  # one event was about a transfer that failed; the others still wait
+        if self._at_once > 1:  # epoll tells of hundreds of busy transfers before it comes to the requests again
+            self._guarded(self._receive_requests)
         if self._timers.is_due(time.monotonic()):
             self._guarded(self._expire)
         while self._failed:
@@ -163,10 +165,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._finish(session, Reason.FAILED)
 
     def _receive(self, events: Iterator[tuple[int, int]]) -> None:
-        """Takes one datagram from each socket that has some.
-
-        One, because epoll says for less than the call would cost that there is no second: at 100 phones a socket has one or two.
-        """
+        """Takes one datagram from each socket that has some: that there is no second, epoll says for less than asking would cost."""
         now = time.monotonic()
         tids, counters = self._tids, self.counters
         for descriptor, _ in events:
