@@ -33,6 +33,8 @@ log = logging.getLogger("provisioner.recorder")
 
 QUEUE = 100_000
 """Fetches waiting to be written: ten thousand phones with their ten requests each."""
+BEHIND_S = 30
+"""Seconds that two processes which record may be apart in what they have written."""
 FLUSH_S = 0.1
 STORM = 100
 """Requests in ``FLUSH_S``: while more come, writing waits, for phones wait for the same processor."""
@@ -76,10 +78,12 @@ class Recorder:
         self._successes: dict[Mac, tuple[int, float]] = {}
         # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
         self._insert_fetch = _insert_sql("fetch", _FETCH_COLUMNS, database.is_sqlite)
-        # The other wire's process may have been quicker to write: only what is newer counts.
+        # The other wire's process may have been quicker to write: only what is newer counts. What is newer by more than any process
+        # is ever behind was written before the clock was set back, and counts no more.
         self._upsert_served_sql = (
             _insert_sql("served_file", ("mac", "name", "sha256", "at"), database.is_sqlite)
-            + " ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, at = excluded.at WHERE served_file.at <= excluded.at"
+            + " ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, at = excluded.at"
+            + f" WHERE served_file.at <= excluded.at OR served_file.at > excluded.at + {BEHIND_S}"
         )
         self._trim_at = 0.0
         self._stop = threading.Event()

@@ -100,6 +100,18 @@ def test_the_newer_of_two_wires_stays_whoever_writes_last(own: Inside) -> None:
         assert connection.execute(sa.text("SELECT sha256, at FROM served_file")).all() == [("b" * 64, 20.0)]
 
 
+def test_what_is_served_after_the_clock_was_set_back_counts(own: Inside) -> None:
+    phone = own.phone(site=own.site("open"))
+    live = own.installation.store.live_file(phone.mac, phone.name)
+    assert live is not None
+    for sha256, at in (("0" * 64, own.clock() + 3600), (live.sha256, own.clock())):
+        own.recorder.fetch(fetch(phone.mac, Reason.SERVED, name=phone.name, sha256=sha256, at=at))
+        own.recorder.flush()
+    facts = own.installation.store.lockstep(phone.mac, has_pbx=False)
+    assert facts is not None
+    assert facts.served == facts.live
+
+
 def test_a_success_closes_the_first_fetch_at_once_and_after_a_restart(own: Inside) -> None:
     phone = own.phone()
     other = own.restart()
