@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -300,8 +300,11 @@ class OverTFTP:
 
 
 @contextmanager
-def world(tmp_path: Path, *parts: str, ready: bool = True, **settings: object) -> Iterator[World]:
-    """Runs an installation with the parts named (phones, tftp and worker where none is) until the block ends."""
+def world(tmp_path: Path, *parts: str, ready: bool = True, beside: Mapping[str, str] | None = None, **settings: object) -> Iterator[World]:
+    """Runs an installation with the parts named (phones, tftp and worker where none is) until the block ends.
+
+    ``beside`` goes into the environment of the server besides its settings; a ``PYTHONPATH`` in it comes before the project's own.
+    """
     static = tmp_path / "tftp_root"
     (static / "firmware").mkdir(parents=True, exist_ok=True)
     http_port, tftp_port = free_port(), free_port()
@@ -317,7 +320,9 @@ def world(tmp_path: Path, *parts: str, ready: bool = True, **settings: object) -
     }
     installation = make_installation(tmp_path, **given)
     environ = {f"PROVISIONER_{name.upper()}": str(value) for name, value in given.items()}
-    environ |= {"PROVISIONER_DATA_DIR": str(tmp_path / "var"), "PYTHONPATH": str(ROOT)}
+    beside = beside or {}
+    python_path = os.pathsep.join(filter(None, (beside.get("PYTHONPATH"), str(ROOT))))
+    environ |= {**beside, "PROVISIONER_DATA_DIR": str(tmp_path / "var"), "PYTHONPATH": python_path}
     serve = Serve(environ, tmp_path, parts or ("phones", "tftp", "worker"))
     made = World(installation, serve, http_port, tftp_port, static)
     serve.start()

@@ -32,10 +32,10 @@ FIRST_TONE_HZ, TONE_STEP_HZ, TONES = 400, 50, 50
 class HTTPServer:
     """A provisioning server at a URL. What did not change since it was last asked is not sent again."""
 
-    def __init__(self, url: str, user_agent: str, kept: dict[str, tuple[str, bytes]]) -> None:
+    def __init__(self, url: str, user_agent: str, kept: dict[str, tuple[str, bytes]], host: str = "127.0.0.1") -> None:
         parts = urlsplit(url)
         self._folder = parts.path if parts.path.endswith("/") else f"{parts.path}/"
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=HTTP_S)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=HTTP_S, source_address=(host, 0))
         self._agent = user_agent
         self._kept = kept
         self.asked: list[tuple[str, int]] = []
@@ -80,6 +80,8 @@ class Device:
     mac: str
     url: str
     number: int = 0
+    host: str = "127.0.0.1"
+    """Its own address: any of 127.0.0.0/8 will do."""
     renew_s: float | None = None
     firmware: Firmware = field(init=False)
     config: Config = field(default_factory=Config)
@@ -179,7 +181,7 @@ class Device:
     def _fetch(self) -> None:
         """Reads all files, and again where they move the phone to another address."""
         for _ in range(MOVES):
-            server = HTTPServer(self.url, self.firmware.user_agent, self._kept)
+            server = HTTPServer(self.url, self.firmware.user_agent, self._kept, self.host)
             try:
                 self.firmware.fetch(server)
             finally:
@@ -226,7 +228,7 @@ class Device:
         agent = self.agents.get(number)
         if agent is None:
             tone = FIRST_TONE_HZ + TONE_STEP_HZ * (self.number % TONES)
-            agent = UserAgent(account, frequency_hz=tone, on_event=self.told, answers_at_once=self._answers_at_once)
+            agent = UserAgent(account, host=self.host, frequency_hz=tone, on_event=self.told, answers_at_once=self._answers_at_once)
             self.agents[number] = await agent.open()
             self.agents[number].wants(watched, messages=line.wants_messages)
             self.agents[number].stay_registered(self.renew_s)

@@ -24,9 +24,9 @@ class NoAnswer(Exception):
 class Link(asyncio.DatagramProtocol):
     """Requests go out by ``ask``; those of the PBX come in through ``on_request``. What does not come from the PBX is not heard."""
 
-    def __init__(self, server: tuple[str, int], on_request: Callable[[Message], None]) -> None:
+    def __init__(self, server: tuple[str, int], on_request: Callable[[Message], None], host: str = "127.0.0.1") -> None:
         self.server = server
-        self.host, self.port = "127.0.0.1", 0
+        self.host, self.port = host, 0
         self.strangers = 0
         self._on_request = on_request
         self._transport: asyncio.DatagramTransport | None = None

@@ -83,7 +83,9 @@ class Office:
 
     # ---- setting up ----------------------------------------------------------------------------------------------------
 
-    def desk(self, model: str, watches: Sequence[str] = (), *, renew_s: float | None = None, **extension: str) -> Desk:
+    def desk(
+        self, model: str, watches: Sequence[str] = (), *, site: str = "default", renew_s: float | None = None, **extension: str
+    ) -> Desk:
         """Lists an extension and a phone with a line and a watched key for each number; its phone is still in its box."""
         place = next(self._numbers)
         number = extension.pop("number", f"{FIRST_NUMBER + place - 1}")
@@ -91,8 +93,9 @@ class Office:
         changes = self.world.installation.changes
         changes.create_extension("test", number, **{"display_name": f"Person {place}", **extension})
         keys = [KeyInput(at, "blf", watched, f"Key {watched}") for at, watched in enumerate(watches, 2)]
-        changes.create_phone("test", mac, PhoneInput(model, lines=[LineInput(1, number)], keys=keys))
-        phone = Device(self.network, model, str(mac), self.url, number=place, renew_s=renew_s)
+        changes.create_phone("test", mac, PhoneInput(model, site, lines=[LineInput(1, number)], keys=keys))
+        host = f"127.0.{1 + place // 200}.{1 + place % 200}"
+        phone = Device(self.network, model, str(mac), self.url, number=place, host=host, renew_s=renew_s)
         made = Desk(number, mac, phone)
         self.desks.append(made)
         return made
@@ -134,6 +137,10 @@ class Office:
             found.setdefault(str(stage(facts[desk.mac])), []).append(desk.number)
         return found
 
+    def counted(self) -> dict[str, int]:
+        """Returns stage -> how many of all phones are in it."""
+        return {name: len(numbers) for name, numbers in sorted(self.stages(self.desks).items())}
+
     def wait_in_lockstep(self, *desks: Desk, seconds: float = PATIENCE_S) -> float:
         """Returns after how many seconds all that are named, or all, were in lockstep."""
         chosen = desks or tuple(self.desks)
@@ -141,7 +148,7 @@ class Office:
         while set(found := self.stages(chosen)) != {str(Stage.IN_LOCKSTEP)}:
             if time.monotonic() - began > seconds:
                 raise AssertionError(f"not in lockstep after {seconds:.0f} s: {_but(found)}; {self._details(chosen)}")
-            time.sleep(0.01)
+            time.sleep(0.01 if len(chosen) < 50 else 0.2)
         return time.monotonic() - began
 
     def _details(self, desks: Sequence[Desk]) -> str:
@@ -292,22 +299,25 @@ def bundled() -> dict[str, object]:
 
 
 @contextmanager
-def office(program: Program, *parts: str, **settings: object) -> Iterator[Office]:
-    """Runs an installation with its PBX until the block ends: the Asterisk that the tests share, in an instance of its own."""
+def office(program: Program, *, beside: Mapping[str, str] | None = None, **settings: object) -> Iterator[Office]:
+    """Runs an installation with its PBX until the block ends: the Asterisk that the tests share, in an instance of its own.
+
+    ``beside`` goes into the environment of the server besides its settings.
+    """
     # Not below pytest's folder: the path of Asterisk's control socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="office-", ignore_cleanup_errors=True) as folder:
         _lend(program, Path(folder) / "var")
-        with world(Path(folder), *(parts or PARTS), ready=False, **{**bundled(), **settings}) as running, Network() as network:
+        with world(Path(folder), *PARTS, ready=False, beside=beside, **{**bundled(), **settings}) as running, Network() as network:
             made = Office(running, network)
             try:
                 wait_until(lambda: is_answering(running.http_port), PATIENCE_S, "the phones listener")
                 yield made
                 assert network.failures == [], network.failures[:5]
             finally:
-                network.all([desk.phone.stop() for desk in made.desks])
                 print(made.world.serve.log()[-20_000:])
                 print(*(f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8]), sep="\n")
                 print(made.pbx_log())
+                network.all([desk.phone.stop() for desk in made.desks])
 
 
 def _lend(program: Program, data_dir: Path) -> None:

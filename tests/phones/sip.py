@@ -53,6 +53,7 @@ class UserAgent:
         self,
         account: Account,
         *,
+        host: str = "127.0.0.1",
         frequency_hz: int = 440,
         on_event: Callable[[str], None] = lambda event: None,
         answers_at_once: Callable[[Message], bool] = lambda invite: False,
@@ -67,7 +68,7 @@ class UserAgent:
         self.calls: list[Call] = []
         self.lamps: dict[str, WatchedLamp] = {}
         self.messages = MessageLamp()
-        self.link = Link((account.server, account.port), self._received)
+        self.link = Link((account.server, account.port), self._received, host)
         self._on_event = on_event
         self._answers_at_once = answers_at_once
         self._registration = Dialog(token(), f"{self.identity};tag={token()}", self.identity, f"sip:{account.server}:{account.port}")
@@ -98,9 +99,10 @@ class UserAgent:
 
     async def close(self) -> None:
         """Falls silent: nothing is unregistered, as when the cable is pulled."""
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # Python 3.11's wait_for may swallow a cancellation that comes together with its result
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.wait(self._tasks, timeout=1.0)
         for call in self.calls:
             call.speech.close()
         self.link.close()

@@ -1,0 +1,112 @@
+"""Everything that can go wrong between server and PBX, at random moments under 200 phones: afterwards all are in lockstep, none is lost.
+
+The faults come from a seed that is printed; ``FAULT_SEED`` plays a run again. Phones register every few seconds instead of every ten
+minutes, so that what a real office heals in an hour is healed within the test; and the comparison that comes every five minutes is asked
+for at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pbx_sync.asterisk.program import Program
+from provisioner.core.lockstep import Stage
+from tests.asterisk.faults import Faults
+from tests.contract.world import wait_until
+from tests.phones.calls import State
+from tests.phones.office import MODELS, PATIENCE_S, Office, office, wait_speech, wait_state
+
+pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
+PHONES, SITES, FAULTS, RENEW_S = 200, 10, 20, 6.0
+HEALED_WITHIN_S = 150.0
+CLOCK = Path(__file__).parents[1] / "phones" / "clock"
+
+
+@pytest.fixture(scope="module")
+def faults(asterisk_program: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faults]:
+    """Two hundred phones of four models on ten sites, each with an address of its own; the clock of their server can be set."""
+    clock = tmp_path_factory.mktemp("clock") / "off"
+    clock.write_text("0", "ascii")
+    seed = int(os.environ.get("FAULT_SEED") or secrets.randbelow(10**6))
+    print(f"FAULT_SEED={seed}")
+    with office(asterisk_program, beside={"TEST_CLOCK": str(clock), "PYTHONPATH": str(CLOCK)}) as firm:
+        sites = [firm.world.site() for _ in range(SITES)]
+        for place in range(PHONES):
+            firm.desk(MODELS[place % len(MODELS)], site=sites[place % SITES], renew_s=RENEW_S)
+        firm.boot()
+        print(f"{PHONES} phones in lockstep after {firm.wait_in_lockstep(seconds=HEALED_WITHIN_S):.1f} s")
+        yield Faults(firm, random.Random(seed), clock)
+
+
+@pytest.mark.timeout(600)
+def test_twenty_faults_at_random_moments_lose_no_phone(faults: Faults) -> None:
+    firm, kinds = faults.firm, faults.all()
+    for place in range(FAULTS):
+        faults.edit(4)
+        faults.wait(0.0, 1.5)
+        fault = kinds[place % len(kinds)] if place < len(kinds) else faults.chance.choice(kinds)
+        began = time.monotonic()
+        fault()
+        print(f"{place + 1:2} {fault.__name__} {time.monotonic() - began:.1f} s; {firm.counted()}")
+        assert held(firm) <= faults.refused, "only phones whose extension was refused are held"
+        if place == len(kinds) - 1:
+            faults.chance.shuffle(kinds)
+    faults.mend()
+    wait_until(lambda: is_compared(firm), PATIENCE_S, "a comparison of everything")
+    print(f"all {PHONES} in lockstep {firm.wait_in_lockstep(seconds=HEALED_WITHIN_S):.1f} s after {FAULTS} faults and {faults.edits} edits")
+    assert all(desk.phone.is_registered for desk in firm.desks)
+    plan = firm.api("GET", "/pbx/plan")
+    assert (plan["create"], plan["update"], plan["delete"]) == (0, 0, 0), plan["lines"][:5]
+
+
+def test_a_refused_extension_holds_its_own_phone_alone_and_says_why(faults: Faults) -> None:
+    firm = faults.firm
+    faults.an_extension_is_refused()
+    (number,) = faults.refused
+    wait_until(lambda: held(firm) == {number}, PATIENCE_S, "the refusal")
+    desk = next(one for one in firm.desks if one.number == number)
+    assert "too long for Asterisk" in firm.facts(desk).error
+    assert desk.phone.is_registered, "it keeps its last good files, and works"
+    faults.edit(5)
+    firm.wait_in_lockstep(*(one for one in firm.desks if one is not desk), seconds=HEALED_WITHIN_S)
+    faults.mend()
+    firm.wait_in_lockstep(desk, seconds=HEALED_WITHIN_S)
+
+
+@pytest.mark.parametrize("off_s", [3600, -3600], ids=["an hour ahead", "two hours back"])
+def test_a_clock_that_jumps_keeps_no_edit_from_its_phone(faults: Faults, off_s: int) -> None:
+    firm = faults.firm
+    faults.set_clock(off_s)
+    time.sleep(1.0)
+    faults.edit(5)
+    wait_until(lambda: firm.counted() != {"in_lockstep": PHONES}, PATIENCE_S, "the edits")
+    print(f"clock {off_s:+} s: in lockstep after {firm.wait_in_lockstep(seconds=HEALED_WITHIN_S):.1f} s")
+
+
+def test_two_phones_still_talk_after_all_of_that(faults: Faults) -> None:
+    caller, called = faults.some(2)
+    out, there = faults.firm.connect(caller, called)
+    wait_speech(out, called)
+    wait_speech(there, caller)
+    faults.firm.hang_up(out)
+    wait_state(there, State.ENDED)
+
+
+def held(firm: Office) -> set[str]:
+    """Returns the numbers whose phones are held."""
+    return set(firm.stages(firm.desks).get(str(Stage.HELD), ()))
+
+
+def is_compared(firm: Office) -> bool:
+    """Returns whether the server has compared everything now, and put it right: a moment ago it may have been down."""
+    try:
+        return firm.api("POST", "/pbx/sync", {"confirm": True})["applied"] is True
+    except (OSError, AssertionError):
+        return False
