@@ -314,9 +314,8 @@ def office(program: Program, *, beside: Mapping[str, str] | None = None, **setti
                 yield made
                 assert network.failures == [], network.failures[:5]
             finally:
-                print(made.world.serve.log()[-20_000:])
-                print(*(f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8]), sep="\n")
-                print(made.pbx_log())
+                lived = (f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8])
+                print(made.world.serve.log()[-20_000:], *lived, made.pbx_log(), sep="\n")
                 network.all([desk.phone.stop() for desk in made.desks])
 
 
