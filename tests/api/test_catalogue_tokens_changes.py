@@ -76,20 +76,20 @@ def test_changes_come_newest_first_and_are_found_by_subject(admin: Api, phone: d
 
 
 def test_the_pbx_tells_how_far_it_is(admin: Api, phone: dict[str, Any], installation: Installation) -> None:
-    assert admin.get("/pbx").get_json() == {"kind": "fake", "state": "drifting", "extensions": 1, "drift": 1, "errors": 0}
+    assert admin.get("/pbx").get_json().items() >= {"kind": "fake", "state": "drifting", "extensions": 1, "drift": 1, "errors": 0}.items()
     with installation.database.write() as connection:
         connection.execute(extension.update().values(pbx_wanted="a", pbx_verified="a"))
     assert admin.get("/pbx").get_json()["state"] == "in_lockstep"
     with installation.database.write() as connection:
         connection.execute(extension.update().values(pbx_wanted="b", pbx_error="refused"))
-    assert admin.get("/pbx").get_json() == {"kind": "fake", "state": "held", "extensions": 1, "drift": 1, "errors": 1}
+    assert admin.get("/pbx").get_json().items() >= {"kind": "fake", "state": "held", "extensions": 1, "drift": 1, "errors": 1}.items()
 
 
 def test_without_a_pbx_its_state_is_none(tmp_path: Path) -> None:
     with fresh_installation(tmp_path, pbx="none") as installation:
         api = Api(create_admin_app(installation), API_TOKEN)
         api.post("/extensions", {"number": "1001"})
-        assert api.get("/pbx").get_json() == {"kind": "none", "state": "none", "extensions": 1, "drift": 0, "errors": 0}
+        assert api.get("/pbx").get_json().items() >= {"kind": "none", "state": "none", "extensions": 1, "drift": 0, "errors": 0}.items()
 
 
 def test_a_page_that_is_no_number_is_refused(admin: Api) -> None:
