@@ -15,7 +15,7 @@ from provisioner.bundled import NOT_INSTALLED, bundled_instance, bundled_program
 from provisioner.settings import Settings
 
 MANY_CHANNELS = 400
-"""Two for each call. 200 calls are what a machine of two cores was seen to carry with every one of them translated."""
+"""Two for each call. A round number to be warned at, not a measured limit: how many calls a machine carries depends on their codecs."""
 _COUNTS = re.compile(r"^(\d+) active (channel|call)s?", re.MULTILINE)
 _CONTACTS = re.compile(r"^Objects found: (\d+)", re.MULTILINE)
 
