@@ -38,12 +38,20 @@ def firm(asterisk_program: Program) -> Iterator[Office]:
 def line_of(firm: Office, desk: Desk) -> LineConfig:
     """Returns the account that the server wrote into the desk's files; the desk's own phone stays switched off."""
     firm.wait_live(desk)
+    wait_until(lambda: _has_fetched(firm, desk), PATIENCE_S, "the phone's files")
+    return desk.phone.firmware.config().lines[0]
+
+
+def _has_fetched(firm: Office, desk: Desk) -> bool:
+    """Returns whether the files could be read: a moment ago the listener may not have known them yet."""
     server = HTTPServer(firm.url, desk.phone.firmware.user_agent, {})
     try:
         desk.phone.firmware.fetch(server)
+    except OSError:
+        return False
     finally:
         server.close()
-    return desk.phone.firmware.config().lines[0]
+    return True
 
 
 def needed(program: str) -> str:
