@@ -1,4 +1,4 @@
-"""Asterisk's complaints, put into words: lines that Asterisk 22.10 wrote, and some that the running one is made to write here."""
+"""Asterisk's complaints, put into words: lines in the form that Asterisk 22.10 gives them, and some that the running one is made to write here."""
 
 from __future__ import annotations
 

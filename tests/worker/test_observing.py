@@ -135,7 +135,7 @@ def test_nothing_is_written_while_nothing_changes(world: World) -> None:
     assert written == []
     world.pbx.registrations[3] = contact("1003", 500.0)
     world.later(1)
-    assert len(written) == 2, "one registration, out and in"
+    assert len(written) == 3, "one registration, out and in, and whether its phone is told again"
 
 
 def test_calls_and_what_the_pbx_says_of_itself_are_kept(world: World) -> None:
