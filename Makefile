@@ -25,7 +25,7 @@ else
 RUN_PBX :=
 endif
 
-.PHONY: help run test check bench docs clean format tools-test tools-bench
+.PHONY: help run test storm check bench docs clean format tools-test tools-bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: $(VENV)/installed-test tools-test ## Set everything up; check style, types
 	@$(BIN)/mypy
 	@$(BIN)/provisioner check
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+storm: $(VENV)/installed-test tools-test ## Break everything between server and PBX at random moments under 200 phones; FAULT_SEED plays a run again.
+	@$(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py
 
 check: $(VENV)/installed-test ## Check format, style, types, catalogue, architecture and documentation.
 	@failed=; \

@@ -23,7 +23,7 @@ from tests.contract.world import wait_until
 from tests.phones.calls import State
 from tests.phones.office import MODELS, PATIENCE_S, Office, office, wait_speech, wait_state
 
-pytestmark = [pytest.mark.asterisk, pytest.mark.slow]
+pytestmark = [pytest.mark.asterisk, pytest.mark.slow, pytest.mark.storm]
 PHONES, SITES, FAULTS, RENEW_S = 200, 10, 20, 6.0
 HEALED_WITHIN_S = 150.0
 CLOCK = Path(__file__).parents[1] / "phones" / "clock"
