@@ -31,7 +31,6 @@ __all__ = ["TFTPLimits", "TFTPServer"]
 _LOG = logging.getLogger("provisioner.tftp")
 
 _REQUESTS = 16  # most requests taken in one turn: about as much work as the datagrams of all other sockets
-_ACK_BYTES = 128  # an ACK has 4 bytes, and of an ERROR only the first two matter
 _GRACE_S = 1.0  # a request copied by the network comes again within this time, and so does the first ACK of a client that exists
 
 
@@ -165,41 +164,43 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
         self._finish(session, Reason.FAILED)
 
     def _receive(self, events: Iterator[tuple[int, int]]) -> None:
-        """Takes one datagram from each socket that has some: that there is no second, epoll says for less than asking would cost."""
+        """Takes as many datagrams from each socket that has some as it has transfers, so that each transfer has one turn.
+
+        Of a private one that is one: that there is no second, epoll says for less than asking would cost.
+        """
         now = time.monotonic()
-        tids, counters = self._tids, self.counters
+        tids = self._tids
         for descriptor, _ in events:
             tid = tids.get(descriptor)
             if tid is None:
                 self._receive_requests()  # or somebody woke us to stop, and there is none
                 continue
-            try:
-                session = tid.only
-                if session is not None:
-                    datagram = tid.receive(_ACK_BYTES)
-                else:
-                    datagram, client = tid.receive_from(_ACK_BYTES)
-                    session = tid.sessions.get(client)
-            except BlockingIOError:
-                continue
-            except OSError as error:  # a closed port is believed no more than any other ICMP: silence will tell
-                counters["unreachable" if isinstance(error, ConnectionRefusedError) else "dropped"] += 1
-                continue
-            if session is None:
-                counters["wrong_source"] += 1
-                continue
-            self._faulty = session
-            packet = session.step(now) if datagram == session.awaited and session.is_proven else None
-            if packet is None:
-                self._on_datagram(session, datagram, now)
-                continue
-            try:
-                if tid.only is not None:
-                    tid.post(packet)
-                else:
-                    tid.send(packet, client)
-            except OSError:
-                counters["send_errors"] += 1
+            for _ in range(len(tid.sessions) or 1):
+                if not self._receive_one(tid, now):
+                    break
+
+    def _receive_one(self, tid: Tid, now: float) -> bool:
+        """Returns False where there was none."""
+        try:
+            session, datagram = tid.next()
+        except BlockingIOError:
+            return False
+        except OSError as error:  # a closed port is believed no more than any other ICMP: silence will tell
+            self.counters["unreachable" if isinstance(error, ConnectionRefusedError) else "dropped"] += 1
+            return True
+        if session is None:
+            self.counters["wrong_source"] += 1
+            return True
+        self._faulty = session
+        packet = session.step(now) if datagram == session.awaited and session.is_proven else None
+        if packet is None:
+            self._on_datagram(session, datagram, now)
+            return True
+        try:
+            tid.reply(session, packet)
+        except OSError:
+            self.counters["send_errors"] += 1
+        return True
 
     def _receive_requests(self) -> None:
         """Takes one request, or as many more as pile up: in a storm a phone that hears nothing for a second asks again."""

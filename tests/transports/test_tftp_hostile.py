@@ -185,6 +185,24 @@ def test_requests_that_pile_up_are_answered_ahead_of_running_transfers() -> None
     stepped.close()
 
 
+def test_transfers_on_shared_sockets_get_as_many_turns_as_those_on_private_ones() -> None:
+    stepped = Stepped(TFTPLimits(private_sockets=10, tid_sockets=1, rto_floor_s=4))
+    phones = [Client(("127.0.0.1", stepped.port)) for _ in range(40)]
+    for phone in phones:
+        phone.send(rrq("x.cfg"))
+    while len(stepped.server.sessions) < 40:
+        stepped.server._turn()
+    for block in (1, 2, 3):
+        for phone in phones:
+            assert int.from_bytes(phone.receive()[2:4], "big") == block
+            phone.send(ack(block))
+        stepped.server._turn()
+        assert {session.acked for session in stepped.server.sessions} == {block}
+    for phone in phones:
+        phone.sock.close()
+    stepped.close()
+
+
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
@@ -307,8 +325,8 @@ def test_stop_from_a_signal_handler_ends_the_process() -> None:
 class Stepped:
     """A server whose loop runs one turn at a time, in the test's own thread."""
 
-    def __init__(self) -> None:
-        self.server = TFTPServer(lambda _request: served(BODY), lambda _fetch: None)
+    def __init__(self, limits: TFTPLimits | None = None) -> None:
+        self.server = TFTPServer(lambda _request: served(BODY), lambda _fetch: None, limits=limits or TFTPLimits())
         self.port = self.server.bind("127.0.0.1", 0)
         self.client = Client(("127.0.0.1", self.port))
 
