@@ -17,6 +17,8 @@ from bench.servers import Server
 Address = tuple[str, int]
 Case = Callable[[Address], None]
 SILENT = 1100
+GIVEN_UP_S = 7.0
+"""Transfers that nobody acknowledged are over after 5 s."""
 
 
 def rrq(name: bytes, *options: bytes, mode: bytes = b"octet") -> bytes:
@@ -197,7 +199,7 @@ def settled_growth(server: Server, files_before: int, processes_before: int, lim
 
 
 def play(server: Server, case: Case) -> tuple[str, int]:
-    """Plays one case; returns "ok" or what is wrong, and how many files and processes are still held 0.2 s later."""
+    """Plays one case; returns "ok" or what is wrong, and how many files and processes are still held when its transfers are given up."""
     address = (server.host, server.port)
     before = server.pids()
     files_before = open_files(before)
@@ -210,7 +212,7 @@ def play(server: Server, case: Case) -> tuple[str, int]:
         return "the server ended", 0
     if not all(transfers_well(address) for _ in range(3)):
         wrong = "no good transfer afterwards"
-    growth = settled_growth(server, files_before, len(before), 0.2)
+    growth = settled_growth(server, files_before, len(before), GIVEN_UP_S)
     return wrong or "ok", sum(growth)
 
 
@@ -239,11 +241,11 @@ def hostile(ctx: Context) -> None:
         ctx.report.table(("case", "afterwards", "files and processes held"), rows)
         ctx.report.judge("T6 crashes", wrong)
         ctx.report.judge("T6 fds", held)
-        load = tftp_bench.Load(50, rounds=10)
+        load = tftp_bench.Load(50, rounds=20)
         before = tftp_bench.run(ctx, server, found.phones[100], load, 512)
         sockets = silent_clients(server)
         try:
-            during = tftp_bench.run(ctx, server, found.phones[100], load, 512)
+            during = tftp_bench.run(ctx, server, found.phones[100], load, 512, at_once=True)  # they are given up after 5 s
         finally:
             for sock in sockets:
                 sock.close()

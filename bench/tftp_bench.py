@@ -108,9 +108,9 @@ def server(ctx: Context, name: str, folder: Path) -> Iterator[Server]:
         yield Server(OWN, "127.0.0.1", own.tftp_port, own.server.process, own.server.cpu)
 
 
-def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int) -> Run:
-    """Returns one storm on a running server."""
-    idle_percent = target.idle_percent()
+def run(ctx: Context, target: Server, plan: Path, load: Load, blksize: int, *, at_once: bool = False) -> Run:
+    """Returns one storm on a running server; `at_once` does not wait until the server rests, whose idle load is then not known."""
+    idle_percent = math.nan if at_once else target.idle_percent()
     cpu, drops = target.cpu_seconds(), udp_drops(target.port)
     with MemorySampler(target.pids, with_pss=False) as peak:
         storm = generators.tftp_storm(
