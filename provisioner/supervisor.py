@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 log = logging.getLogger("provisioner.supervisor")
 
-GRACE_S = 10.0
+GRACE_S = 20.0
+"""What a part gets to write what it recorded and to end; a busy disk may need seconds of it."""
 QUICK_S = 5.0
 """A part that lived less than this failed at start: it is tried again with growing pauses."""
 LONGEST_PAUSE_S = 30.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import ctypes
 import logging
@@ -26,9 +27,12 @@ def die_with_parent() -> None:
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Sets ``stop`` on SIGTERM and SIGINT."""
+    """Sets ``stop`` on SIGTERM and SIGINT.
+
+    A thread of its own sets it: ``Event.set`` takes the lock that an interrupted ``Event.wait`` may hold, and would wait for itself for ever.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: _thread.start_new_thread(stop.set, ()))
 
 
 class Beating:

@@ -101,7 +101,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
             yield here
         finally:
             server.terminate()
-            assert server.wait(timeout=30) == 0
+            assert server.wait(timeout=30) == 0, (tmp_path / "serve.log").read_text("utf-8", "replace")
 
 
 def test_readme_begins_with_make_run() -> None:
