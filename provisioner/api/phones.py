@@ -12,7 +12,7 @@ from provisioner.api.auth import allowed
 from provisioner.api.context import actor, has_pbx, installation
 from provisioner.api.etags import expected_revision, tagged
 from provisioner.api.noun import ETAG, Noun, conditional
-from provisioner.api.paging import MOST, MacPageQuery, page, page_of
+from provisioner.api.paging import MacPageQuery, page, page_of
 from provisioner.api.schemas import Flag, KeySchema, LineSchema, MacField, Rows, SettingsField, Strict, Text, Time, Whole, row_of
 from provisioner.api.shown import shown_phone
 from provisioner.changes import KeyInput, LineInput, PhoneInput
@@ -24,8 +24,6 @@ from provisioner.records import PhoneRecord
 noun = Noun("phones", "Phones: what each one is and should have. Writing needs the role technician.")
 
 STAGES = [str(name) for name in Stage]
-MOST_PAGES = 10
-"""How many pages of phones one request looks through for a stage, which no column holds."""
 
 EXAMPLE = {
     "mac": "80:5e:c0:aa:bb:cc",
@@ -83,7 +81,6 @@ class PhoneQuery(MacPageQuery):
     search = Text(longest=64, load_default="", metadata={"description": "Part of the MAC or of an extension on a line"})
     stage = fields.String(
         validate=validate.OneOf(STAGES, error=f"one of {', '.join(STAGES)} is needed"),
-        metadata={"description": "Pages may be shorter than the limit, and 'next' be there all the same"},
     )
 
 
@@ -98,9 +95,6 @@ class Phones(MethodView):
     @noun.gives(200, PHONE_PAGE)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List phones in the order of their MAC."""
-        wanted = query.pop("stage", "")
-        if wanted:
-            return _in_stage(query, wanted)
         rows = _read(query, query["limit"] + 1)
         return page(list(zip(rows, _stages(rows), strict=True)), query["limit"], _key, _listed)
 
@@ -192,8 +186,9 @@ def phone_input(given: dict[str, Any], *, merge_settings: bool = False) -> Phone
 
 def _read(query: dict[str, Any], limit: int) -> list[PhoneRecord]:
     return installation().store.phones(
-        after=query.get("after", ""), limit=limit, site_name=query["site"], model=query["model"], search=query["search"]
-    )
+        after=query.get("after", ""), limit=limit, site_name=query["site"], model=query["model"], search=query["search"],
+        stage=query.get("stage", ""), has_pbx=has_pbx(),
+    )  # fmt: skip
 
 
 def _stages(rows: list[PhoneRecord]) -> list[str]:
@@ -207,15 +202,3 @@ def _key(row: tuple[PhoneRecord, str]) -> str:
 
 def _listed(row: tuple[PhoneRecord, str]) -> dict[str, Any]:
     return {**shown_phone(row[0]), "stage": row[1]}
-
-
-def _in_stage(query: dict[str, Any], wanted: str) -> dict[str, Any]:
-    """Returns the phones of a stage among the next ``MOST_PAGES`` pages; ``next`` leads on from the last one looked at."""
-    found: list[tuple[PhoneRecord, str]] = []
-    for _ in range(MOST_PAGES):
-        rows = _read(query, MOST)
-        found += [row for row in zip(rows, _stages(rows), strict=True) if row[1] == wanted]
-        if len(found) > query["limit"] or len(rows) < MOST:
-            return page(found, query["limit"], _key, _listed)
-        query["after"] = rows[-1].mac
-    return {"items": [_listed(row) for row in found], "next": query["after"].colons}

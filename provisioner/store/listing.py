@@ -25,10 +25,11 @@ from provisioner.records import (
     PhoneRecord,
     SiteRecord,
 )
-from provisioner.store.base import CHUNK, StoreBase, by_mac, extension_of, like
+from provisioner.store.base import CHUNK, by_mac, extension_of, like
+from provisioner.store.stages import StageReads
 
 
-class ListingReads(StoreBase):
+class ListingReads(StageReads):
     """Extensions, phones, sites and groups, paged by key."""
 
     def extensions(
@@ -79,8 +80,10 @@ class ListingReads(StoreBase):
         model: str = "",
         search: str = "",
         macs: Sequence[Mac] | None = None,
+        stage: str = "",
+        has_pbx: bool = True,
     ) -> list[PhoneRecord]:
-        """Returns phones in the order of their MAC, with lines and keys, in three statements."""
+        """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone."""
         query = sa.select(phone).where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)
         if site_name:
             query = query.where(phone.c.site == site_name)
@@ -88,6 +91,8 @@ class ListingReads(StoreBase):
             query = query.where(phone.c.model == model)
         if macs is not None:
             query = query.where(phone.c.mac.in_(macs))
+        if stage:
+            query = query.where(self.stage_column(has_pbx=has_pbx) == stage)
         if search:
             pattern = f"%{like(search)}%"
             on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.ilike(pattern, escape="\\"))

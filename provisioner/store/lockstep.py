@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from provisioner.core.lockstep import LockstepFacts, Stage, has_moved, names_hash, stage
+from provisioner.core.lockstep import LockstepFacts, has_moved, names_hash
 from provisioner.core.mac import Mac
 from provisioner.models import (
     BEHIND,
@@ -86,16 +86,6 @@ class LockstepReads(StoreBase):
                 if Mac(row.mac) not in facts or not has_moved(facts[Mac(row.mac)], row.registered_at):
                     waiting[row.extension].append(Mac(row.mac))
         return waiting
-
-    def stage_counts(self, *, has_pbx: bool) -> dict[str, int]:
-        """Returns how many phones are in each stage, every stage named: five statements for each ``CHUNK`` of phones."""
-        with self.database.read() as connection:
-            macs = [Mac(mac) for mac in connection.execute(sa.select(phone.c.mac).order_by(phone.c.mac)).scalars()]
-        counts = dict.fromkeys(map(str, Stage), 0)
-        for start in range(0, len(macs), CHUNK):
-            for facts in self.locksteps(macs[start : start + CHUNK], has_pbx=has_pbx).values():
-                counts[stage(facts)] += 1
-        return counts
 
     def pbx_counts(self) -> dict[str, int]:
         """Returns how many extensions there are, and how many of them and of departments the PBX does not yet say as wanted, or refused."""

@@ -1,0 +1,75 @@
+"""The stage of many phones at once: ``core.lockstep.stage`` said in SQL, so that ten thousand phones are counted, and filtered, in one statement.
+
+The rule itself lives in ``core.lockstep``. ``tests/store/test_stages.py`` holds the two together over phones in every state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.core.lockstep import Stage
+from provisioner.models import extension, phone, phone_line, registration, rendered_file, served_file, upload
+from provisioner.store.base import StoreBase
+
+
+class StageReads(StoreBase):
+    """Counting and finding phones by stage."""
+
+    def stage_counts(self, *, has_pbx: bool, site_names: list[str] | None = None) -> dict[str, int]:
+        """Returns how many phones are in each stage, every stage named, of all sites or of those named."""
+        column = self.stage_column(has_pbx=has_pbx).label("stage")
+        query = sa.select(column, sa.func.count()).select_from(phone).group_by(column)
+        query = query.where(phone.c.site.in_(site_names)) if site_names is not None else query
+        with self.database.read() as connection:
+            found = {name: int(count) for name, count in connection.execute(query)}
+        return {str(name): found.get(str(name), 0) for name in Stage}
+
+    def stage_column(self, *, has_pbx: bool) -> sa.ColumnElement[str]:
+        """Returns the stage of a row of ``phone`` as an expression; its branches stand in the order of ``core.lockstep.stage``."""
+        told = sa.and_(phone.c.notified_at >= phone.c.live_at, phone.c.notify_error == "")
+        held, unpushed, unregistered = (_of_lines(condition) for condition in self._conditions())
+        branches: list[tuple[Any, Stage]] = [
+            (sa.or_(phone.c.error != "", held) if has_pbx else phone.c.error != "", Stage.HELD),
+            (phone.c.wanted_hash.is_(None), Stage.RENDERING),
+            *([(unpushed, Stage.PUSHING)] if has_pbx else []),
+            (phone.c.live_hash.is_distinct_from(phone.c.wanted_hash), Stage.PROMOTING),
+            (sa.and_(_not_served(), told), Stage.NOTIFIED),
+            (_not_served(), Stage.WAITING_FOR_PHONE),
+            *([(unregistered, Stage.WAITING_FOR_REGISTRATION)] if has_pbx else []),
+        ]
+        return sa.case(*((condition, str(stage)) for condition, stage in branches), else_=str(Stage.IN_LOCKSTEP))
+
+    def _conditions(self) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+        """What holds a line's phone back: the PBX refused its extension, does not say it yet, or the line has not registered since."""
+        newest = sa.select(sa.func.max(served_file.c.at)).where(_of_live_file()).correlate(phone)
+        fetched = newest.where(rendered_file.c.mac == phone.c.mac, rendered_file.c.state == "live").scalar_subquery()
+        whole = sa.cast(fetched, sa.BigInteger) if self.database.is_sqlite else sa.func.floor(fetched)
+        return (
+            extension.c.pbx_error != "",
+            sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified)),
+            sa.or_(registration.c.registered_at.is_(None), registration.c.registered_at < whole, fetched.is_(None)),
+        )
+
+
+def _of_live_file() -> sa.ColumnElement[bool]:
+    return sa.and_(served_file.c.mac == rendered_file.c.mac, served_file.c.name == rendered_file.c.name)
+
+
+def _of_lines(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Returns whether ``condition`` is true for any line of the phone."""
+    of_line = sa.and_(registration.c.mac == phone_line.c.mac, registration.c.extension == phone_line.c.extension)
+    joined = phone_line.join(extension, extension.c.number == phone_line.c.extension).outerjoin(registration, of_line)
+    query = sa.select(sa.literal(1)).select_from(joined).where(phone_line.c.mac == phone.c.mac, condition)
+    return query.correlate(phone).exists()
+
+
+def _not_served() -> sa.ColumnElement[bool]:
+    """Returns whether the phone lacks a live file as it is. One that it replaced by its own upload says nothing of ours."""
+    live = sa.and_(rendered_file.c.mac == phone.c.mac, rendered_file.c.state == "live")
+    own = sa.select(sa.literal(1)).where(upload.c.mac == rendered_file.c.mac, upload.c.name == rendered_file.c.name)
+    same = sa.select(sa.literal(1)).where(_of_live_file(), served_file.c.sha256 == rendered_file.c.sha256)
+    there = sa.select(sa.literal(1)).select_from(rendered_file).where(live)
+    lacking = there.where(~own.correlate(rendered_file).exists(), ~same.correlate(rendered_file).exists())
+    return sa.or_(~there.correlate(phone).exists(), lacking.correlate(phone).exists())
