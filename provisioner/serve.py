@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from provisioner.core.access import Credentials, Proof, Standing, decide
-from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
+from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, UploadRule, parse_user_agent
 from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
-from provisioner.records import ServingRecord
+from provisioner.merging import MergedDirectories
+from provisioner.records import ServingRecord, UploadRecord
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
@@ -86,6 +87,7 @@ class Server:
         self._index = index
         self._recording = recording
         self._static = StaticFiles(static_root)
+        self._directories = MergedDirectories()
         self._first_fetch_s = first_fetch_s
         self._check_credentials = check_credentials
         self._clock = clock
@@ -236,18 +238,28 @@ class Server:
 
     def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int) -> FileAnswer:
         mac, name = record.mac, candidate.name
+        entry: FileEntry | None = self._index.files.get(mac, _NOTHING).get(name)
+        content = self._index.content(mac, entry) if entry is not None else None
         upload = candidate.upload
         if upload is not None and upload.readable and candidate.upload_name in self._index.uploads.get(mac, ()):
             found = self._store.upload_body(mac, candidate.upload_name)
             if found is not None:
-                kept, body = found
-                return FileAnswer(Reason.SERVED, body, kept.content_type, kept.sha256, mac=mac, name=name, epoch=epoch, secret=True)
-        entry: FileEntry | None = self._index.files.get(mac, {}).get(name)
-        content = self._index.content(mac, entry) if entry is not None else None
+                return self._given_back(candidate, upload, *found, content)._replace(mac=mac, epoch=epoch)
         if entry is not None and content is not None:
             return FileAnswer(Reason.SERVED, content[0], entry.content_type, content[1], None, mac, name, False, epoch, True)
         rendered = candidate.rule is not None and candidate.rule.template is not None
         return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, b"", "", "", None, mac, name, False, epoch)
+
+    def _given_back(
+        self, candidate: Candidate, upload: UploadRule, kept: UploadRecord, body: bytes, live: tuple[bytes, str] | None
+    ) -> FileAnswer:
+        """Returns what a phone gets that asks for a file which it sent: that file, in a directory with our entries over it."""
+        sha256 = kept.sha256
+        if live is not None and upload.ours_from:
+            sha256, body = self._directories.merged([(live[1], live[0])], (sha256, body), upload.ours_from)
+        return FileAnswer(
+            Reason.SERVED, body, kept.content_type, sha256, name=candidate.name, secret=True, made_from=live[1] if live else ""
+        )
 
     def _without_mac(self, plan: ParsedPath) -> FileAnswer:
         if plan.malformed:

@@ -8,7 +8,7 @@ themselves; after a round trip through the phone they are known by it, and the n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree
 
 from provisioner.core.escape import escape_xml
@@ -31,6 +31,17 @@ def merged_contacts(ours: bytes, sent: bytes, ours_from: int) -> bytes:
     dialled = {entry.get("ct", "") for entry in mine}
     kept = [entry for entry in theirs if _index(entry) <= ours_from and entry.get("ct") and entry["ct"] not in dialled]
     return _written((mine + kept)[:MAX_ENTRIES])
+
+
+def joined_directories(documents: Sequence[bytes]) -> bytes:
+    """Returns the entries of our own directories in their order; of a contact that two of them have, the first stands."""
+    if len(documents) == 1:
+        return documents[0]
+    entries: dict[str, Entry] = {}
+    for document in documents:
+        for entry in _entries(document):
+            entries.setdefault(entry.get("ct", ""), entry)
+    return _written(list(entries.values())[:MAX_ENTRIES])
 
 
 def _parsed(document: bytes) -> list[Entry] | None:

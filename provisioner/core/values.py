@@ -109,6 +109,13 @@ class FileAnswer(NamedTuple):
     """Epoch of the capability token by which the request was proven; 0 where it was not, or otherwise."""
     secret: bool = False
     """True for a phone's own file: no cache on the way may keep it."""
+    made_from: str = ""
+    """Hash of the live file, where ``body`` is that file with more in it (a directory with the phone's own contacts)."""
+
+    @property
+    def noted_hash(self) -> str:
+        """What the record says that the phone was given: of a merged file, the live one, which lockstep compares."""
+        return self.made_from if self.made_from and self.sha256 else self.sha256
 
 
 class Fetch(NamedTuple):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Row
 
 from provisioner.core.lockstep import LockstepFacts, has_moved, names_hash
 from provisioner.core.mac import Mac
@@ -21,7 +21,6 @@ from provisioner.models import (
     registration,
     rendered_file,
     served_file,
-    upload,
 )
 from provisioner.records import ExtensionRecord
 from provisioner.store.base import CHUNK, StoreBase, by_mac, extension_of
@@ -35,14 +34,13 @@ class LockstepReads(StoreBase):
         return self.locksteps([mac], has_pbx=has_pbx).get(mac)
 
     def locksteps(self, macs: Sequence[Mac], *, has_pbx: bool) -> dict[Mac, LockstepFacts]:
-        """Returns the facts of each phone named that exists, in four statements."""
+        """Returns the facts of each phone named that exists, in three statements."""
         of_line = sa.and_(registration.c.mac == phone_line.c.mac, registration.c.extension == phone_line.c.extension)
         with self.database.read() as connection:
             phones = connection.execute(sa.select(phone).where(phone.c.mac.in_(macs))).all()
             live = connection.execute(
-                sa.select(rendered_file.c.mac, rendered_file.c.name, served_file.c.sha256, served_file.c.at, upload.c.name.label("own"))
+                sa.select(rendered_file.c.mac, rendered_file.c.name, served_file.c.sha256, served_file.c.at)
                 .outerjoin(served_file, sa.and_(served_file.c.mac == rendered_file.c.mac, served_file.c.name == rendered_file.c.name))
-                .outerjoin(upload, sa.and_(upload.c.mac == rendered_file.c.mac, upload.c.name == rendered_file.c.name))
                 .where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "live")
             ).all()
             extensions = connection.execute(
@@ -54,12 +52,8 @@ class LockstepReads(StoreBase):
                 .where(phone_line.c.mac.in_(macs))
                 .order_by(phone_line.c.mac, phone_line.c.line)
             ).all()
-            hashes = _live_hashes(connection, macs)
         live_of, extensions_of = by_mac(live), by_mac(extensions)
-        return {
-            Mac(row.mac): _facts(row, live_of.get(row.mac, ()), extensions_of.get(row.mac, ()), hashes.get(row.mac, {}), has_pbx)
-            for row in phones
-        }
+        return {Mac(row.mac): _facts(row, live_of.get(row.mac, ()), extensions_of.get(row.mac, ()), has_pbx) for row in phones}
 
     def rotations(self, after: str, limit: int) -> list[ExtensionRecord]:
         """Returns extensions whose secret is on its way to the phones, in the order of their number."""
@@ -104,20 +98,9 @@ def _counted(table: sa.Table, behind: sa.ColumnElement[bool]) -> sa.Select[int, 
     ).select_from(table)
 
 
-def _live_hashes(connection: Connection, macs: Sequence[Mac]) -> dict[str, dict[str, str]]:
-    query = sa.select(rendered_file.c.mac, rendered_file.c.name, rendered_file.c.sha256)
-    rows = connection.execute(query.where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "live"))
-    hashes: dict[str, dict[str, str]] = {}
-    for row in rows:
-        hashes.setdefault(row.mac, {})[row.name] = row.sha256
-    return hashes
-
-
-def _facts(
-    row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any]], hashes: Mapping[str, str], has_pbx: bool
-) -> LockstepFacts:
-    # A file that the phone replaced by its own upload is served from there: it says nothing of ours.
-    served = [(item.name, hashes[item.name] if item.own else item.sha256) for item in live]
+def _facts(row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any]], has_pbx: bool) -> LockstepFacts:
+    # A directory that went out with the phone's own contacts in it is noted under the hash of ours.
+    served = [(item.name, item.sha256) for item in live]
     complete = bool(served) and all(sha256 for _, sha256 in served)
     errors = [row.error] if row.error else [f"extension: {item.pbx_error}" for item in extensions if item.pbx_error and has_pbx]
     wanted, verified = _joined(item.pbx_wanted for item in extensions), _joined(item.pbx_verified for item in extensions)

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.core.lockstep import Stage
-from provisioner.models import extension, phone, phone_line, registration, rendered_file, served_file, upload
+from provisioner.models import extension, phone, phone_line, registration, rendered_file, served_file
 from provisioner.store.base import StoreBase
 
 
@@ -66,10 +66,9 @@ def _of_lines(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 
 def _not_served() -> sa.ColumnElement[bool]:
-    """Returns whether the phone lacks a live file as it is. One that it replaced by its own upload says nothing of ours."""
+    """Returns whether the phone lacks a live file as it is."""
     live = sa.and_(rendered_file.c.mac == phone.c.mac, rendered_file.c.state == "live")
-    own = sa.select(sa.literal(1)).where(upload.c.mac == rendered_file.c.mac, upload.c.name == rendered_file.c.name)
     same = sa.select(sa.literal(1)).where(_of_live_file(), served_file.c.sha256 == rendered_file.c.sha256)
     there = sa.select(sa.literal(1)).select_from(rendered_file).where(live)
-    lacking = there.where(~own.correlate(rendered_file).exists(), ~same.correlate(rendered_file).exists())
+    lacking = there.where(~same.correlate(rendered_file).exists())
     return sa.or_(~there.correlate(phone).exists(), lacking.correlate(phone).exists())

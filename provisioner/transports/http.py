@@ -60,7 +60,7 @@ class PhonesHTTP:
         self.server.finished(
             Fetch(
                 time.time(), masked_path(asked.path[:LONGEST]), asked.transport, asked.peer, asked.user_agent[:LONGEST], asked.method,
-                reason, answer.mac, answer.name, answer.sha256, sent, (time.perf_counter() - started) * 1000, answer.epoch,
+                reason, answer.mac, answer.name, answer.noted_hash, sent, (time.perf_counter() - started) * 1000, answer.epoch,
             )
         )  # fmt: skip
 

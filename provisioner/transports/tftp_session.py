@@ -80,7 +80,7 @@ Identified = tuple[Mac | None, str, str, int]
 
 def identified(answer: FileAnswer) -> Identified:
     """Returns what an answer says for the record."""
-    return answer.mac, answer.name, answer.sha256, answer.epoch
+    return answer.mac, answer.name, answer.noted_hash, answer.epoch
 
 
 class Session:

@@ -89,7 +89,7 @@ class Inside:
     def done(self, answer: FileAnswer, path: str = "x", agent: str = "", reason: Reason | None = None, method: str = "GET") -> None:
         self.server.finished(
             Fetch(
-                self.clock(), path, "http", LOCAL, agent, method, reason or answer.reason, answer.mac, answer.name, answer.sha256,
+                self.clock(), path, "http", LOCAL, agent, method, reason or answer.reason, answer.mac, answer.name, answer.noted_hash,
                 len(answer.body), 1.0, answer.epoch,
             )
         )  # fmt: skip
