@@ -13,7 +13,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Two workers: so it stays well under a quarter of an hour on two cores.
 PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=worksteal
 # "program:Debian package": what real-client tests run, and what the benchmarks run besides.
-TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core
+TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server ip:iproute2
 BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base
 
 # Which PBX "make run" keeps in lockstep. Given on the command line or as PROVISIONER_PBX it goes to the program as it is.

@@ -154,6 +154,7 @@ _PATH_HELP: Mapping[str, tuple[str, str]] = {
     "setting": ("Name of the setting", "timezone"),
     "vendor": ("Vendor", "yealink"),
     "model": ("Model", "t46u"),
+    "server": ("Kind of DHCP server: dnsmasq, isc, kea, mikrotik, windows or pfsense", "dnsmasq"),
 }
 
 

@@ -17,7 +17,18 @@ from marshmallow import fields, validate
 from provisioner.catalog import followed
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
-from provisioner.core.catalogue import FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
+from provisioner.core.catalogue import (
+    ADDRESS_OPTIONS,
+    FILE_KINDS,
+    Catalogue,
+    DHCPFacts,
+    FileRule,
+    Maker,
+    Setting,
+    SettingRows,
+    UploadRule,
+    Vendor,
+)
 from provisioner.core.timezone import InvalidTimezone, TimezoneRule, parse_posix_tz
 from provisioner.core.values import KEY_TYPES
 from provisioner.errors import CatalogueError
@@ -69,6 +80,12 @@ class _UploadSchema(Strict):
     content_type = fields.String()
 
 
+class _DHCPSchema(Strict):
+    # Plain characters, or bytes as hexadecimal digits: both are written into the files of DHCP servers.
+    classes = fields.List(fields.String(validate=validate.Regexp(r"^(?:0x(?:[0-9a-f]{2}){1,32}|[A-Za-z0-9 ._\-]{1,32})\Z")), required=True)
+    options = fields.List(fields.Integer(validate=validate.OneOf(ADDRESS_OPTIONS)), required=True, validate=validate.Length(min=1))
+
+
 class _VendorSchema(Strict):
     name = fields.String(required=True)
     escape = fields.String(required=True, validate=validate.OneOf(["line", "xml"]))
@@ -87,6 +104,7 @@ class _VendorSchema(Strict):
     common_files = fields.Dict(keys=fields.String(validate=validate.Regexp(r"^\d{12}$")), values=fields.String())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     raw = fields.Nested(followed.RawSchema)
+    dhcp = fields.Nested(_DHCPSchema)
 
 
 class _MakerSchema(Strict):
@@ -175,6 +193,14 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         common_files=raw.get("common_files", {}),
         unsupported=unsupported,
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
+        dhcp=_dhcp_facts(raw.get("dhcp", {})),
+    )
+
+
+def _dhcp_facts(raw: Mapping[str, Any]) -> DHCPFacts:
+    return DHCPFacts(
+        tuple(bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode("ascii") for text in raw.get("classes", ())),
+        tuple(raw.get("options", ())),
     )
 
 

@@ -18,6 +18,8 @@ from provisioner.core.values import SettingValue, UserAgent
 
 MAX_USER_AGENT = 300
 """Characters: what is longer is no phone's."""
+ADDRESS_OPTIONS = (43, 66, 160)
+"""DHCP options that may carry the provisioning server's address. 43 differs from vendor to vendor, so it is given by class alone."""
 Scope = Literal["phone", "model", "vendor"]
 EscapeName = Literal["line", "xml"]
 
@@ -164,6 +166,16 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class DHCPFacts:
+    """What phones of a vendor tell a DHCP server, and where they look for an answer."""
+
+    classes: tuple[bytes, ...] = ()
+    """How option 60 (vendor class) of its phones may begin."""
+    options: tuple[int, ...] = ()
+    """Options that its phones take the provisioning server's address from, as text, the one that they prefer first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Vendor:
     """One vendor folder."""
 
@@ -190,6 +202,7 @@ class Vendor:
     """Settings that no phone of this vendor can follow -> why."""
     raw: RawRule | None = None
     """Which of the vendor's own parameters may be added by hand; None for none."""
+    dhcp: DHCPFacts = DHCPFacts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "migrate": {"db", "errors", "migrations"},
     "store": {"core", "db", "errors", "models", "records", "secrets"},
     "changes": {"core", "errors", "models", "records", "secrets", "settings", "store"},
+    "dhcp": {"core", "errors"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
@@ -53,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
+        "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
         "store", "web", "wiring",
     },
     "parts": {
@@ -61,7 +62,7 @@ ALLOWED: dict[str, set[str]] = {
         "wiring", "worker",
     },
     "commands": {
-        "api", "backups", "bundled", "catalog", "changes", "core", "db", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
+        "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
         "pbx_sync", "pbxstatus", "records", "secrets", "settings", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
@@ -81,7 +82,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "click": ("provisioner.__main__", "provisioner.commands"),
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
     "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
-    "jinja2": ("provisioner.core.render",),
+    "jinja2": ("provisioner.core.render", "provisioner.dhcp"),
     "netaddr": ("provisioner.core.mac",),
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
