@@ -11,6 +11,7 @@ import inspect
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -230,8 +231,10 @@ def _context_names() -> set[str]:
 def schema() -> str:
     from provisioner import models
 
+    import_module("provisioner.store")  # whoever reads a table has it known: some stand in modules of their own
+
     text = f"# Tables of the database\n\n{inspect.cleandoc(models.__doc__ or '')}\n\nNothing but the server should write to them.\n\n"
-    for each in models.metadata.tables.values():
+    for _, each in sorted(models.metadata.tables.items()):
         rows = [(code(column.name), str(column.type), _key_of(column), column.comment or "") for column in each.columns]
         text += f"## {each.name}\n\n" + table(["column", "type", "", "meaning"], rows)
     return text

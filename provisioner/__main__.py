@@ -28,6 +28,8 @@ COMMANDS = {
     "lockstep": ("provisioner.commands.lockstep:lockstep", "Show how far each phone is behind what it should have."),
     "sightings": ("provisioner.commands.seen:sightings", "List phones that were seen and are not listed."),
     "fetches": ("provisioner.commands.seen:fetches", "List what phones asked for and what they got."),
+    "refusals": ("provisioner.commands.bootstrap:refusals", "List phones that were refused their first fetch."),
+    "alarms": ("provisioner.commands.bootstrap:alarms", "List scans for MACs."),
     "token": ("provisioner.commands.token:token", "Make, list and revoke API tokens."),
     "pbx": ("provisioner.commands.pbx:pbx", "Install, look at and steer the bundled Asterisk."),
     "backup": ("provisioner.commands.backup:backup", "Write database, key and settings to one file."),

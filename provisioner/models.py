@@ -22,7 +22,7 @@ metadata = sa.MetaData(
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite counts up by itself only in INTEGER columns
 
 
-def _serial() -> sa.Column[int]:
+def serial() -> sa.Column[int]:
     return sa.Column("id", _ID, primary_key=True, autoincrement=True)
 
 
@@ -88,7 +88,7 @@ pbx_removal = sa.Table(
 pbx_request = sa.Table(
     "pbx_request",
     metadata,
-    _serial(),
+    serial(),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("actor", sa.String(64), nullable=False),
     sa.Column("what", sa.String(16), nullable=False, comment="plan or sync: asked of the worker, which alone talks to the PBX"),
@@ -200,7 +200,7 @@ served_file = sa.Table(
 change = sa.Table(
     "change",
     metadata,
-    _serial(),
+    serial(),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("actor", sa.String(64), nullable=False),
     sa.Column("action", sa.String(48), nullable=False, comment="noun.verb, e.g. phone.update"),
@@ -213,7 +213,7 @@ change = sa.Table(
 index_log = sa.Table(
     "index_log",
     metadata,
-    _serial(),
+    serial(),
     sa.Column("mac", sa.String(12), comment="whose record or files changed; NULL: all"),
     sa.Column("at", sa.Float, nullable=False),
     sqlite_autoincrement=True,
@@ -222,7 +222,7 @@ index_log = sa.Table(
 fetch = sa.Table(
     "fetch",
     metadata,
-    _serial(),
+    serial(),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("mac", sa.String(12), index=True),
     sa.Column("name", sa.String(255), nullable=False),

@@ -21,7 +21,9 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
+from provisioner.bootstrap_notes import BootstrapNotes
 from provisioner.core.catalogue import Catalogue, parse_user_agent
+from provisioner.core.flood import Alarm
 from provisioner.core.identify import PathReader, identify
 from provisioner.core.mac import Mac
 from provisioner.core.values import Fetch, Reason
@@ -64,6 +66,7 @@ class Recorder:
         sighting_rows: int,
         access_log: TextIO | None = None,
         clock: Callable[[], float] = time.time,
+        part: str = "",
     ) -> None:
         self._database = database
         self._catalogue = catalogue
@@ -72,6 +75,7 @@ class Recorder:
         self._sighting_rows = sighting_rows
         self._log = access_log if access_log is not None else sys.stdout
         self._clock = clock
+        self._bootstrap = BootstrapNotes(database, part)
         self._queue: deque[Fetch] = deque()
         self._unwritten: deque[Fetch] = deque()
         self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
@@ -104,6 +108,16 @@ class Recorder:
         """Takes the first success of a phone at its own address."""
         self._successes[mac] = (epoch, at)
 
+    def taken(self, mac: Mac, opened_at: float, peer: str, at: float) -> None:
+        """Takes that a first fetch went to ``peer``, and so to nobody else until it is opened again."""
+        self._bootstrap.taken(mac, opened_at, peer, at)
+
+    def alarm(self, alarm: Alarm) -> None:
+        """Takes a scan for MACs that was noticed."""
+        self.counters["alarms"] += 1
+        log.warning("event=mac_scan kind=%s scope=%s macs=%d frozen_s=%.0f", alarm.kind, alarm.scope, alarm.macs, alarm.until - alarm.at)
+        self._bootstrap.alarm(alarm)
+
     def start(self) -> None:
         """Starts the writing thread."""
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -114,7 +128,7 @@ class Recorder:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        while self._queue or self._unwritten or self._served or self._successes:
+        while self._queue or self._unwritten or self._served or self._successes or self._bootstrap.waiting:
             if not self.flush():
                 break
 
@@ -143,11 +157,12 @@ class Recorder:
         served, self._served = self._served, {}
         successes, self._successes = self._successes, {}
         batch = [self._unwritten.popleft() for _ in range(min(BATCH, len(self._unwritten)))]
-        if not (batch or served or successes):
+        if not (batch or served or successes or self._bootstrap.waiting):
             return True
         try:
             with self._database.write() as connection:
                 self._write(connection, batch, served, successes)
+                notes = self._bootstrap.write(connection, batch)
         except Exception as error:  # noqa: BLE001 - whatever it was: what lockstep rests on must not be lost with it
             # Rows that the database refuses for what they hold would be refused for ever, and hold up all others.
             kept = batch if isinstance(error, _AWAY) else []
@@ -156,6 +171,7 @@ class Recorder:
             self.counters["failed_flushes"] += 1
             log.error("event=record_failed detail=%s waiting=%d", type(error).__name__, len(self._unwritten))
             return False
+        self._bootstrap.written(notes)
         self.counters["written"] += len(batch)
         return True
 

@@ -160,6 +160,8 @@ class ServingRecord:
     opened_at: float
     first_success_at: float | None
     live_hash: str | None
+    first_peer: str = ""
+    """The address that took the first fetch since it was opened; empty where none has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +231,40 @@ class SightingRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusalRecord:
+    """A listed phone whose first fetch was refused after it was opened last, and has not come by its own address since."""
+
+    mac: Mac
+    site: str
+    reason: str
+    first_at: float
+    at: float
+    count: int
+    peer: str
+    user_agent: str
+    succeeded_at: float | None
+    """When it was last proven to have its own address; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """A scan for MACs. ``scope`` is an address, or ``everywhere``; ``until`` is when the bootstrap opened again, or will."""
+
+    id: int
+    at: float
+    part: str
+    kind: str
+    scope: str
+    macs: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileRecord:
     """A phone's file as the API shows it; ``content`` is masked unless secrets were asked for."""
 
     name: str
-    state: Literal["live", "next"]
+    state: Literal["live", "next", "boot"]
     sha256: str
     size: int
     content_type: str

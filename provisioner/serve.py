@@ -7,6 +7,7 @@ files that are not there; those are answered on the same path.
 from __future__ import annotations
 
 import hmac
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from provisioner.core.access import Credentials, Proof, Standing, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, UploadRule, parse_user_agent
+from provisioner.core.flood import Alarm, FloodGuard
 from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
@@ -56,12 +58,25 @@ class Grounds(NamedTuple):
     uploads: frozenset[str] | None = None
 
 
+class Access(NamedTuple):
+    """What a request may have, and on which grounds."""
+
+    reason: Reason
+    epoch: int = 0
+    """Of the token that proved it; 0 where none did."""
+    is_first_fetch: bool = False
+
+
 class Recording(Protocol):
     """Where finished requests go. Must not block and must not raise."""
 
     def fetch(self, fetch: Fetch) -> None: ...
 
     def success(self, mac: Mac, epoch: int, at: float) -> None: ...
+
+    def taken(self, mac: Mac, opened_at: float, peer: str, at: float) -> None: ...
+
+    def alarm(self, alarm: Alarm) -> None: ...
 
 
 class Server:
@@ -96,6 +111,10 @@ class Server:
         self._plans: dict[str, ParsedPath] = {}
         self._evidence: dict[tuple[str, Mac, str], tuple[bool, str]] = {}
         self._tokens: dict[tuple[Mac, int], str] = {}
+        self._guard = FloodGuard()
+        self._guard_lock = threading.Lock()
+        self._moving = frozenset(vendor.id for vendor in catalogue.vendors.values() if vendor.provisions_again)
+        self._decoy = next((model.id for vendor in catalogue.vendors.values() for model in vendor.models.values()), "/")
 
     def answer(self, request: FileRequest) -> FileAnswer:
         """Returns what to send. Raises nothing that a request could cause."""
@@ -108,16 +127,15 @@ class Server:
                 return static
         record = self._index.phones.get(plan.mac)
         if record is None:
-            self._credentials(request, plan.mac)
-            return self._refused(Reason.UNKNOWN_PHONE, plan.mac, _any_name(plan))
+            return self._unknown(request, plan, plan.mac)
         candidate = plan.candidates.get(record.vendor)
         name = candidate.name if candidate else ""
-        reason, epoch = self._access(request, plan, record)
+        reason, epoch, is_first_fetch = self._access(request, plan, record)
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, name)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
-        return self._own_file(record, candidate, epoch)
+        return self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch)
 
     def grounds(self, request: FileRequest, answer: FileAnswer) -> Grounds | None:
         """Returns what ``answer``, just given to ``request``, rests on; None where the same request may get another one by itself.
@@ -158,8 +176,8 @@ class Server:
         if plan.mac is None:
             return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_NAME, None, ""), None
         if record is None:
-            return self._refused(Reason.UNKNOWN_PHONE, plan.mac, ""), None
-        reason, epoch = self._access(request, plan, record)
+            return self._unknown(request, plan, plan.mac), None
+        reason, epoch, _ = self._access(request, plan, record)
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, ""), None
         candidate = plan.candidates.get(record.vendor)
@@ -186,10 +204,21 @@ class Server:
         self._plans[path] = plan
         return plan
 
-    def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> tuple[Reason, int]:
+    def _unknown(self, request: FileRequest, plan: ParsedPath, mac: Mac) -> FileAnswer:
+        """Refuses a phone that nobody listed, after as much work as refusing one that is: the time must not tell which it was."""
+        vendor, now = self._decoy.partition("/")[0], self._clock()
+        self._access(request, plan, ServingRecord(mac, self._decoy, vendor, "default", True, 1, 1, 0.0, None, None))
+        trusted = self._index.places.site_of(request.peer) is not None
+        with self._guard_lock:  # uploads are judged on threads of their own
+            alarm = self._guard.note(request.peer, mac, trusted=trusted, now=now)
+        if alarm is not None:
+            self._recording.alarm(alarm)
+        return self._refused(Reason.UNKNOWN_PHONE, mac, _any_name(plan))
+
+    def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> Access:
         site = self._index.sites.get(record.site)
         if site is None:
-            return Reason.UNPROVEN, 0  # deleted this moment; the index follows
+            return Access(Reason.UNPROVEN)  # deleted this moment; the index follows
         looks_like_vendor, conflict = self._verdict(request.user_agent, record)
         epoch, trusted = 0, False
         token: Credentials = "none"
@@ -199,10 +228,13 @@ class Server:
             epoch = self._epoch(plan.token, record)
             token = "good" if epoch else "bad"
         credentials = self._credentials(request, record.mac)
+        now, is_first_fetch = self._clock(), site.access == "first-fetch" and not epoch
+        frozen = self._guard.is_frozen(request.peer, everywhere=is_first_fetch, now=now)
+        elsewhere = bool(record.first_peer) and record.first_peer != request.peer
         # By position: this is made for every request of a storm.
-        proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict)
+        proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere)
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
-        return decide(standing, proof, now=self._clock(), first_fetch_s=self._first_fetch_s), epoch
+        return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch)
 
     def _credentials(self, request: FileRequest, mac: Mac) -> Credentials:
         # Judged for every MAC alike, listed or not, digest site or not: the time that it takes must not tell which.
@@ -233,8 +265,24 @@ class Server:
                 self._evidence.clear()
             agent = parse_user_agent(self._catalogue, user_agent)
             conflict = conflict_of(self._catalogue, record.mac, record.model, agent)
-            verdict = self._evidence[key] = (agent is not None and agent.vendor == record.vendor, conflict)
+            is_vendors = agent is not None and agent.vendor == record.vendor and agent.model is not None
+            verdict = self._evidence[key] = (is_vendors, conflict)
         return verdict
+
+    def _first_file(self, request: FileRequest, record: ServingRecord, candidate: Candidate) -> FileAnswer:
+        """Answers a first fetch. From the first byte on it is that address's alone: who gave up in the middle may have read the secret."""
+        answer = self._own_file(record, candidate, 0)
+        if answer.reason is not Reason.SERVED or request.method != "GET":
+            return answer
+        opened = self._index.mark_taken(record.mac, request.peer)
+        if opened is not None:
+            self._recording.taken(record.mac, opened.opened_at, request.peer, self._clock())
+        if record.vendor not in self._moving:
+            return answer
+        found = self._store.live_file(record.mac, answer.name, "boot")
+        if found is None:
+            return FileAnswer(Reason.NOT_RENDERED, mac=record.mac, name=answer.name)
+        return answer._replace(body=found.body, content_type=found.content_type, sha256=found.sha256)
 
     def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int) -> FileAnswer:
         mac, name = record.mac, candidate.name

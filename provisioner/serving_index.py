@@ -22,6 +22,7 @@ log = logging.getLogger("provisioner.serving")
 
 POLL_S = 0.02
 _PEERS = 65_536
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class FileEntry:
@@ -55,13 +56,38 @@ class SiteRule:
         return verdict
 
     def _look(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-            address = address.ipv4_mapped
-        return any(address.version == network.version and address in network for network in self._networks)
+        return closest_network(self._networks, peer) is not None
+
+
+class SiteFinder:
+    """Tells at which site an address is: the one whose trusted networks say it most closely. Bounded as ``SiteRule``."""
+
+    def __init__(self, records: Iterable[SiteRecord]) -> None:
+        # Of two sites with the same network ``default`` comes first, then the order of their names: the same everywhere and every time.
+        ordered = sorted(records, key=lambda record: (record.name != "default", record.name))
+        self._networks = [(ipaddress.ip_network(text), record.name) for record in ordered for text in record.trusted_networks]
+        self._found: dict[str, str | None] = {}
+
+    def site_of(self, peer: str) -> str | None:
+        """Returns the name of the site, or None where no site trusts the address."""
+        if peer not in self._found:
+            if len(self._found) >= _PEERS:
+                self._found.clear()
+            closest = closest_network([network for network, _ in self._networks], peer)
+            self._found[peer] = None if closest is None else next(name for network, name in self._networks if network == closest)
+        return self._found[peer]
+
+
+def closest_network(networks: Iterable[Network], peer: str) -> Network | None:
+    """Returns the smallest network that ``peer``, an address as text, is in; None where it is in none."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    fitting = (network for network in networks if address.version == network.version and address in network)
+    return max(fitting, key=lambda network: network.prefixlen, default=None)
 
 
 class ServingIndex:
@@ -80,6 +106,7 @@ class ServingIndex:
         self.files: dict[Mac, dict[str, FileEntry]] = {}
         self.uploads: dict[Mac, frozenset[str]] = {}
         self.sites: dict[str, SiteRule] = {}
+        self.places = SiteFinder(())
         self.any_digest = False
 
     def load(self) -> None:
@@ -88,7 +115,8 @@ class ServingIndex:
             self._position = self._store.index_position()
             records = list(self._store.serving_records())
             # Sites after phones: one that a phone was moved to since is then there as well.
-            sites = {record.name: SiteRule(record) for record in self._store.sites()}
+            site_records = self._store.sites()
+            sites = {record.name: SiteRule(record) for record in site_records}
             uploads = _grouped(self._store.upload_names())
             self._cached.clear()
             self._cached_bytes = 0
@@ -97,6 +125,7 @@ class ServingIndex:
                 files.setdefault(file.mac, {})[file.name] = self._entry(file)
             self.any_digest = any(site.access == "digest" for site in sites.values())
             self.files, self.uploads, self.sites = files, uploads, sites
+            self.places = SiteFinder(site_records)
             with self._records_lock:
                 self.phones = {record.mac: self._with_success(record) for record in records}
 
@@ -138,6 +167,15 @@ class ServingIndex:
             floor = max(record.token_floor, epoch)
             self.phones[mac] = replace(record, token_floor=floor, first_success_at=record.first_success_at or at)
         return True
+
+    def mark_taken(self, mac: Mac, peer: str) -> ServingRecord | None:
+        """Notes which address took a first fetch; returns the record where that is news, None where one had it already."""
+        with self._records_lock:
+            record = self.phones.get(mac)
+            if record is None or record.first_peer:
+                return None
+            self.phones[mac] = replace(record, first_peer=peer)
+        return record
 
     def note_upload(self, mac: Mac, name: str) -> None:
         """Notes an upload that this process just kept, so that the phone gets it back at once."""
@@ -198,9 +236,13 @@ class ServingIndex:
         return files
 
     def _with_success(self, record: ServingRecord) -> ServingRecord:
-        """Returns the record with a success of this process that the recorder has not written yet, unless it was opened anew since."""
+        """Returns the record with what this process saw and the recorder has not written yet, unless it was opened anew since."""
         known = self.phones.get(record.mac)
-        if known is None or known.opened_at != record.opened_at or known.first_success_at is None:
+        if known is None or known.opened_at != record.opened_at:
+            return record
+        if known.first_peer and not record.first_peer:
+            record = replace(record, first_peer=known.first_peer)
+        if known.first_success_at is None:
             return record
         floor = max(record.token_floor, min(known.token_floor, record.token_epoch))
         return replace(record, first_success_at=record.first_success_at or known.first_success_at, token_floor=floor)

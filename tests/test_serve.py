@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from provisioner.changes import PhoneInput
+from provisioner.core.flood import MOST_OF_ADDRESS
 from provisioner.core.identify import masked_path
 from provisioner.core.values import FileAnswer, FileRequest, Reason
 from provisioner.transports.http import PhonesHTTP
@@ -206,6 +207,11 @@ def refusals(here: Inside) -> dict[str, tuple[str, str, str]]:
     here.clock.now += 1
     here.fetch(f"p/{here.token(closed)}/{closed.name}", closed.agent)
     unknown = OUIS["yealink"] + "ffffff"
+    taken = here.phone()
+    here.fetch(taken.name, taken.agent, peer="192.168.7.7")
+    scanned = here.phone()
+    for number in range(MOST_OF_ADDRESS + 1):
+        here.ask(f"{OUIS['yealink']}{0xE00000 + number:06x}.cfg", scanned.agent, "192.168.66.6")
     return {
         "unknown": (f"{unknown}.cfg", user_agent("yealink/t46u", unknown), LOCAL),
         "disabled": (disabled.name, disabled.agent, LOCAL),
@@ -216,6 +222,9 @@ def refusals(here: Inside) -> dict[str, tuple[str, str, str]]:
         "conflict": (conflict.name, user_agent("yealink/t31p", conflict.mac), LOCAL),
         "closed": (closed.name, closed.agent, LOCAL),
         "no phone": (closed.name, "curl/8.5.0", LOCAL),
+        "replayed": (taken.name, taken.agent, LOCAL),
+        "frozen": (scanned.name, scanned.agent, "192.168.66.6"),
+        "frozen, unknown": (f"{unknown}.cfg", user_agent("yealink/t46u", unknown), "192.168.66.6"),
     }
 
 
@@ -233,6 +242,16 @@ def test_every_refusal_looks_the_same(own: Inside, with_digest: bool, authorizat
             seen.add(http.encoded(answer, method, Conditions())[:3])  # all that goes over the wire
     assert len(seen) == 1
     assert seen.pop()[0] == (401 if with_digest else 404)
+
+
+def test_each_kind_of_refusal_is_what_its_name_says(own: Inside) -> None:
+    said = {name: own.ask(path, agent, peer).reason for name, (path, agent, peer) in refusals(own).items()}
+    assert said == {
+        "unknown": Reason.UNKNOWN_PHONE, "disabled": Reason.DISABLED, "unproven": Reason.UNPROVEN, "elsewhere": Reason.UNPROVEN,
+        "bad token": Reason.BAD_TOKEN, "bad token, unknown": Reason.UNKNOWN_PHONE, "conflict": Reason.CONFLICT,
+        "closed": Reason.BOOTSTRAP_CLOSED, "no phone": Reason.NOT_A_PHONE, "replayed": Reason.REPLAYED, "frozen": Reason.FROZEN,
+        "frozen, unknown": Reason.UNKNOWN_PHONE,
+    }  # fmt: skip
 
 
 def test_a_refusal_asks_the_database_nothing(own: Inside) -> None:

@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 import web
 from provisioner.api import (
     auth,
+    bootstrap,
     catalogue,
     changes_,
     context,
@@ -47,7 +48,7 @@ from provisioner.wiring import Installation
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
-    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, sites.noun, groups.noun,
+    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, bootstrap.noun, sites.noun, groups.noun,
     catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, tokens.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")

@@ -72,7 +72,10 @@ class File(Schema):
     """One file of a phone, secrets masked unless an admin asked for them."""
 
     name = fields.String(metadata={"example": "805ec0aabbcc.cfg"})
-    state = fields.String(validate=validate.OneOf(["live", "next"]), metadata={"description": "live is served; next waits for the PBX"})
+    state = fields.String(
+        validate=validate.OneOf(["live", "next", "boot"]),
+        metadata={"description": "live is served; next waits for the PBX; boot is what a first fetch gets"},
+    )
     sha256 = fields.String(metadata={"description": "Of the bytes as served, before masking"})
     size = fields.Integer(metadata={"description": "Bytes as served"})
     content_type = fields.String()

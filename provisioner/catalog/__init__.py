@@ -105,6 +105,7 @@ class _VendorSchema(Strict):
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     raw = fields.Nested(followed.RawSchema)
     dhcp = fields.Nested(_DHCPSchema)
+    provisions_again = fields.Boolean()
 
 
 class _MakerSchema(Strict):
@@ -194,6 +195,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         unsupported=unsupported,
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
         dhcp=_dhcp_facts(raw.get("dhcp", {})),
+        provisions_again=raw.get("provisions_again", False),
     )
 
 

@@ -21,9 +21,13 @@ class Proof(NamedTuple):
     credentials: Credentials = "none"
     """Digest or Basic."""
     looks_like_vendor: bool = False
-    """The User-Agent is that of a phone of the listed vendor (or the wire has none, as TFTP)."""
+    """The User-Agent is that of a phone of the listed vendor and names a model (or the wire has none, as TFTP)."""
     conflict: str = ""
     """In words, what contradicts the record."""
+    frozen: bool = False
+    """The bootstrap is shut for this address: a scan for MACs goes on."""
+    another_address: bool = False
+    """Another address took the file since the first fetch was opened."""
 
 
 class Standing(NamedTuple):
@@ -40,8 +44,9 @@ def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float
     """Returns SERVED where the phone may have its files, else the reason why not.
 
     A token or good digest credentials prove the phone wherever it is. Without either, ``open`` and ``first-fetch`` accept a trusted
-    network; a first fetch, besides, only a phone of the listed vendor, only until its first success at its own address, and only for
-    ``first_fetch_s`` seconds. Nothing helps against a conflict.
+    network; a first fetch, besides, only a phone of the listed vendor and model, only until its first success at its own address, only for
+    ``first_fetch_s`` seconds, and only to the one address that took it first. Nothing helps against a conflict, nor, without a token or
+    credentials, against a frozen bootstrap.
     """
     if not standing.enabled:
         return Reason.DISABLED
@@ -56,8 +61,17 @@ def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) 
         return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS, "none": Reason.UNPROVEN}[proof.credentials]
     if standing.access not in {"open", "first-fetch"} or not proof.trusted_network:
         return Reason.UNPROVEN
-    if standing.access == "open":
-        return Reason.SERVED
+    if proof.frozen:
+        return Reason.FROZEN
+    return Reason.SERVED if standing.access == "open" else _first_fetch(standing, proof, now, first_fetch_s)
+
+
+def _first_fetch(standing: Standing, proof: Proof, now: float, first_fetch_s: float) -> Reason:
+    """Who asks is judged before whether it is open: what a phone that was reset asks for is told from what a stranger does."""
+    if not proof.looks_like_vendor:
+        return Reason.NOT_A_PHONE
+    if proof.conflict:
+        return Reason.CONFLICT
     if standing.first_success_at is not None or now - standing.opened_at > first_fetch_s:
         return Reason.BOOTSTRAP_CLOSED
-    return Reason.SERVED if proof.looks_like_vendor else Reason.NOT_A_PHONE
+    return Reason.REPLAYED if proof.another_address else Reason.SERVED

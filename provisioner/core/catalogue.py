@@ -203,6 +203,8 @@ class Vendor:
     raw: RawRule | None = None
     """Which of the vendor's own parameters may be added by hand; None for none."""
     dhcp: DHCPFacts = DHCPFacts()
+    provisions_again: bool = False
+    """Whether a phone that is moved to another address fetches there at once: then a first fetch need not carry the SIP password."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,9 @@ def open_serving(settings: Settings, part: str) -> Serving:
     observations = Database(settings.database, durable=False)
     index = ServingIndex(installation.store, settings.cache_mb * 1024 * 1024)
     index.load()
-    recorder = Recorder(observations, installation.catalogue, fetch_rows=settings.fetch_log_rows, sighting_rows=settings.sightings)
+    recorder = Recorder(
+        observations, installation.catalogue, fetch_rows=settings.fetch_log_rows, sighting_rows=settings.sightings, part=part
+    )
     credentials = PhoneCredentials(installation.box)
     server = Server(
         catalogue=installation.catalogue,

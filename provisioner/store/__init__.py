@@ -6,6 +6,7 @@ Reading for the hot path (serving) takes all phones in a handful of statements; 
 from __future__ import annotations
 
 from provisioner.store.base import CHUNK, has_secrets
+from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.listing import ListingReads
@@ -31,5 +32,6 @@ class Store(
     DepartmentReads,
     HistoryReads,
     RequestReads,
+    BootstrapReads,
 ):
     """All reads of an installation."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -15,6 +15,7 @@ from provisioner.models import (
     rendered_file,
     upload,
 )
+from provisioner.models_enrolment import first_fetch
 from provisioner.records import (
     LiveFile,
     ServingRecord,
@@ -48,14 +49,16 @@ class ServingReads(StoreBase):
         """Returns what serving needs of all phones, or of those named that exist."""
         columns = (
             phone.c.mac, phone.c.model, phone.c.site, phone.c.enabled, phone.c.token_epoch, phone.c.token_floor,
-            phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash,
+            phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash, first_fetch.c.peer,
         )  # fmt: skip
+        taken = sa.and_(first_fetch.c.mac == phone.c.mac, first_fetch.c.opened_at == phone.c.opened_at)
+        query = sa.select(*columns).select_from(phone.outerjoin(first_fetch, taken))
         with self.database.read() as connection:
-            rows = in_chunks(connection, sa.select(*columns), phone.c.mac, macs)
+            rows = in_chunks(connection, query, phone.c.mac, macs)
             return [
                 ServingRecord(
                     Mac(row.mac), row.model, row.model.partition("/")[0], row.site, row.enabled, row.token_epoch, row.token_floor,
-                    row.opened_at, row.first_success_at, row.live_hash,
+                    row.opened_at, row.first_success_at, row.live_hash, row.peer or "",
                 )
                 for row in rows
             ]  # fmt: skip
@@ -75,9 +78,9 @@ class ServingReads(StoreBase):
             rows = in_chunks(connection, query, rendered_file.c.mac, macs)
             return [(Mac(row.mac), row.name, row.sha256, row.content_type) for row in rows]
 
-    def live_file(self, mac: Mac, name: str) -> LiveFile | None:
-        """Returns one live file, in clear: one indexed read."""
-        query = sa.select(rendered_file).where(rendered_file.c.mac == mac, rendered_file.c.state == "live", rendered_file.c.name == name)
+    def live_file(self, mac: Mac, name: str, state: Literal["live", "boot"] = "live") -> LiveFile | None:
+        """Returns one live file, or with ``boot`` what a first fetch gets in its place, in clear: one indexed read."""
+        query = sa.select(rendered_file).where(rendered_file.c.mac == mac, rendered_file.c.state == state, rendered_file.c.name == name)
         with self.database.read() as connection:
             row = connection.execute(query).first()
         return self._live_file(row) if row else None

@@ -15,7 +15,7 @@ from provisioner.core.catalogue import Catalogue
 from provisioner.core.lockstep import files_hash
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
-from provisioner.core.values import RenderedFile
+from provisioner.core.values import PhoneConfig, RenderedFile
 from provisioner.errors import ProvisionerError
 from provisioner.models import meta, phone, rendered_file
 from provisioner.records import RenderJob
@@ -36,6 +36,8 @@ class Made:
     rows: tuple[dict[str, object], ...] = ()
     wanted: str | None = None
     error: str = ""
+    boot: tuple[dict[str, object], ...] = ()
+    """The files of a first fetch, where they are others."""
 
 
 class Rendering:
@@ -74,7 +76,18 @@ class Rendering:
             files = self._renderer.phone_files(job.config)
         except ProvisionerError as error:
             return Made(job, error=str(error)[:500])
-        return Made(job, tuple(self._row(job.config.mac, file) for file in files), files_hash(files))
+        rows = tuple(self._row(job.config.mac, file) for file in files)
+        return Made(job, rows, files_hash(files), boot=self._boot(job.config))
+
+    def _boot(self, config: PhoneConfig) -> tuple[dict[str, object], ...]:
+        """Returns what a first fetch gets where the phone comes again at once, to its own address: no line, no password, just the way there."""
+        vendor = self._store.catalogue.vendors.get(config.model.partition("/")[0])
+        if vendor is None or not vendor.provisions_again:
+            return ()
+        rows = self._store.catalogue.settings
+        harmless = {name: "" if name in rows and rows[name].type == "secret" else value for name, value in config.settings.items()}
+        files = self._renderer.phone_files(replace(config, lines=(), keys=(), settings=harmless))
+        return tuple({**self._row(config.mac, file), "state": "boot"} for file in files)
 
     def _write(self, connection: Connection, made: Sequence[Made]) -> None:
         """Writes what was made of facts that still stand: what was changed or deleted since is made again by the next step."""
@@ -84,11 +97,12 @@ class Rendering:
         live = {row.mac: row.live_hash for row in rows}
         fresh = [item for item in made if facts.get(item.job.config.mac) == (item.job.revision, item.job.created_at)]
         macs = [item.job.config.mac for item in fresh]
-        connection.execute(rendered_file.delete().where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "next"))
+        connection.execute(rendered_file.delete().where(rendered_file.c.mac.in_(macs), rendered_file.c.state.in_(["next", "boot"])))
         done = [{"which": item.job.config.mac, "wanted": item.wanted} for item in fresh if not item.error]
         if done:
             connection.execute(_WANTED, done)
         files = [row for item in fresh if item.wanted != live[item.job.config.mac] for row in item.rows]
+        files += [row for item in fresh for row in item.boot]
         if files:
             connection.execute(rendered_file.insert(), files)
         self._hold(connection, [item for item in fresh if item.error])
@@ -128,6 +142,7 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
             vendor.escape,
             vendor.maps,
             sorted(vendor.settings.items()),
+            vendor.provisions_again,
             vendor.raw and (sorted(vendor.raw.names), vendor.raw.refused, vendor.raw.written),
             *sorted(vendor.templates.items()),
         ):

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "db": set(),
     "models": set(),
+    "models_enrolment": {"models"},
     "logs": set(),
     "supervisor": set(),
     "heartbeat": set(),
@@ -30,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "records", "secrets"},
-    "changes": {"core", "errors", "models", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_enrolment", "records", "secrets"},
+    "changes": {"core", "errors", "models", "models_enrolment", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # Serving phones.
@@ -40,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "static_files": set(),
     "merging": {"core"},
     "serve": {"core", "merging", "records", "secrets", "serving_index", "static_files", "store"},
-    "recorder": {"core", "db", "models"},
+    "recorder": {"bootstrap_notes", "core", "db", "models"},
+    "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
     "uploads": {"core", "models", "store"},
     "transports": {"core", "digest", "serve", "uploads"},
     # Draining changes.
@@ -87,11 +89,15 @@ ONLY: dict[str, tuple[str, ...]] = {
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_enrolment",
+        "provisioner.bootstrap_notes",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+    ),
+    "provisioner.models_enrolment": (
+        "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",

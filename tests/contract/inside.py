@@ -83,13 +83,15 @@ class Inside:
     def fetch(self, path: str, agent: str = "", **more: str) -> FileAnswer:
         """As ``ask``, and the request is over: the last byte went out."""
         answer = self.ask(path, agent, **more)
-        self.done(answer, path, agent, method=more.get("method", "GET"))
+        self.done(answer, path, agent, method=more.get("method", "GET"), peer=more.get("peer", LOCAL))
         return answer
 
-    def done(self, answer: FileAnswer, path: str = "x", agent: str = "", reason: Reason | None = None, method: str = "GET") -> None:
+    def done(
+        self, answer: FileAnswer, path: str = "x", agent: str = "", reason: Reason | None = None, method: str = "GET", peer: str = LOCAL
+    ) -> None:
         self.server.finished(
             Fetch(
-                self.clock(), path, "http", LOCAL, agent, method, reason or answer.reason, answer.mac, answer.name, answer.noted_hash,
+                self.clock(), path, "http", peer, agent, method, reason or answer.reason, answer.mac, answer.name, answer.noted_hash,
                 len(answer.body), 1.0, answer.epoch,
             )
         )  # fmt: skip

@@ -1,0 +1,128 @@
+"""What the recorder keeps of the bootstrap: who took a first fetch, which listed phones were refused one, and scans for MACs.
+
+Written with the recorder's batches, in its transactions. Bounded: one entry a listed phone, and so many alarms.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as postgres_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import Connection
+
+from provisioner.core.flood import Alarm
+from provisioner.core.mac import Mac
+from provisioner.core.values import Fetch, Reason
+from provisioner.db import Database
+from provisioner.models import index_log, phone
+from provisioner.models_enrolment import alarm as alarm_table
+from provisioner.models_enrolment import bootstrap_refusal, first_fetch
+
+ALARMS = 1_000
+"""Alarms kept, and at the most as many waiting."""
+REFUSED = frozenset({Reason.BOOTSTRAP_CLOSED, Reason.REPLAYED, Reason.CONFLICT})
+"""What a listed phone meets that was reset, that asks from elsewhere, or that is another model than was written down."""
+_CHUNK = 400
+
+
+class Taken(NamedTuple):
+    opened_at: float
+    peer: str
+    at: float
+
+
+class Notes(NamedTuple):
+    """What one transaction wrote of what was waiting."""
+
+    taken: dict[Mac, Taken]
+    alarms: int
+
+
+class BootstrapNotes:
+    """The notes of one serving process. ``taken`` and ``alarm`` are called by the serving threads and never block."""
+
+    def __init__(self, database: Database, part: str) -> None:
+        self._insert = sqlite_insert if database.is_sqlite else postgres_insert
+        self._part = part
+        self._taken: dict[Mac, Taken] = {}
+        self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._taken or self._alarms)
+
+    def taken(self, mac: Mac, opened_at: float, peer: str, at: float) -> None:
+        self._taken[mac] = Taken(opened_at, peer[:45], at)
+
+    def alarm(self, alarm: Alarm) -> None:
+        self._alarms.append(alarm)
+
+    def write(self, connection: Connection, batch: Iterable[Fetch]) -> Notes:
+        """Writes what waits and what the batch tells; returns what ``written`` is to forget once the transaction holds."""
+        notes = Notes(dict(self._taken), len(self._alarms))
+        refused = _refused(batch)
+        known = _known(connection, {*notes.taken, *refused})
+        self._write_taken(connection, {mac: taken for mac, taken in notes.taken.items() if mac in known})
+        self._write_refused(connection, [fetches for mac, fetches in refused.items() if mac in known])
+        if notes.alarms:
+            self._write_alarms(connection, [self._alarms[at] for at in range(notes.alarms)])
+        return notes
+
+    def written(self, notes: Notes) -> None:
+        for mac, taken in notes.taken.items():
+            if self._taken.get(mac) == taken:
+                del self._taken[mac]
+        for _ in range(notes.alarms):
+            self._alarms.popleft()
+
+    def _write_taken(self, connection: Connection, taken: dict[Mac, Taken]) -> None:
+        if not taken:
+            return
+        rows = [{"mac": mac, **row._asdict()} for mac, row in taken.items()]
+        statement = self._insert(first_fetch)
+        # The other wire's process may have been quicker: of one opening the first address stays.
+        update = {name: statement.excluded[name] for name in ("opened_at", "peer", "at")}
+        is_newer = first_fetch.c.opened_at != statement.excluded.opened_at
+        connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update, where=is_newer), rows)
+        connection.execute(index_log.insert(), [{"mac": mac, "at": row.at} for mac, row in taken.items()])
+
+    def _write_refused(self, connection: Connection, refused: Sequence[list[Fetch]]) -> None:
+        if not refused:
+            return
+        statement = self._insert(bootstrap_refusal)
+        update: dict[str, Any] = {name: statement.excluded[name] for name in ("reason", "at", "peer", "user_agent")}
+        update["count"] = bootstrap_refusal.c.count + statement.excluded.count
+        connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), [_row(fetches) for fetches in refused])
+
+    def _write_alarms(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
+        connection.execute(alarm_table.insert(), [{"part": self._part, **found._asdict()} for found in alarms])
+        newest = connection.execute(sa.select(sa.func.max(alarm_table.c.id))).scalar() or 0
+        connection.execute(alarm_table.delete().where(alarm_table.c.id <= newest - ALARMS))
+
+
+def _refused(batch: Iterable[Fetch]) -> dict[Mac, list[Fetch]]:
+    found: dict[Mac, list[Fetch]] = {}
+    for fetch in batch:
+        if fetch.mac is not None and fetch.reason in REFUSED and not fetch.epoch:
+            found.setdefault(fetch.mac, []).append(fetch)
+    return found
+
+
+def _known(connection: Connection, macs: set[Mac]) -> set[str]:
+    wanted, known = sorted(macs), set()
+    for start in range(0, len(wanted), _CHUNK):
+        known |= set(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(wanted[start : start + _CHUNK]))).scalars())
+    return known
+
+
+def _row(fetches: list[Fetch]) -> dict[str, Any]:
+    last = fetches[-1]
+    agent = "".join(sign if sign.isprintable() and sign.isascii() else "?" for sign in last.user_agent[:200])
+    return {
+        "mac": last.mac, "reason": str(last.reason), "first_at": fetches[0].at, "at": last.at, "count": len(fetches),
+        "peer": last.peer[:45], "user_agent": agent,
+    }  # fmt: skip

@@ -1,0 +1,161 @@
+"""Whoever goes through MACs shuts the bootstrap for himself, and the office goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner.changes import PhoneInput
+from provisioner.core import flood
+from provisioner.core.flood import EVERYWHERE, MOST_OF_ADDRESS, MOST_OF_ALL, MOST_OF_OUI, WINDOW_S, FloodGuard
+from provisioner.core.mac import Mac
+from provisioner.core.values import Reason
+from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
+from tests.contract.world import OUIS, Phone, user_agent
+
+SCANNER = "192.168.66.6"
+OFFICE = 300
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Iterator[Inside]:
+    with inside(tmp_path) as made:
+        yield made
+
+
+def mac_of(number: int, oui: str = OUIS["yealink"]) -> Mac:
+    return Mac(f"{oui}{0xA00000 + number:06x}")
+
+
+def scan(here: Inside, many: int, peer: str = SCANNER, start: int = 0, oui: str = OUIS["yealink"]) -> set[Reason]:
+    """Asks for many MACs as their phones would; returns how it was answered."""
+    macs = (mac_of(start + number, oui) for number in range(many))
+    return {here.fetch(f"{mac}.cfg", user_agent("yealink/t46u", mac), peer=peer).reason for mac in macs}
+
+
+def office(here: Inside, many: int) -> list[Phone]:
+    """Lists many phones without lines; their files are live."""
+    site = here.site()
+    macs = [Mac(f"{OUIS['yealink']}{0xB00000 + number:06x}") for number in range(many)]
+    for mac in macs:
+        here.installation.changes.create_phone("test", mac, PhoneInput("yealink/t46u", site))
+    here.follow()
+    return [Phone(mac, "yealink/t46u", "", "") for mac in macs]
+
+
+def test_a_scan_shuts_the_bootstrap_for_its_address_while_the_office_is_served(here: Inside) -> None:
+    phones = office(here, OFFICE)
+    assert scan(here, MOST_OF_ADDRESS) == {Reason.UNKNOWN_PHONE}
+    assert here.ask(phones[0].name, phones[0].agent, SCANNER).reason is Reason.SERVED, "so many are an office that is being set up"
+    assert scan(here, 10, start=500) == {Reason.UNKNOWN_PHONE}
+    refused = here.ask(phones[1].name, phones[1].agent, SCANNER)
+    assert refused.reason is Reason.FROZEN
+    assert refused.body == b""
+    behind_one_address = [here.fetch(phone.name, phone.agent, peer="192.168.9.9").reason for phone in phones[1:]]
+    at_their_own = [here.fetch(f"p/{here.token(phone)}/{phone.name}", phone.agent, peer=SCANNER).reason for phone in phones]
+    assert set(behind_one_address) == set(at_their_own) == {Reason.SERVED}, (
+        "others by their MAC, and those beside the scanner by their token"
+    )
+
+
+def test_an_alarm_is_kept_counted_and_logged_once(here: Inside, caplog: pytest.LogCaptureFixture) -> None:
+    scan(here, MOST_OF_ADDRESS + 50)
+    here.recorder.flush()
+    (alarm,) = here.installation.store.alarms()
+    assert (alarm.kind, alarm.scope, alarm.macs, alarm.until) == ("address", SCANNER, MOST_OF_ADDRESS + 1, here.clock.now + WINDOW_S)
+    assert here.recorder.counters["alarms"] == 1
+    assert [record.getMessage() for record in caplog.records if "event=mac_scan" in record.getMessage()] == [
+        f"event=mac_scan kind=address scope={SCANNER} macs=65 frozen_s=600"
+    ]
+
+
+def test_a_freeze_ends_by_itself_and_not_while_the_scan_goes_on(here: Inside) -> None:
+    phone = here.phone()
+    scan(here, MOST_OF_ADDRESS + 1)
+    here.clock.now += WINDOW_S - 1
+    scan(here, 1, start=700)
+    here.clock.now += 2
+    assert here.ask(phone.name, phone.agent, SCANNER).reason is Reason.FROZEN, "it was asked for one more a moment ago"
+    here.clock.now += WINDOW_S
+    assert here.ask(phone.name, phone.agent, SCANNER).reason is Reason.SERVED
+
+
+def test_a_scan_from_many_addresses_shuts_first_fetches_everywhere_and_no_proven_phone(here: Inside) -> None:
+    fresh, proven, at_open_site = here.phone(), here.phone(), here.phone(site=here.site("open"))
+    for number in range(MOST_OF_OUI + 1):
+        scan(here, 1, peer=f"192.168.{100 + number // 50}.{1 + number % 50}", start=number)
+    assert here.ask(fresh.name, fresh.agent).reason is Reason.FROZEN
+    assert here.ask(f"p/{here.token(proven)}/{proven.name}", proven.agent).reason is Reason.SERVED
+    assert here.ask(at_open_site.name, at_open_site.agent).reason is Reason.SERVED
+    here.recorder.flush()
+    assert [(alarm.kind, alarm.scope) for alarm in here.installation.store.alarms()] == [("oui", EVERYWHERE)]
+
+
+def test_the_internet_cannot_shut_an_office(here: Inside) -> None:
+    phone = here.phone()
+    site = here.site(networks=("192.168.0.0/16",))
+    here.installation.changes.update_site("test", "default", {"trusted_networks": ["192.168.0.0/16"]})
+    here.index.refresh()
+    for number in range(2 * MOST_OF_ALL):
+        here.ask(f"{mac_of(number)}.cfg", peer=f"203.0.113.{number % 250}")
+    assert site
+    assert here.ask(phone.name, phone.agent, LOCAL).reason is Reason.SERVED
+    assert here.ask(f"{mac_of(1)}.cfg", peer=ELSEWHERE).reason is Reason.UNKNOWN_PHONE
+
+
+def test_what_listed_phones_ask_for_is_no_scan(here: Inside) -> None:
+    phones = office(here, OFFICE)
+    assert {here.fetch(phone.name, phone.agent, peer=SCANNER).reason for phone in phones} == {Reason.SERVED}
+    assert {here.fetch(phone.name, "curl/8", peer=SCANNER).reason for phone in phones} == {Reason.NOT_A_PHONE}
+    assert here.ask(phones[0].name, phones[0].agent, SCANNER).reason is Reason.SERVED
+    here.recorder.flush()
+    assert here.installation.store.alarms() == []
+
+
+# ---- the count itself ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spread", "most", "kind"), [("one", MOST_OF_ADDRESS, "address"), ("many", MOST_OF_OUI, "oui"), ("makers", MOST_OF_ALL, "all")]
+)
+def test_each_bound_is_passed_by_one_more_and_not_before(spread: str, most: int, kind: str) -> None:
+    guard = FloodGuard()
+    ouis = [f"{number:02x}0000" for number in range(0, 120, 2)] if spread == "makers" else ["805ec0"]
+    found = [
+        guard.note("10.0.0.1" if spread == "one" else f"10.0.{number}.1", mac_of(number, ouis[number % len(ouis)]), trusted=True, now=0.0)
+        for number in range(most + 1)
+    ]
+    assert found[:most] == [None] * most
+    last = found[most]
+    assert last is not None
+    assert last.kind == kind
+
+
+def test_one_phone_that_asks_for_ever_is_no_scan() -> None:
+    guard = FloodGuard()
+    assert {guard.note("10.0.0.1", mac_of(1), trusted=True, now=float(at)) for at in range(10_000)} == {None}
+
+
+@given(
+    asked=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 3000), st.booleans(), st.floats(-100, 5000)), max_size=300),
+    size=st.integers(1, 4),
+)
+@settings(max_examples=30, deadline=None)
+def test_whatever_is_asked_for_the_memory_is_bounded(asked: list[tuple[int, int, bool, float]], size: int) -> None:
+    guard = FloodGuard()
+    before = flood.MOST_ADDRESSES, flood.MOST_OUIS, flood.MOST_OF_ADDRESS, flood.MOST_OF_OUI, flood.MOST_OF_ALL
+    try:
+        flood.MOST_ADDRESSES, flood.MOST_OUIS, flood.MOST_OF_ADDRESS, flood.MOST_OF_OUI, flood.MOST_OF_ALL = (size,) * 5
+        for number, peer, trusted, now in asked:
+            guard.note(f"10.1.{peer >> 8}.{peer & 255}", mac_of(number, f"{number % 97 * 2:02x}0000"), trusted=trusted, now=now)
+            guard.is_frozen("10.1.1.1", everywhere=True, now=now)
+        assert len(guard._addresses) <= size
+        assert len(guard._ouis) <= size
+        assert all(len(seen) <= size for seen in (*guard._addresses.values(), *guard._ouis.values(), guard._all))
+        assert len(guard._frozen) <= 2 * (size + 1)
+    finally:
+        flood.MOST_ADDRESSES, flood.MOST_OUIS, flood.MOST_OF_ADDRESS, flood.MOST_OF_OUI, flood.MOST_OF_ALL = before
