@@ -94,14 +94,14 @@ class WakeRecord:
 
 @dataclass(frozen=True, slots=True)
 class PhoneToWake:
-    """A phone that is to be told, and what its turn depends on. ``numbers`` are those of its lines, in their order."""
+    """A phone that is to be told of the files that went live at ``live_at``. ``numbers`` are those of its lines, in their order."""
 
     mac: Mac
     model: str
     site: str
     numbers: tuple[str, ...]
     tries: int
-    told_at: float | None
+    live_at: float
 
 
 @dataclass(frozen=True, slots=True)

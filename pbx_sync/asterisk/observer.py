@@ -44,6 +44,8 @@ SILENCE_S = 4.0
 WHOLE_S = 60.0
 WHOLE_AT_MOST_EVERY_S = 1.0
 RETRY_S = 1.0
+JUMP_S = 2.0
+"""By so much this machine's clock was not slewed but set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,7 @@ class Observer:
         self._wanted: deque[str] = deque()
         self._whole_at = self._pinged_at = 0.0
         self._skew_s = 0.0
+        self._offset_s = clock() - timer()
         self._booted_at = 0.0
         self._contacts: tuple[Contact, ...] | None = None
         self._runs_out_at = 0.0
@@ -195,6 +198,7 @@ class Observer:
 
     def _begin(self, session: Session) -> None:
         """Reads everything anew: events of before the connection are lost."""
+        self._follow_clock(session)
         self._ping(session)
         booted_at = self._clock() - float(session.booted.get("Uptime", "0") or 0)
         (channels,) = session.ask_all([Action("CoreShowChannels")])
@@ -207,6 +211,7 @@ class Observer:
 
     def _keep_up(self, session: Session) -> None:
         now = self._timer()
+        self._follow_clock(session)
         if now - self._pinged_at >= PING_S:
             self._ping(session)
             self._hear()
@@ -224,6 +229,19 @@ class Observer:
         with self._change:
             self._pinged_at = self._timer()
             self._skew_s = skew_s if abs(skew_s) > 0.1 else 0.0
+
+    def _follow_clock(self, session: Session) -> None:
+        """Where this machine's clock was set, sets all that is known along with it: who registered a minute ago still did so."""
+        offset_s = self._clock() - self._timer()
+        by, self._offset_s = offset_s - self._offset_s, offset_s
+        if abs(by) < JUMP_S:
+            return
+        self._ping(session)
+        with self._change:
+            for number, known in self._registrations.items():
+                self._registrations[number] = {key: replace(item, at=item.at + by) for key, item in known.items()}
+            self._booted_at += by
+            self._contacts = None
 
     def _hear(self) -> None:
         with self._change:

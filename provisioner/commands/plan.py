@@ -70,7 +70,7 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
 def _asked(session: Session, what: str, *, confirmed: bool = False) -> dict[str, Any]:
     """Returns the answer of the running server's worker, or of one of our own where none runs. Raises ``ProvisionerError``."""
     from provisioner.heartbeat import FOLDER
-    from provisioner.worker.loop import Lease
+    from provisioner.worker.lease import Lease
 
     if not session.settings.has_pbx:
         raise ProvisionerError("no PBX is kept in lockstep: PROVISIONER_PBX is none")

@@ -11,7 +11,7 @@ from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
 from provisioner.settings import Settings
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker, pbx_backend
-from provisioner.worker.loop import Lease
+from provisioner.worker.lease import Lease
 
 log = logging.getLogger("provisioner.parts")
 

@@ -60,14 +60,16 @@ class PushingReads(StoreBase):
         with self.database.read() as connection:
             return list(connection.execute(sa.select(pbx_removal.c.number).order_by(pbx_removal.c.number)).scalars())
 
-    def promotable(self, limit: int, *, has_pbx: bool) -> list[Mac]:
+    def promotable(self, limit: int, *, has_pbx: bool, connection: Connection | None = None) -> list[Mac]:
         """Returns phones whose next files may become live: rendered, and every line known to the PBX as it should be."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.promotable(limit, has_pbx=has_pbx, connection=own)
         query = sa.select(phone.c.mac).where(TO_PROMOTE)
         if has_pbx:
             waiting = sa.select(phone_line.c.mac).join(extension, extension.c.number == phone_line.c.extension).where(BEHIND)
             query = query.where(phone.c.mac.not_in(waiting))
-        with self.database.read() as connection:
-            return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
+        return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
     def meta(self, key: str) -> str | None:
         with self.database.read() as connection:

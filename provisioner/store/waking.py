@@ -24,14 +24,18 @@ class WakingReads(StoreBase):
         """
         turn = sa.func.row_number().over(partition_by=phone.c.site, order_by=(phone.c.live_at, phone.c.mac)).label("turn")
         has_line = sa.exists().where(phone_line.c.mac == phone.c.mac)
-        columns = (phone.c.mac, phone.c.model, phone.c.site, phone.c.live_at, phone.c.notified_at, phone.c.notify_tries)
+        columns = (phone.c.mac, phone.c.model, phone.c.site, phone.c.live_at, phone.c.notify_tries)
         waiting = sa.select(*columns, turn).where(TO_WAKE, phone.c.enabled, has_line).subquery()
         with self.database.read() as connection:
             return _to_wake(connection, sa.select(waiting).order_by(waiting.c.turn, waiting.c.live_at, waiting.c.mac).limit(limit))
 
-    def wakes_due(self, now: float, at_most_later_s: float, limit: int) -> list[PhoneToWake]:
-        """Returns phones whose turn has come; also those whose turn is further off than any can be: the clock was set back since."""
-        due = sa.or_(phone.c.notify_due_at <= now, phone.c.notify_due_at > now + at_most_later_s)
+    def wakes_due(self, now: float, longest_s: Sequence[float], limit: int) -> list[PhoneToWake]:
+        """Returns phones whose turn has come; also those whose turn is further off than any can be: the clock was set back since.
+
+        ``longest_s`` holds the longest pause after none, one, two ... tries.
+        """
+        longest = sa.case(*((phone.c.notify_tries == tries, pause_s) for tries, pause_s in enumerate(longest_s)), else_=longest_s[-1])
+        due = sa.or_(phone.c.notify_due_at <= now, phone.c.notify_due_at > now + longest)
         query = sa.select(phone).where(WAKE_PLANNED, due, phone.c.enabled).order_by(phone.c.notify_due_at, phone.c.mac).limit(limit)
         with self.database.read() as connection:
             return _to_wake(connection, query)
@@ -54,6 +58,12 @@ class WakingReads(StoreBase):
         with self.database.read() as connection:
             return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
 
+    def changes_named(self, ids: Sequence[int]) -> list[ChangeRecord]:
+        """Returns the changes with these numbers (at most ``CHUNK``), oldest first."""
+        query = sa.select(change).where(change.c.id.in_(ids)).order_by(change.c.id)
+        with self.database.read() as connection:
+            return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+
     def newest_change(self) -> int:
         """Returns the number of the newest change; 0 where there is none."""
         with self.database.read() as connection:
@@ -67,7 +77,7 @@ def _to_wake(connection: Connection, query: sa.Select[Any]) -> list[PhoneToWake]
     numbers = by_mac(connection.execute(lines).all() if macs else ())
     return [
         PhoneToWake(
-            Mac(row.mac), row.model, row.site, tuple(line.extension for line in numbers.get(row.mac, ())), row.notify_tries, row.notified_at
+            Mac(row.mac), row.model, row.site, tuple(line.extension for line in numbers.get(row.mac, ())), row.notify_tries, row.live_at
         )
         for row in rows
     ]

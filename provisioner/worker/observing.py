@@ -17,6 +17,7 @@ from provisioner.records import RegistrationRecord
 from provisioner.store import CHUNK, LinePhone, Store
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
+from provisioner.worker.timekeeping import JUMP_S
 from provisioner.worker.waking import NOT_REGISTERED
 
 EVERY_S = 0.2
@@ -162,7 +163,9 @@ def _record(mac: Mac, number: str, old: RegistrationRecord | None, new: LineCont
         if old is None or old.ended_at is not None:
             return old
         return RegistrationRecord(mac, number, old.registered_at, now, old.uri, old.address, old.user_agent)
-    at = max(new.registered_at, old.registered_at) if old else new.registered_at
+    at = new.registered_at
+    if old is not None and old.registered_at <= now + JUMP_S:  # what lies in times to come is of before the clock was set back
+        at = max(at, old.registered_at)
     return RegistrationRecord(mac, number, at, None, new.uri[:512], new.address[:45], new.user_agent[:200])
 
 

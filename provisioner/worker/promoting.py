@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sqlalchemy as sa
-
-from provisioner.models import TO_PROMOTE, index_log, phone, rendered_file
+from provisioner.models import index_log, phone, rendered_file
 from provisioner.store import Store
 
 BATCH = 200
@@ -22,13 +20,12 @@ class Promoting:
 
     def step(self) -> int:
         """Promotes one batch; returns how many phones it was."""
-        macs = self._store.promotable(BATCH, has_pbx=self._has_pbx)
-        if not macs:
+        if not self._store.promotable(1, has_pbx=self._has_pbx):
             return 0
         with self._store.database.write() as connection:
             at = self._clock()
-            # Read again under the write lock: an edit since may have made the next files unknown.
-            chosen = list(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(macs), TO_PROMOTE)).scalars())
+            # Read again under the write lock: an edit since may have made the next files unknown, a comparison the PBX.
+            chosen = self._store.promotable(BATCH, has_pbx=self._has_pbx, connection=connection)
             if chosen:
                 files = rendered_file.c.mac.in_(chosen)
                 connection.execute(rendered_file.delete().where(files, rendered_file.c.state == "live"))

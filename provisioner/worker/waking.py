@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from provisioner.store import LinePhone, Store
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
 from provisioner.worker.pacing import LONGEST_S, Turns
+from provisioner.worker.timekeeping import JUMP_S
 
 log = logging.getLogger("provisioner.worker")
 
@@ -34,13 +36,16 @@ IN_A_CALL = "in a call: it is told when that is over"
 NO_VENDOR = "its vendor is not in the catalogue"
 GIVEN_UP = f"told {len(PAUSES_S)} times, never fetched: does it take a NOTIFY from the PBX, and does it reach this server? A restart makes it fetch"
 _ASKED = "asked_position"
+_POSTPONED = "asked_postponed"
+_LONGEST_S = tuple(pause_s + JUMP_S for pause_s in (LONGEST_S, *PAUSES_S))
+"""The longest pause that there can be after none, one, two ... tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of telling a phone. ``pause_s`` None: nothing more is planned."""
+    """What came of telling a phone of its live files. ``pause_s`` None: nothing more is planned."""
 
-    mac: Mac
+    phone: PhoneToWake
     reached: int
     tries: int
     pause_s: float | None
@@ -67,7 +72,7 @@ class Waking:
         dice = random.SystemRandom()
         self._turns = Turns(timer, lambda: dice.uniform(0.5, 1.5))
         self._asked = int(store.meta(_ASKED) or 0)  # from the very first, where nobody has asked yet: what is old is not sent
-        self._postponed: list[ChangeRecord] = []
+        self._postponed = store.changes_named([int(number) for number in (store.meta(_POSTPONED) or "").split()])
         self.settle: Callable[[], object] = lambda: None
         """Called between the moment that files became live and that in which their phones are told at once."""
 
@@ -87,7 +92,7 @@ class Waking:
             address = next((contact.address for number in item.numbers for contact in self._contacts.of(number)), None)
             wait_s = self._turns.wait_s(item.site, address) if address is not None else 0.0  # nobody to tell: that needs no turn
             if wait_s:
-                turns.append({"which": item.mac, "due": now + wait_s})
+                turns.append({**_which(item), "due": now + wait_s})
             else:
                 at_once.append(item)
         if turns:
@@ -99,14 +104,14 @@ class Waking:
         return len(waiting)
 
     def _tell_due(self) -> int:
-        due = self._store.wakes_due(self._clock(), LONGEST_S + PAUSES_S[-1], DUE_BATCH)
+        due = self._store.wakes_due(self._clock(), _LONGEST_S, DUE_BATCH)
         if not due:
             return 0
         facts = self._store.locksteps([item.mac for item in due], has_pbx=True)
         fetched = {mac for mac, fact in facts.items() if fact.live is not None and fact.served == fact.live}
         tired = {item.mac for item in due if item.tries >= len(PAUSES_S)} - fetched
-        self._note([Told(item.mac, 0, item.tries, None, GIVEN_UP) for item in due if item.mac in tired])
-        self._note_fetched([mac for mac in facts if mac in fetched])
+        self._note([Told(item, 0, item.tries, None, GIVEN_UP) for item in due if item.mac in tired])
+        self._note_fetched([item for item in due if item.mac in fetched])
         self._facts.counters["wakes_given_up"] += len(tired)
         self._contacts.refresh()
         self._tell([item for item in due if item.mac not in fetched | tired])
@@ -126,14 +131,14 @@ class Waking:
 
     def _told(self, item: PhoneToWake, phones: Mapping[str, Sequence[LinePhone]], busy: frozenset[str]) -> Told:
         if not busy.isdisjoint(item.numbers):
-            return Told(item.mac, 0, item.tries, BUSY_AGAIN_S, IN_A_CALL)
+            return Told(item, 0, item.tries, BUSY_AGAIN_S, IN_A_CALL)
         vendor = self._store.catalogue.vendors.get(item.model.partition("/")[0])
         if vendor is None:
-            return Told(item.mac, 0, item.tries, None, NO_VENDOR)
+            return Told(item, 0, item.tries, None, NO_VENDOR)
         reached = self._notify(item.mac, item.numbers, phones, vendor.notify_event)
         if not reached:
-            return Told(item.mac, 0, item.tries, None, NOT_REGISTERED)
-        return Told(item.mac, reached, item.tries + 1, PAUSES_S[item.tries])
+            return Told(item, 0, item.tries, None, NOT_REGISTERED)
+        return Told(item, reached, item.tries + 1, PAUSES_S[item.tries])
 
     def _notify(self, mac: Mac, numbers: Sequence[str], phones: Mapping[str, Sequence[LinePhone]], event: str) -> int:
         """Tells the phone by the first of its lines that is registered; returns how many contacts were reached."""
@@ -160,7 +165,7 @@ class Waking:
         now = self._clock()
         rows = [
             {
-                "which": item.mac, "is_told": item.reached > 0, "now": now, "reached": item.reached, "tries": item.tries,
+                **_which(item.phone), "is_told": item.reached > 0, "now": now, "reached": item.reached, "tries": item.tries,
                 "due": None if item.pause_s is None else now + item.pause_s, "why": item.error,
             }
             for item in told
@@ -168,10 +173,10 @@ class Waking:
         with self._store.database.write() as connection:
             connection.execute(_TOLD, rows)
 
-    def _note_fetched(self, macs: Sequence[Mac]) -> None:
-        if macs:
+    def _note_fetched(self, items: Sequence[PhoneToWake]) -> None:
+        if items:
             with self._store.database.write() as connection:
-                connection.execute(_FETCHED, [{"which": mac, "now": self._clock()} for mac in macs])
+                connection.execute(_FETCHED, [{**_which(item), "now": self._clock()} for item in items])
 
     def _asked_for(self) -> int:
         """Sends what people asked for by hand (resync, reboot), once, also over a restart; a reboot not into a call."""
@@ -181,6 +186,7 @@ class Waking:
             self._asked = newest
             return 0
         self._contacts.refresh()
+        before = self._asked, self._postponed
         position, waiting, self._postponed = self._asked, [*self._postponed, *asked], []
         try:
             while waiting:
@@ -188,12 +194,16 @@ class Waking:
                 position = max(position, waiting.pop(0).id)
         finally:
             self._postponed += [item for item in waiting if item.id <= self._asked]  # what comes after it is asked for again
-            if position != self._asked:
-                with self._store.database.write() as connection:
-                    _put_meta(connection, _ASKED, str(position))
             self._asked = position
+            if before != (self._asked, self._postponed):
+                self._keep_asked()
         self._asked = position if asked else newest  # there may be more of them than one look returns
         return len(asked)
+
+    def _keep_asked(self) -> None:
+        with self._store.database.write() as connection:
+            _put_meta(connection, _ASKED, str(self._asked))
+            _put_meta(connection, _POSTPONED, " ".join(str(item.id) for item in self._postponed))
 
     def _send(self, item: ChangeRecord) -> None:
         record = self._store.phone(Mac(item.subject))
@@ -213,12 +223,18 @@ class Waking:
             connection.execute(phone.update().where(phone.c.mac == record.mac).values(notify_reached=reached, notify_error=why))
 
 
-_TURN = phone.update().where(phone.c.mac == sa.bindparam("which")).values(notify_due_at=sa.bindparam("due"))
+def _which(item: PhoneToWake) -> dict[str, Any]:
+    return {"which": item.mac, "of": item.live_at}
+
+
+# What is noted is of the files that were live when it was read: those that became live since, it has not been told of.
+_SAME_FILES = sa.and_(phone.c.mac == sa.bindparam("which"), phone.c.live_at == sa.bindparam("of"))
+_TURN = phone.update().where(_SAME_FILES).values(notify_due_at=sa.bindparam("due"))
 # Never before the files became live, wherever the clock has been set in between.
 _NOT_BEFORE_LIVE = sa.case((phone.c.live_at > sa.bindparam("now"), phone.c.live_at), else_=sa.bindparam("now"))
 _TOLD = (
     phone.update()
-    .where(phone.c.mac == sa.bindparam("which"))
+    .where(_SAME_FILES)
     .values(
         notified_at=sa.case((sa.bindparam("is_told", type_=sa.Boolean), _NOT_BEFORE_LIVE), else_=phone.c.notified_at),
         notify_reached=sa.bindparam("reached"),
@@ -230,7 +246,7 @@ _TOLD = (
 # It needs not be told any more; without a time it would be taken for one that has to be.
 _FETCHED = (
     phone.update()
-    .where(phone.c.mac == sa.bindparam("which"))
+    .where(_SAME_FILES)
     .values(notified_at=sa.func.coalesce(phone.c.notified_at, _NOT_BEFORE_LIVE), notify_due_at=None, notify_error="")
 )
 

@@ -13,7 +13,7 @@ from provisioner.heartbeat import FOLDER
 from provisioner.settings import load_settings
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker
-from provisioner.worker.loop import Lease
+from provisioner.worker.lease import Lease
 from tests.commands.conftest import MAC, Cli
 
 

@@ -14,7 +14,7 @@ from provisioner.db import Database
 from provisioner.models import index_log, meta
 from provisioner.store import Store
 from provisioner.wiring import Installation
-from provisioner.worker.loop import Lease
+from provisioner.worker.lease import Lease
 from tests.engines import World, mac_of
 
 

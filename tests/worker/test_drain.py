@@ -55,8 +55,7 @@ def test_edit_and_undo_promotes_nothing(world: World) -> None:
     before, row = logged(world), world.row(mac)
     world.changes.update_extension("t", "1001", {"display_name": "Bob"})
     world.changes.update_extension("t", "1001", {"display_name": "Alice"})
-    world.clock.now += 5
-    world.drain()
+    world.later(5)
     assert (world.row(mac).live_at, world.row(mac).live_hash, logged(world)) == (row.live_at, row.live_hash, before)
     assert settled(world) == []
 

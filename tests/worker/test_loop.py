@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from provisioner.changes import PhoneInput
 from provisioner.errors import ProvisionerError, SecretError
-from provisioner.worker.loop import Lease
+from provisioner.worker.lease import Lease
 from tests.engines import World
 
 
@@ -54,8 +54,8 @@ def test_committed_change_is_live_within_moments(world: World) -> None:
 
 def test_database_that_fails_for_a_while_stops_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     failures = [sa.exc.OperationalError("x", {}, Exception()), SecretError("the key does not fit")]
-    step = world.worker.step
-    monkeypatch.setattr(world.worker, "step", lambda: (_ for _ in ()).throw(failures.pop()) if failures else step())
+    step = world.worker.make_files
+    monkeypatch.setattr(world.worker, "make_files", lambda: (_ for _ in ()).throw(failures.pop()) if failures else step())
     mac = world.phone(1, world.extension())
     running = Running(world)
     running.until(lambda: world.live(mac))
@@ -67,7 +67,7 @@ def test_worker_that_lost_its_lease_ends(world: World, monkeypatch: pytest.Monke
     def away() -> int:
         raise sa.exc.OperationalError("x", {}, Exception())
 
-    monkeypatch.setattr(world.worker, "step", away)
+    monkeypatch.setattr(world.worker, "make_files", away)
     running = Running(world, is_ours=lambda: False)
     running.thread.join(10)
     assert running.error and "another process may be the worker now" in str(running.error)

@@ -263,14 +263,67 @@ def test_clock_that_jumps_neither_stops_nor_repeats_anything(world: World, jump_
     assert len(world.pbx.notified) == told + 2, "it did not fetch, and is told again in its time"
 
 
-def test_turn_that_a_clock_set_back_put_out_of_reach_comes_at_once(world: World) -> None:
+@pytest.mark.parametrize("jump_s", [-3600.0, 3600.0])
+def test_turn_keeps_its_distance_when_the_clock_is_set(world: World, jump_s: float) -> None:
+    """Was: after a jump an hour back within the longest pause of all, a phone was told an hour late."""
     mac = world.phone(1, world.extension())
     registered(world, "1001")
     world.drain()
-    world.clock.now -= 86_400
+    world.clock.now += jump_s
+    world.later(PAUSES_S[0] - 1)
+    assert wake(world, mac).tries == 1
+    world.later(1)
+    assert wake(world, mac).tries == 2
+
+
+def test_turn_that_is_further_off_than_any_can_be_comes_at_once(world: World) -> None:
+    """The machine was started anew, and its clock said the future before."""
+    mac = world.phone(1, world.extension())
+    registered(world, "1001")
+    world.drain()
+    with world.installation.database.write() as connection:
+        connection.execute(phone.update().values(notify_due_at=world.clock.now + PAUSES_S[0] + 5))
     world.drain()
     assert wake(world, mac).tries == 2
     assert world.drain() == 0
+
+
+def test_files_that_became_live_while_their_phone_was_told_of_older_ones_are_told_of(world: World) -> None:
+    mac = world.phone(1, world.extension())
+    registered(world, "1001")
+    notify, told = world.pbx.notify, []
+
+    def promotes_meanwhile(number: str, event: str, uris: object = None) -> int:
+        told.append(number)
+        if len(told) == 1:
+            world.clock.now += 1
+            world.changes.update_phone("t", mac, NEW_FILES)
+            assert world.worker.make_files() == 2, "rendered and promoted, as the other lane does"
+        return notify(number, event, uris)
+
+    world.pbx.notify = promotes_meanwhile
+    world.drain()
+    assert len(told) == 2
+    assert (wake(world, mac).tries, wake(world, mac).notified_at) == (1, world.clock.now)
+
+
+def test_reboot_that_waits_for_the_end_of_a_call_outlives_the_worker(world: World) -> None:
+    mac = world.phone(1, world.extension())
+    registered(world, "1001")
+    world.drain()
+    world.pbx.in_call = frozenset({"1001"})
+    world.changes.request_resync("t", mac, reboot=True)
+    world.drain()
+    told = len(world.pbx.notified)
+    world.restarted()
+    world.drain()
+    assert len(world.pbx.notified) == told
+    world.pbx.in_call = frozenset()
+    world.drain()
+    assert world.pbx.notified[told:] == [("1001", "check-sync;reboot=true")]
+    world.restarted()
+    world.drain()
+    assert len(world.pbx.notified) == told + 1, "once"
 
 
 def test_outage_in_the_middle_notes_who_was_told(world: World) -> None:
