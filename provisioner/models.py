@@ -305,4 +305,5 @@ api_token = sa.Table(
     sa.Column("digest", sa.String(64), nullable=False, unique=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("last_used_at", sa.Float),
+    sa.Column("sites", sa.JSON(none_as_null=True), comment="names of the sites that it sees; NULL: all"),
 )

@@ -9,6 +9,9 @@ from typing import Any, Literal
 from provisioner.core.mac import Mac
 from provisioner.core.values import Key, PhoneConfig, SettingValue
 
+Role = Literal["user", "viewer", "technician", "admin"]
+"""What somebody may do; each may do what those before it may."""
+
 
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
@@ -285,9 +288,42 @@ class UploadRecord:
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
     name: str
-    role: Literal["admin", "technician", "viewer"]
+    role: Role
     created_at: float
     last_used_at: float | None
+    sites: tuple[str, ...] | None = None
+    """None: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """Somebody who signs in, without password and one-time secret."""
+
+    name: str
+    role: Role
+    sites: tuple[str, ...] | None
+    """None: all."""
+    extensions: tuple[str, ...]
+    language: str
+    disabled: bool
+    has_password: bool
+    has_totp: bool
+    subject: str | None
+    created_at: float
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A sign-in that holds, or held."""
+
+    digest: str
+    name: str
+    created_at: float
+    last_seen_at: float
+    expires_at: float
+    address: str
+    user_agent: str
 
 
 @dataclass(frozen=True, slots=True)

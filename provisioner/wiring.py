@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provisioner.accounts import Accounts
 from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, open_changes
 from provisioner.core.catalogue import Catalogue
@@ -26,6 +27,7 @@ class Installation:
     renderer: Renderer
     store: Store
     changes: Changes
+    accounts: Accounts
 
 
 def open_installation(settings: Settings, *, create: bool = False) -> Installation:
@@ -45,4 +47,5 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
         base_url=settings.provisioning_base,
         installation={"sip_server": settings.host, "sip_port": settings.sip_bind.port},
     )
-    return Installation(settings, database, box, catalogue, renderer, store, open_changes(store, renderer, settings))
+    changes = open_changes(store, renderer, settings)
+    return Installation(settings, database, box, catalogue, renderer, store, changes, Accounts(store, changes, settings))

@@ -36,9 +36,11 @@ from provisioner.api import (
     phone_state,
     phones,
     problems,
+    session,
     sightings,
     sites,
     tokens,
+    users,
 )
 from provisioner.api.metrics import Metrics
 from provisioner.api.numbers import Numbers
@@ -49,7 +51,7 @@ from provisioner.wiring import Installation
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
     extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, bootstrap.noun, sites.noun, groups.noun,
-    catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, tokens.noun, health.noun, document.noun,
+    catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, tokens.noun, users.noun, session.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")
 

@@ -1,34 +1,35 @@
-"""Who asks, and whether they may: bearer tokens, three roles, and a bound on guessing.
+"""Who asks, and whether they may: bearer tokens, sessions of people who signed in, four roles, and a bound on guessing.
 
 The rule is closed by default: reading needs ``viewer``, writing ``admin``, unless the view says otherwise with ``allowed``.
+A session's cookie comes by itself with whatever a browser sends, so a write by session needs the CSRF token besides.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import math
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request
 
-from provisioner.api.context import Caller, installation, set_caller
+from provisioner.accounts import ROLES, Caller
+from provisioner.accounts.addresses import forwarded, hops_of, is_trusted, rate_key
+from provisioner.accounts.cookies import COOKIE, CSRF_HEADER, csrf_fits
+from provisioner.api.context import installation, set_caller
 from provisioner.api.problems import Refusal
-from provisioner.changes.sites import TOUCH_EVERY_S
+from provisioner.changes.tokens import TOUCH_EVERY_S
 from provisioner.records import TokenRecord
 from provisioner.secrets import token_digest
-
-ROLES: tuple[str, ...] = ("viewer", "technician", "admin")
-"""Each may do what those before it may."""
 
 API_PREFIX = "/api/"
 SETTINGS_CALLER = Caller("settings:api_token", "admin")
 """Who brings ``PROVISIONER_API_TOKEN``; the colon keeps the name apart from those of tokens that people make."""
 
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FAILURES = 10
 WINDOW_S = 60.0
 ADDRESSES = 10_000
@@ -48,7 +49,7 @@ def allowed(role: str) -> Callable[[View], View]:
 
 def role_of(view: Callable[..., Any], method: str) -> str:
     """Returns the role that a view needs for ``method``."""
-    return str(getattr(view, "allowed_role", "viewer" if method in {"GET", "HEAD", "OPTIONS"} else "admin"))
+    return str(getattr(view, "allowed_role", "viewer" if method in SAFE_METHODS else "admin"))
 
 
 class Failures:
@@ -79,7 +80,7 @@ class Failures:
 
 
 def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
-    """Asks for a token on every API address that is not public, before anything of the request's body is read."""
+    """Asks for a token or a session on every API address that is not public, before anything of the request's body is read."""
     failures = Failures(clock)
     app.extensions["provisioner.failures"] = failures
 
@@ -90,21 +91,21 @@ def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
             return
         who = _authenticated(failures)
         set_caller(who)
-        if ROLES.index(who.role) < ROLES.index(needed):
-            raise Refusal(403, "forbidden", f"this needs the role {needed}; the token has the role {who.role}")
+        if not who.may(needed):
+            raise Refusal(403, "forbidden", f"this needs the role {needed}; yours is {who.role}")
 
 
 def needs_admin(what: str) -> None:
     """Refuses everybody but an admin, for a part of a view that takes more than the view itself."""
     if g.caller.role != "admin":
-        raise Refusal(403, "forbidden", f"{what} needs the role admin; the token has the role {g.caller.role}")
+        raise Refusal(403, "forbidden", f"{what} needs the role admin; yours is {g.caller.role}")
 
 
 def _needed() -> str:
     if not request.path.startswith(API_PREFIX):
         return "nobody"
-    if request.endpoint is None:  # an address that is not there: only somebody with a token is told so
-        return "viewer"
+    if request.endpoint is None:  # an address that is not there: only somebody who may ask at all is told so
+        return ROLES[0]
     view: Any = current_app.view_functions[request.endpoint]
     view_class, method = getattr(view, "view_class", None), request.method
     name = "get" if method == "HEAD" else method.lower()
@@ -112,7 +113,10 @@ def _needed() -> str:
 
 
 def _authenticated(failures: Failures) -> Caller:
-    address = client_address()
+    cookie = request.cookies.get(COOKIE, "")
+    if cookie and "Authorization" not in request.headers:
+        return _of_session(cookie)
+    address = rate_key(client_address())
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if kind.lower() != "bearer" or not token:
@@ -128,6 +132,15 @@ def _authenticated(failures: Failures) -> Caller:
     return who
 
 
+def _of_session(cookie: str) -> Caller:
+    who = installation().accounts.session(cookie)
+    if who is None:
+        raise _unauthorized("you are signed out: sign in again")
+    if request.method not in SAFE_METHODS and not csrf_fits(cookie, request.headers.get(CSRF_HEADER, "")):
+        raise Refusal(403, "forbidden", f"a session writes with the header {CSRF_HEADER}, whose value GET /api/v1/session gives")
+    return who
+
+
 def _caller_of(token: str) -> Caller | None:
     place = installation()
     digest = token_digest(token)
@@ -139,7 +152,7 @@ def _caller_of(token: str) -> Caller | None:
     if record is None:
         return None
     _touch(record)
-    return Caller(record.name, record.role)
+    return Caller(record.name, record.role, record.sites)
 
 
 def _touch(record: TokenRecord) -> None:
@@ -154,38 +167,19 @@ def _unauthorized(detail: str, error: str = "") -> Refusal:
 
 
 def client_address() -> str:
-    """Returns where the request comes from: the peer, or what a trusted proxy says of it. IPv6 counts by its /64, which one client owns."""
-    peer = request.remote_addr or ""
-    proxies = installation().settings.trusted_proxies
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
-    return _rate_key(forwarded(peer, hops, proxies))
+    """Returns where the request comes from: the peer, or what a trusted proxy says of it."""
+    hops = hops_of(request.headers.get("X-Forwarded-For", ""))
+    return forwarded(request.remote_addr or "", hops, installation().settings.trusted_proxies)
 
 
-def forwarded(peer: str, hops: Sequence[str], proxies: Sequence[str]) -> str:
-    """Returns the nearest address that is no trusted proxy, going from the peer outwards."""
-    networks = [ipaddress.ip_network(network) for network in proxies]
-    for address in (peer, *reversed(hops)):
-        parsed = _parsed(address)
-        if parsed is None or not any(parsed in network for network in networks):
-            return address if parsed is not None else peer
-    return peer
-
-
-def _rate_key(address: str) -> str:
-    parsed = _parsed(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)).network_address)
-    return address
-
-
-def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(address)
-    except ValueError:
-        return None
+def came_over_tls() -> bool:
+    """Returns whether the person came over TLS: to us, or to a trusted proxy that says so."""
+    said = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+    return request.is_secure or (said and is_trusted(request.remote_addr or "", installation().settings.trusted_proxies))
 
 
 ROLE_HELP: Mapping[str, str] = {
+    "user": "sees the phones of their own extensions, writes their keys, and changes their own password",
     "viewer": "reads everything but secrets and tokens",
     "technician": "also writes phones (their own addresses apart), takes on phones seen, and writes extensions without their secrets",
     "admin": "may do everything",

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app, g
 
+from provisioner.accounts import Caller
 from provisioner.wiring import Installation
 
 _KEY = "provisioner"
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks. ``name`` is the actor in the changes; ``role`` one of ``auth.ROLES``."""
-
-    name: str
-    role: str
 
 
 def attach(app: Flask, installation: Installation) -> None:

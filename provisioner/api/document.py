@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Flask, Response, current_app
 from flask.views import MethodView
 
+from provisioner.accounts.cookies import COOKIE, CSRF_HEADER
 from provisioner.api.auth import allowed
 from provisioner.api.imports import ImportBody
 from provisioner.api.noun import PROBLEMS, Noun, role_text
@@ -36,7 +37,7 @@ def build(app: Flask, nouns: list[Noun], version: str) -> None:
         API_TITLE="Provisioner",
         API_VERSION=version,
         OPENAPI_VERSION="3.1.0",
-        API_SPEC_OPTIONS={"info": {"description": _about()}, "security": [{"bearer": []}]},
+        API_SPEC_OPTIONS={"info": {"description": _about()}, "security": [{"bearer": []}, {"session": []}]},
     )
     api = flask_smorest.Api(app)
     api.DEFAULT_ERROR_RESPONSE_NAME = None  # each operation lists its own problems
@@ -44,6 +45,8 @@ def build(app: Flask, nouns: list[Noun], version: str) -> None:
     api.register_field(Time, "string", "date-time")
     components = api.spec.components
     components.security_scheme("bearer", {"type": "http", "scheme": "bearer", "description": "A token of 'provisioner token create'"})
+    session = f"What POST /api/v1/session sets; each write with it needs the header {CSRF_HEADER}"
+    components.security_scheme("session", {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": session})
     components.schema("Problem", schema=Problem)
     components.schema("ImportBody", schema=ImportBody)
     for status, (name, description) in PROBLEMS.items():
@@ -67,5 +70,5 @@ def _about() -> str:
     return (
         "Zero-touch provisioning of IP phones. Lists are paged: give 'next' as 'after' (or 'before') for the next page. "
         "ETag is the revision; PATCH, PUT and DELETE honour If-Match. Errors are problem details (RFC 9457) with a stable 'reason'.\n\n"
-        f"Roles of tokens (x-role says which an operation needs):\n\n{role_text()}"
+        f"Roles (x-role says which an operation needs):\n\n{role_text()}"
     )

@@ -25,15 +25,15 @@ ViewClass = TypeVar("ViewClass", bound=type[MethodView])
 
 PROBLEMS: Mapping[int, tuple[str, str]] = {
     400: ("Malformed", "The body is not JSON, or the request cannot be read."),
-    401: ("Unauthorized", "No token, or one that is not valid."),
-    403: ("Forbidden", "The token's role is not enough."),
+    401: ("Unauthorized", "No token and no session, or one that is not valid."),
+    403: ("Forbidden", "The role is not enough, the sites do not reach so far, or a session writes without its CSRF token."),
     404: ("NotFound", "What the address names is not there."),
     409: ("AlreadyExists", "What is to be made is there already."),
     412: ("ChangedMeanwhile", "If-Match names another revision than the present one."),
     413: ("TooLarge", "The body is larger than 16 MiB."),
     415: ("UnsupportedMediaType", "The body has another content type than this operation takes."),
     422: ("InvalidInput", "A field is wrong, or a template fails for the new facts; errors has one entry for each field."),
-    429: ("RateLimited", "Too many wrong tokens came from this address; Retry-After says how long to wait."),
+    429: ("RateLimited", "Too many wrong tokens or passwords came from this address; Retry-After says how long to wait."),
     503: ("NotReady", "A part does not serve; parts says which."),
 }
 ETAG = {"ETag": {"description": "The revision, for If-Match and If-None-Match", "schema": {"type": "string"}, "example": '"3"'}}
@@ -111,6 +111,15 @@ class Noun:
         decorate: Callable[[View], View] = self.blueprint.response(status, schema, **more)
         return decorate
 
+    def refuses(self, *statuses: int) -> Callable[[View], View]:
+        """Documents problems that do not follow from the view's method, role and address."""
+
+        def decorate(view: View) -> View:
+            view.__dict__["more_problems"] = statuses
+            return view
+
+        return decorate
+
     def documents(self, **more: Any) -> Callable[[View], View]:
         """Adds to the document what no schema says."""
         decorate: Callable[[View], View] = self.blueprint.doc(**more)
@@ -129,7 +138,8 @@ class Noun:
 
 def _problem_statuses(method: str, function: Callable[..., Any], rule: str, conflicts: bool) -> list[int]:
     statuses = set() if role_of(function, method) == "nobody" else {401, 429}
-    if role_of(function, method) not in {"viewer", "nobody"}:
+    statuses |= set(getattr(function, "more_problems", ()))
+    if role_of(function, method) != "nobody":
         statuses.add(403)
     if "<" in rule:
         statuses.add(404)

@@ -23,7 +23,8 @@ log = logging.getLogger("provisioner.admin")
 
 TITLES: Mapping[str, str] = {
     "malformed_request": "The request cannot be read",
-    "unauthorized": "No valid token",
+    "unauthorized": "No valid token or session",
+    "code_needed": "A one-time code is needed",
     "forbidden": "The role is not enough",
     "not_found": "Not found",
     "method_not_allowed": "Not this method here",

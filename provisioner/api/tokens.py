@@ -12,7 +12,7 @@ from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
 from provisioner.api.paging import PageQuery, page_of, sliced
-from provisioner.api.schemas import Strict, Text, Time
+from provisioner.api.schemas import Rows, Strict, Text, Time
 
 noun = Noun("tokens", "API tokens. All of it needs the role admin.")
 
@@ -22,6 +22,9 @@ class TokenNew(Strict):
 
     name = Text(required=True, longest=64, metadata={"example": "monitoring"})
     role = Text(required=True, longest=16, metadata={"example": "viewer", "enum": ["admin", "technician", "viewer"]})
+    sites = Rows(
+        Text(longest=64), allow_none=True, load_default=None, metadata={"description": "Names of the sites that it sees; null: all"}
+    )
 
 
 class TokenShown(Schema):
@@ -29,6 +32,7 @@ class TokenShown(Schema):
 
     name = fields.String()
     role = fields.String()
+    sites = fields.List(fields.String(), allow_none=True)
     created_at = Time()
     last_used_at = Time(allow_none=True, metadata={"description": "To the minute"})
 
@@ -38,6 +42,7 @@ class TokenMade(Schema):
 
     name = fields.String()
     role = fields.String()
+    sites = fields.List(fields.String(), allow_none=True)
     token = fields.String(metadata={"description": "Keep it: only its hash is stored"})
 
 
@@ -56,7 +61,7 @@ class Tokens(MethodView):
     @noun.gives(201, TokenMade, headers={"Location": {"schema": {"type": "string"}}})
     def post(self, given: dict[str, Any]) -> tuple[dict[str, Any], int, dict[str, str]]:
         """Make a token."""
-        token = installation().changes.create_token(actor(), given["name"], given["role"])
+        token = installation().changes.create_token(actor(), given["name"], given["role"], sites=given["sites"])
         return {**given, "token": token}, 201, {"Location": url_for("tokens.Token", name=given["name"])}
 
 

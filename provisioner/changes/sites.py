@@ -1,10 +1,9 @@
-"""Writes of sites, groups and API tokens."""
+"""Writes of sites and groups."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,19 +12,16 @@ import sqlalchemy as sa
 from provisioner.changes.phones import checked_settings, merged_settings
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.errors import AlreadyExists, InputError, NotFound
-from provisioner.models import api_token, phone, phone_group, site
+from provisioner.models import phone, phone_group, site
 from provisioner.records import GroupRecord, SiteRecord
-from provisioner.secrets import token_digest
 
 NAME = re.compile(r"^[\w][\w .\-]{0,63}\Z")
 ACCESS = ("open", "first-fetch", "token", "digest")
 ENROLMENT = ("never", "listed", "window", "claim")
-ROLES = ("admin", "technician", "viewer")
-TOUCH_EVERY_S = 60
 
 
 class SiteWrites(UnitMaker):
-    """Create, update and delete sites and groups; make and revoke API tokens."""
+    """Create, update and delete sites and groups."""
 
     site_defaults: Mapping[str, Any]
 
@@ -100,39 +96,6 @@ class SiteWrites(UnitMaker):
                 raise InputError({"name": f"{used} phones are in this group"})
             unit.connection.execute(phone_group.delete().where(phone_group.c.name == name))
             unit.log("group.delete", name, None, None)
-
-    def create_token(self, actor: str, name: str, role: str, token: str | None = None) -> str:
-        """Makes an API token and returns it: it is shown this once, and only its hash is kept."""
-        if not NAME.match(name):
-            raise InputError({"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"})
-        if role not in ROLES:
-            raise InputError({"role": f"one of {', '.join(ROLES)} is needed"})
-        if token is not None and len(token) < 20:
-            raise InputError({"token": "a token needs at least 20 characters"})
-        made = token or secrets.token_urlsafe(32)
-        with self.unit(actor) as unit:
-            if unit.connection.execute(sa.select(api_token.c.name).where(api_token.c.name == name)).first():
-                raise AlreadyExists({"name": f"a token {name} exists already"})
-            unit.connection.execute(api_token.insert().values(name=name, role=role, digest=token_digest(made), created_at=unit.at))
-            unit.log("token.create", name, None, {"role": role})
-        return made
-
-    def delete_token(self, actor: str, name: str) -> None:
-        """Revokes an API token at once."""
-        with self.unit(actor) as unit:
-            if not unit.connection.execute(api_token.delete().where(api_token.c.name == name)).rowcount:
-                raise NotFound({"name": f"there is no token {name[:64]}"})
-            unit.log("token.delete", name, None, None)
-
-    def touch_token(self, name: str) -> None:
-        """Notes that an API token is in use, at most once a minute. An observation: nothing is appended to the changes."""
-        now = self.clock()
-        stale = api_token.c.last_used_at.is_(None) | (api_token.c.last_used_at < now - TOUCH_EVERY_S)
-        with self.store.database.read() as connection:  # most requests write nothing, and so must not wait for a writer
-            if connection.execute(sa.select(api_token.c.name).where(api_token.c.name == name, stale)).first() is None:
-                return
-        with self.store.database.write() as connection:
-            connection.execute(api_token.update().where(api_token.c.name == name, stale).values(last_used_at=now))
 
     def _checked_site(self, name: str, given: Mapping[str, Any], before: SiteRecord | None = None) -> dict[str, Any]:
         mistakes: dict[str, str] = {}

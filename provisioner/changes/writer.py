@@ -7,15 +7,18 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
 from provisioner.changes.swapping import SwapWrites
+from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
+from provisioner.changes.users import UserWrites
 from provisioner.core.render import Renderer
 from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, SiteWrites, BulkWrites, AskingWrites):
+class Changes(SwapWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 

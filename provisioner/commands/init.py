@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def init(session: Session, print_token: bool) -> None:
     """Make the data folder, the secret key and the database, where they are missing.
 
-    The first run also makes an admin API token and shows it once, unless PROVISIONER_API_TOKEN gives one. Running it again does no harm.
+    The first run also makes the user admin and an admin API token and shows password and token once, unless PROVISIONER_ADMIN_PASSWORD
+    and PROVISIONER_API_TOKEN give them. Running it again does no harm.
 
     \b
     Example:
@@ -44,8 +45,19 @@ def init(session: Session, print_token: bool) -> None:
         click.echo(f"{name:<12} {place} ({'was there already' if had[name] else 'made'})")
     if not had["secret key"]:
         click.echo("Without the secret key the database cannot be read: keep a copy of both ('provisioner backup').")
+    make_admin(session, installation)
     _token(session, installation, print_token)
     installation.database.dispose()
+
+
+def make_admin(session: Session, installation: Installation) -> None:
+    """Makes the user admin where there is no user yet, and shows its password where one was made."""
+    from provisioner.accounts import ensure_admin
+
+    made = ensure_admin(installation.store, installation.changes, session.settings.admin_password, session.actor)
+    if made is not None:
+        note(f"Pages: http://{session.settings.admin_bind}/  user: admin  password, shown this once: {made}")
+        note("'provisioner user password admin' makes another one.")
 
 
 def has_tables(settings: Settings) -> bool:

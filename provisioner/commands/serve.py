@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.commands.init import make_admin
 from provisioner.commands.session import Session, pass_session
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def _prepare(session: Session) -> None:
     import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
     from provisioner.wiring import open_installation
 
-    open_installation(session.settings, create=True).database.dispose()
+    installation = open_installation(session.settings, create=True)
+    make_admin(session, installation)
+    installation.database.dispose()
 
 
 def _say(session: Session, chosen: Collection[str]) -> None:

@@ -22,15 +22,16 @@ def token() -> None:
 @token.command()
 @click.argument("name")
 @click.option("--role", required=True, type=click.Choice(["admin", "technician", "viewer"]), help="What the token may do.")
+@click.option("--site", "sites", multiple=True, help="A site that the token sees; may be given several times. Without: all.")
 @pass_session
-def create(session: Session, name: str, role: str) -> None:
+def create(session: Session, name: str, role: str, sites: tuple[str, ...]) -> None:
     """Make the token NAME and print it, this once: only its hash is kept.
 
     \b
     Example:
       TOKEN=$(provisioner token create ansible --role admin)
     """
-    made = session.installation.changes.create_token(session.actor, name, role)
+    made = session.installation.changes.create_token(session.actor, name, role, sites=list(sites) or None)
     note(f"Token '{name}' ({role}), shown this once:")
     click.echo(made)
 
@@ -49,8 +50,11 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         print_json(records)
         return
-    rows = [(record.name, record.role, shown_time(record.created_at), shown_time(record.last_used_at)) for record in records]
-    print_table(["NAME", "ROLE", "CREATED", "LAST USED"], rows)
+    rows = [
+        (row.name, row.role, "all" if row.sites is None else ", ".join(row.sites), shown_time(row.created_at), shown_time(row.last_used_at))
+        for row in records
+    ]
+    print_table(["NAME", "ROLE", "SITES", "CREATED", "LAST USED"], rows)
 
 
 @token.command()

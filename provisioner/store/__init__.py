@@ -5,6 +5,7 @@ Reading for the hot path (serving) takes all phones in a handful of statements; 
 
 from __future__ import annotations
 
+from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
@@ -33,5 +34,6 @@ class Store(
     HistoryReads,
     RequestReads,
     BootstrapReads,
+    AccountReads,
 ):
     """All reads of an installation."""

@@ -1,4 +1,4 @@
-"""Reads of what was done and seen: files, changes, fetches, sightings, tokens."""
+"""Reads of what was done and seen: files, changes, fetches, sightings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from provisioner.core.mac import Mac
 from provisioner.models import (
     HELD,
     TO_RENDER,
-    api_token,
     change,
     extension,
     fetch,
@@ -21,7 +20,6 @@ from provisioner.records import (
     FetchRecord,
     FileRecord,
     SightingRecord,
-    TokenRecord,
 )
 from provisioner.store.base import StoreBase
 
@@ -66,17 +64,6 @@ class HistoryReads(StoreBase):
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(sighting.c.mac).limit(limit)).all()
         return [SightingRecord(**{**row._mapping, "mac": Mac(row.mac)}) for row in rows]
-
-    def api_tokens(self) -> list[TokenRecord]:
-        columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.last_used_at)
-        with self.database.read() as connection:
-            return [TokenRecord(**row._mapping) for row in connection.execute(sa.select(*columns).order_by(api_token.c.name))]
-
-    def api_token_by_digest(self, digest: str) -> TokenRecord | None:
-        columns = (api_token.c.name, api_token.c.role, api_token.c.created_at, api_token.c.last_used_at)
-        with self.database.read() as connection:
-            row = connection.execute(sa.select(*columns).where(api_token.c.digest == digest)).first()
-        return TokenRecord(**row._mapping) if row else None
 
     def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
         """Returns phones whose last render failed, with the reason, in the order of their MAC."""

@@ -18,7 +18,9 @@ ALLOWED: dict[str, set[str]] = {
     "db": set(),
     "models": set(),
     "models_enrolment": {"models"},
+    "models_accounts": {"models"},
     "logs": set(),
+    "passwords": set(),
     "supervisor": set(),
     "heartbeat": set(),
     # Pure: values, rules, rendering.
@@ -31,10 +33,12 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_enrolment", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_enrolment", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "records", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "enroll": {"core", "errors", "models", "records", "store"},
+    # People who sign in.
+    "accounts": {"changes", "errors", "passwords", "records", "settings", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
     "serving_index": {"core", "db", "records", "store"},
@@ -52,11 +56,11 @@ ALLOWED: dict[str, set[str]] = {
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {"bundled", "changes", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
     # Wiring, and what people and programs use.
-    "wiring": {"catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
+    "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
         "store", "web", "wiring",
     },
     "parts": {
@@ -64,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "wiring", "worker",
     },
     "commands": {
-        "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
+        "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
         "pbx_sync", "pbxstatus", "records", "secrets", "settings", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
@@ -85,20 +89,22 @@ ONLY: dict[str, tuple[str, ...]] = {
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
     "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
     "jinja2": ("provisioner.core.render", "provisioner.dhcp"),
+    "argon2": ("provisioner.passwords",),
     "netaddr": ("provisioner.core.mac",),
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_enrolment",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
         "provisioner.bootstrap_notes",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
     ),
     "provisioner.models_enrolment": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),
+    "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",

@@ -1,0 +1,31 @@
+"""Who asks: a value that both ways in - bearer token and session - come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provisioner.records import Role
+
+ROLES: tuple[Role, ...] = ("user", "viewer", "technician", "admin")
+"""Each may do what those before it may; ``user`` only with the phones of its own extensions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. ``name`` is the actor in the changes."""
+
+    name: str
+    role: Role
+    sites: tuple[str, ...] | None = None
+    """The sites that they see; None: all."""
+    user: str = ""
+    """Name of the user who signed in; empty for a token."""
+    extensions: tuple[str, ...] = ()
+    """Their own extensions; phones with one of them on a line are theirs."""
+    language: str = ""
+    session: str = ""
+    """Digest of the session; empty for a token."""
+
+    def may(self, role: str) -> bool:
+        """Returns whether they may do what needs ``role``."""
+        return role in ROLES[: ROLES.index(self.role) + 1]
