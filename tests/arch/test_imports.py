@@ -68,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "wiring", "worker",
     },
     "commands": {
-        "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts",
+        "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
         "pbx_sync", "pbxstatus", "records", "secrets", "settings", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
