@@ -50,7 +50,7 @@ test: $(VENV)/installed-test tools-test ## Set everything up; check style, types
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
 storm: $(VENV)/installed-test tools-test ## Break everything between server and PBX at random moments under 200 phones; FAULT_SEED plays a run again.
-	@$(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py
+	@FAULT_SEED=$${FAULT_SEED:-random} $(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py
 
 check: $(VENV)/installed-test ## Check format, style, types, catalogue, architecture and documentation.
 	@failed=; \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +15,14 @@ from provisioner.core.layers import Layer
 from provisioner.core.mac import Mac
 from provisioner.core.values import Key, SettingValue
 from provisioner.db import Database
-from provisioner.models import extension, phone
+from provisioner.models import change, extension, phone
 from provisioner.records import ExtensionRecord, Secrets
 from provisioner.secrets import SecretBox
 
 CHUNK = 400
 """MACs in one IN list: SQLite takes 999 variables at the least."""
+LAST_EDITS = 100
+"""Changes that are looked through for what was edited by itself."""
 
 
 def has_secrets(database: Database) -> bool:
@@ -93,3 +96,11 @@ def extension_of(row: Row[Any]) -> ExtensionRecord:
 def like(text: str) -> str:
     """Returns ``text`` as the literal part of a LIKE pattern with ESCAPE backslash."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def edited_alone(connection: Connection, many: int) -> set[str]:
+    """Returns what was changed by itself after the newest change that touched more than ``many`` phones."""
+    newest = sa.select(sa.func.max(change.c.id)).scalar_subquery()
+    query = sa.select(change.c.subject, change.c.phones).where(change.c.id > newest - LAST_EDITS).order_by(change.c.id.desc())
+    rows = connection.execute(query).all()
+    return {row.subject for row in takewhile(lambda row: row.phones <= many, rows)}

@@ -11,17 +11,33 @@ from sqlalchemy.engine import Connection
 from provisioner.core.mac import Mac
 from provisioner.models import BEHIND, GROUP_BEHIND, TO_PROMOTE, department, extension, meta, pbx_removal, phone, phone_line
 from provisioner.records import DepartmentRecord, ExtensionRecord, Secrets
-from provisioner.store.base import CHUNK, StoreBase, extension_of
+from provisioner.store.base import CHUNK, StoreBase, edited_alone, extension_of
 
 
 class PushingReads(StoreBase):
     """What the worker needs to push and to promote."""
 
     def extensions_to_push(self, limit: int) -> list[tuple[ExtensionRecord, Secrets]]:
-        """Returns extensions that the PBX is not known to say as they should be, with their secrets; refused ones come last."""
+        """Returns extensions that the PBX is not known to say as they should be, with their secrets; refused ones come last.
+
+        Where ``limit`` of them or more wait, those that were edited by themselves come first and alone, as they do in rendering.
+        """
         query = sa.select(extension).where(BEHIND).order_by(extension.c.pbx_error != "", extension.c.number).limit(limit)
         with self.database.read() as connection:
-            return self._with_secrets(connection, query)
+            found = self._with_secrets(connection, query)
+            if len(found) < limit:
+                return found
+            edited = edited_alone(connection, limit)
+            return self._with_secrets(connection, query.where(extension.c.number.in_(edited), extension.c.pbx_error == "")) or found
+
+    def extension_verified_after(self, number: str) -> tuple[str, str] | None:
+        """Returns the next extension that the PBX was read to have, and the hash of what it said; None after the last."""
+        query = sa.select(extension.c.number, extension.c.pbx_verified).where(
+            extension.c.number > number, extension.c.pbx_verified.is_not(None)
+        )
+        with self.database.read() as connection:
+            row = connection.execute(query.order_by(extension.c.number).limit(1)).first()
+        return (row.number, row.pbx_verified) if row else None
 
     def departments_to_push(self, limit: int) -> list[DepartmentRecord]:
         """Returns departments that can be called and that the PBX is not known to say as they should be; refused ones come last."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,6 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Line, PhoneConfig, SettingValue
 from provisioner.models import (
     TO_RENDER,
-    change,
     extension,
     phone,
     phone_group,
@@ -27,10 +25,7 @@ from provisioner.records import (
     PhoneRecord,
     RenderJob,
 )
-from provisioner.store.base import StoreBase, by_mac, key_of, settings_by_name
-
-LAST_EDITS = 100
-"""Changes that are looked through for phones edited by themselves."""
+from provisioner.store.base import StoreBase, by_mac, edited_alone, key_of, settings_by_name
 
 
 class RenderingReads(StoreBase):
@@ -46,7 +41,7 @@ class RenderingReads(StoreBase):
         with self.database.read() as connection:
             found = connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars().all()
             if len(found) == limit:
-                edited = _edited(connection, limit)
+                edited = edited_alone(connection, limit)
                 found = connection.execute(query.where(phone.c.mac.in_(edited)).limit(limit)).scalars().all() or found
         return [Mac(mac) for mac in found]
 
@@ -130,11 +125,3 @@ class RenderingReads(StoreBase):
         """Returns a phone's own settings, and those of type secret in clear; empty where there is no such phone."""
         row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
         return (dict(row.settings), self.secret_settings(row)) if row else ({}, {})
-
-
-def _edited(connection: Connection, many: int) -> set[str]:
-    """Returns what was changed by itself after the newest change that touched more than ``many`` phones."""
-    newest = sa.select(sa.func.max(change.c.id)).scalar_subquery()
-    query = sa.select(change.c.subject, change.c.phones).where(change.c.id > newest - LAST_EDITS).order_by(change.c.id.desc())
-    rows = connection.execute(query).all()
-    return {row.subject for row in takewhile(lambda row: row.phones <= many, rows)}

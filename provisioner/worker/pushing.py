@@ -24,6 +24,8 @@ log = logging.getLogger("provisioner.worker")
 
 BATCH = 200
 CHECK_EVERY_S = 300.0
+SPOT_EVERY_S = 2.0
+"""One extension is compared so often, the next one each time: a PBX that was emptied behind our back is found out at once, whichever it is."""
 RETRY_S = 2.0
 GUARD_MEND = "'provisioner plan' shows it; 'provisioner sync --confirm' applies it"
 
@@ -72,7 +74,8 @@ class Pushing:
         self._facts = facts
         self._clock = clock
         self._timer = timer
-        self._retry_at = self._check_at = -1.0
+        self._retry_at = self._check_at = self._spot_at = -1.0
+        self._spot = ""
         self._refused: dict[str, str | None] = {}
         self.is_up = True
         self.drift = 0
@@ -84,7 +87,7 @@ class Pushing:
             return 0
         try:
             done = self._push()
-            if done or now < self._check_at:
+            if done or (now < self._check_at and self._is_as_it_was(now)):
                 return done
             done = self.check(confirmed=False)
         except PBXUnavailable as error:
@@ -160,6 +163,18 @@ class Pushing:
         self._up()
         self._write(desired, outcome)
         return len(desired) + len(removed)
+
+    def _is_as_it_was(self, now: float) -> bool:
+        """Returns whether the next extension is in the PBX as it was last read there; True while none is due."""
+        if now < self._spot_at:
+            return True
+        self._spot_at = now + SPOT_EVERY_S
+        found = self._store.extension_verified_after(self._spot)
+        self._spot, verified = found or ("", "")
+        if not found:
+            return True
+        item = self._backend.read([self._spot]).get(self._spot)
+        return item is not None and item.hash == verified
 
     def _everything(self) -> Desired:
         return _desired(self._store.extensions_with_secrets(), self._store.ring_groups())

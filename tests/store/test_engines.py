@@ -131,7 +131,7 @@ OPEN_WORK = {
     "ix_phone_to_render": lambda store: store.macs_to_render(64),
     "ix_phone_to_promote": lambda store: store.promotable(200, has_pbx=True),
     "ix_phone_to_wake": lambda store: store.to_wake(20),
-    "ix_phone_wake_planned": lambda store: store.wakes_due(1e9, 1e9, 50),
+    "ix_phone_wake_planned": lambda store: store.wakes_due(1e9, (1e9,), 50),
     "ix_extension_behind": lambda store: store.extensions_to_push(200),
     "ix_extension_rotating": lambda store: store.rotations("", 200),
     "ix_phone_held": lambda store: store.phones_held(),
