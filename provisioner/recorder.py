@@ -30,6 +30,8 @@ from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import fetch as fetch_table
 from provisioner.models import index_log, phone, sighting
+from provisioner.models_install import install_link
+from provisioner.records import InstallLink
 
 log = logging.getLogger("provisioner.recorder")
 
@@ -80,6 +82,7 @@ class Recorder:
         self._unwritten: deque[Fetch] = deque()
         self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
         self._successes: dict[Mac, tuple[int, float]] = {}
+        self._installs: dict[Mac, InstallLink] = {}
         # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
         self._insert_fetch = _insert_sql("fetch", _FETCH_COLUMNS, database.is_sqlite)
         # The other wire's process may have been quicker to write: only what is newer counts. What is newer by more than any process
@@ -118,6 +121,10 @@ class Recorder:
         log.warning("event=mac_scan kind=%s scope=%s macs=%d frozen_s=%.0f", alarm.kind, alarm.scope, alarm.macs, alarm.until - alarm.at)
         self._bootstrap.alarm(alarm)
 
+    def install(self, mac: Mac, link: InstallLink) -> None:
+        """Takes what became of a phone's install link."""
+        self._installs[mac] = link
+
     def start(self) -> None:
         """Starts the writing thread."""
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -128,7 +135,7 @@ class Recorder:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        while self._queue or self._unwritten or self._served or self._successes or self._bootstrap.waiting:
+        while self._queue or self._unwritten or self._served or self._successes or self._installs or self._bootstrap.waiting:
             if not self.flush():
                 break
 
@@ -156,18 +163,21 @@ class Recorder:
         self._take()
         served, self._served = self._served, {}
         successes, self._successes = self._successes, {}
+        installs, self._installs = self._installs, {}
         batch = [self._unwritten.popleft() for _ in range(min(BATCH, len(self._unwritten)))]
-        if not (batch or served or successes or self._bootstrap.waiting):
+        if not (batch or served or successes or installs or self._bootstrap.waiting):
             return True
         try:
             with self._database.write() as connection:
                 self._write(connection, batch, served, successes)
                 notes = self._bootstrap.write(connection, batch)
+                self._write_installs(connection, installs)
         except Exception as error:  # noqa: BLE001 - whatever it was: what lockstep rests on must not be lost with it
             # Rows that the database refuses for what they hold would be refused for ever, and hold up all others.
             kept = batch if isinstance(error, _AWAY) else []
             self.counters["dropped"] += len(batch) - len(kept)
             self._give_back(kept, served, successes)
+            self._installs = {**installs, **self._installs}
             self.counters["failed_flushes"] += 1
             log.error("event=record_failed detail=%s waiting=%d", type(error).__name__, len(self._unwritten))
             return False
@@ -225,6 +235,16 @@ class Recorder:
         if time.monotonic() >= self._trim_at:
             self._trim_at = time.monotonic() + TRIM_EVERY_S
             self._trim(connection)
+
+    def _write_installs(self, connection: Connection, installs: dict[Mac, InstallLink]) -> None:
+        """Writes what became of links; whichever process came first is the one whose address counts."""
+        for mac, link in installs.items():
+            here = sa.and_(install_link.c.mac == mac, install_link.c.digest == link.digest)
+            started = {"started_at": link.started_at, "peer": link.peer}
+            connection.execute(install_link.update().where(here, install_link.c.started_at.is_(None)).values(**started))
+            if link.closed_at is not None:
+                connection.execute(install_link.update().where(here).values(closed_at=link.closed_at))
+            connection.execute(index_log.insert().values(mac=mac, at=self._clock()))
 
     def _upsert_served(self, connection: Connection, served: dict[tuple[Mac, str], tuple[str, float]]) -> None:
         known = set()

@@ -150,6 +150,29 @@ class PhoneRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class InstallLink:
+    """A one-time way to a phone's first files. ``digest`` is of its code."""
+
+    digest: str
+    created_at: float
+    expires_at: float
+    started_at: float | None = None
+    """When its first file went out; since then it holds for ``peer`` alone, and for minutes."""
+    peer: str = ""
+    closed_at: float | None = None
+    """When the phone had moved to its own address."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedLink:
+    """A link as it is told, once."""
+
+    code: str
+    url: str
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServingRecord:
     """What a serving process holds of each phone: small, for there are ten thousand of them."""
 
@@ -165,6 +188,7 @@ class ServingRecord:
     live_hash: str | None
     first_peer: str = ""
     """The address that took the first fetch since it was opened; empty where none has."""
+    install: InstallLink | None = None
 
 
 @dataclass(frozen=True, slots=True)

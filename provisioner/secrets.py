@@ -38,6 +38,7 @@ class SecretBox:
         self._cipher = AESGCM(_derived(master, b"columns"))
         self._token_key = _derived(master, b"tokens")
         self._password_key = _derived(master, b"passwords")
+        self._code_key = _derived(master, b"codes")
 
     def seal(self, plain: bytes, label: str) -> bytes:
         """Returns ``plain`` encrypted; ``label`` (table and row) must be the same when it is opened."""
@@ -55,6 +56,10 @@ class SecretBox:
         """Returns the capability token of a phone: 24 letters and digits (120 bits). Another ``epoch``, another token."""
         digest = hmac.digest(self._token_key, f"{mac}:{epoch}".encode(), hashlib.sha256)
         return base64.b32encode(digest[:15]).decode("ascii").lower()
+
+    def code_digest(self, mac: Mac, code: str) -> str:
+        """Returns what is stored of a phone's install code: 50 bits could be tried out against a plain hash, not under a key."""
+        return hmac.digest(self._code_key, f"{mac}:{code}".encode(), hashlib.sha256).hex()
 
     def phone_password(self, mac: Mac, purpose: str) -> str:
         """Returns a phone's own password of 12 characters for ``purpose`` (``admin``, ``user``, ``digest``)."""
@@ -96,6 +101,11 @@ def _make_key(path: Path) -> None:
 def new_sip_secret() -> str:
     """Returns a SIP password of 20 characters that any phone's keypad, URL and configuration file can carry."""
     return "".join(_random.choice(_PASSWORD_ALPHABET) for _ in range(20))
+
+
+def new_install_code() -> str:
+    """Returns a code of 10 small letters and digits (50 bits) that a person can type, none of them a 0, 1, 8 or 9."""
+    return base64.b32encode(os.urandom(7)).decode("ascii").lower()[:10]
 
 
 def token_digest(token: str) -> str:

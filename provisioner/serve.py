@@ -16,12 +16,13 @@ from typing import NamedTuple, Protocol
 from provisioner.core.access import Credentials, Proof, Standing, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, UploadRule, parse_user_agent
 from provisioner.core.flood import Alarm, FloodGuard
-from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
+from provisioner.core.identify import CODE_LENGTH, MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
+from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
-from provisioner.records import ServingRecord, UploadRecord
+from provisioner.records import InstallLink, ServingRecord, UploadRecord
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
@@ -78,6 +79,8 @@ class Recording(Protocol):
 
     def alarm(self, alarm: Alarm) -> None: ...
 
+    def install(self, mac: Mac, link: InstallLink) -> None: ...
+
 
 class Server:
     """Answers requests for files. One per serving process, used by its one serving thread."""
@@ -106,6 +109,7 @@ class Server:
         self._first_fetch_s = first_fetch_s
         self._check_credentials = check_credentials
         self._clock = clock
+        self._codes = InstallCodes(index, box, recording, clock)
         self._shared: dict[str, RenderedFile] = {file.name: file for file in renderer.shared_files()}
         self._paths = PathReader(catalogue)
         self._plans: dict[str, ParsedPath] = {}
@@ -135,7 +139,10 @@ class Server:
             return self._refused(reason, plan.mac, name)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
-        return self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch)
+        answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch)
+        if answer.reason is Reason.SERVED and request.method == "GET" and _is_code(plan):
+            self._codes.used(record.mac, request.peer)
+        return answer
 
     def grounds(self, request: FileRequest, answer: FileAnswer) -> Grounds | None:
         """Returns what ``answer``, just given to ``request``, rests on; None where the same request may get another one by itself.
@@ -145,6 +152,8 @@ class Server:
         plan = self._plans.get(request.path)
         if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
             return None
+        if _is_code(plan):
+            return None  # it ends by itself
         if plan.mac is None:
             return Grounds(None) if self._is_catalogues(plan, answer) else None
         record = self._index.phones.get(plan.mac)
@@ -178,6 +187,8 @@ class Server:
         if record is None:
             return self._unknown(request, plan, plan.mac), None
         reason, epoch, _ = self._access(request, plan, record)
+        if reason is Reason.SERVED and _is_code(plan):
+            reason = Reason.UNPROVEN  # an install code brings files, and takes none
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, ""), None
         candidate = plan.candidates.get(record.vendor)
@@ -187,8 +198,10 @@ class Server:
 
     def finished(self, fetch: Fetch) -> None:
         """Takes note of a request that is over; the transports call it after the last byte."""
-        if fetch.epoch and fetch.mac is not None and _is_success(fetch) and self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
-            self._recording.success(fetch.mac, fetch.epoch, fetch.at)
+        if fetch.epoch and fetch.mac is not None and _is_success(fetch):
+            self._codes.arrived(fetch.mac, fetch.at)
+            if self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
+                self._recording.success(fetch.mac, fetch.epoch, fetch.at)
         self._recording.fetch(fetch)
 
     def uploaded(self, mac: Mac, name: str) -> None:
@@ -224,6 +237,8 @@ class Server:
         token: Credentials = "none"
         if plan.token is None:
             trusted = site.trusts(request.peer)
+        elif _is_code(plan):
+            return Access(self._by_code(request, plan.token, record, looks_like_vendor, conflict))
         else:
             epoch = self._epoch(plan.token, record)
             token = "good" if epoch else "bad"
@@ -235,6 +250,14 @@ class Server:
         proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere)
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
         return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch)
+
+    def _by_code(self, request: FileRequest, code: str, record: ServingRecord, looks_like_vendor: bool, conflict: str) -> Reason:
+        reason = self._codes.judge(request, code, record)
+        if not record.enabled:
+            return Reason.DISABLED
+        if reason is Reason.SERVED and (conflict or not looks_like_vendor):
+            return Reason.CONFLICT if conflict else Reason.NOT_A_PHONE
+        return reason
 
     def _credentials(self, request: FileRequest, mac: Mac) -> Credentials:
         # Judged for every MAC alike, listed or not, digest site or not: the time that it takes must not tell which.
@@ -340,6 +363,10 @@ class Server:
 
 def _is_success(fetch: Fetch) -> bool:
     return fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED)
+
+
+def _is_code(plan: ParsedPath) -> bool:
+    return plan.token is not None and len(plan.token) == CODE_LENGTH
 
 
 def _any_name(plan: ParsedPath) -> str:

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from provisioner.core.mac import Mac
 from provisioner.db import DatabaseError, Watcher
-from provisioner.records import LiveFile, ServingRecord, SiteRecord
+from provisioner.records import InstallLink, LiveFile, ServingRecord, SiteRecord
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.serving")
@@ -177,6 +177,13 @@ class ServingIndex:
             self.phones[mac] = replace(record, first_peer=peer)
         return record
 
+    def note_install(self, mac: Mac, link: InstallLink) -> None:
+        """Notes what this process just saw of an install link: it must not open for a second address until the database says so too."""
+        with self._records_lock:
+            record = self.phones.get(mac)
+            if record is not None and record.install is not None and record.install.digest == link.digest:
+                self.phones[mac] = replace(record, install=link)
+
     def note_upload(self, mac: Mac, name: str) -> None:
         """Notes an upload that this process just kept, so that the phone gets it back at once."""
         self.uploads[mac] = self.uploads.get(mac, frozenset()) | {name}
@@ -238,6 +245,8 @@ class ServingIndex:
     def _with_success(self, record: ServingRecord) -> ServingRecord:
         """Returns the record with what this process saw and the recorder has not written yet, unless it was opened anew since."""
         known = self.phones.get(record.mac)
+        if known is not None and known.install is not None and record.install is not None:
+            record = replace(record, install=_later(record.install, known.install))
         if known is None or known.opened_at != record.opened_at:
             return record
         if known.first_peer and not record.first_peer:
@@ -277,6 +286,14 @@ def _is_news(record: ServingRecord | None, epoch: int) -> bool:
     if record is None or epoch > record.token_epoch:
         return False
     return record.first_success_at is None or record.token_floor < epoch
+
+
+def _later(stored: InstallLink, known: InstallLink) -> InstallLink:
+    """Returns the stored link with a use of it that was not written yet; a new link, which has another code, begins unused."""
+    if stored.digest != known.digest:
+        return stored
+    started = known if stored.started_at is None else stored
+    return replace(stored, started_at=started.started_at, peer=started.peer, closed_at=stored.closed_at or known.closed_at)
 
 
 def _close(watcher: Watcher | None) -> None:

@@ -193,6 +193,24 @@ def address(session: Session, mac: Mac) -> None:
         click.echo(f"{name:<12} {value}")
 
 
+@phone.command("install-link")
+@mac_argument
+@click.option("--hours", default=72, show_default=True, help="How long the phone may begin by it.")
+@pass_session
+def install_link(session: Session, mac: Mac, hours: int) -> None:
+    """Issue a one-time address for the phone MAC, wherever it is; an earlier one is dead. It is shown this once.
+
+    Typed into the phone as its provisioning address, it brings the files once and moves the phone to its own address.
+
+    \b
+    Example:
+      provisioner phone install-link 80:5e:c0:aa:bb:cc --hours 24
+    """
+    link = session.installation.changes.issue_install_link(session.actor, mac, hours)
+    click.echo(f"{'Address':<12} {link.url}")
+    click.echo(f"{'Holds until':<12} {shown_time(link.expires_at)}")
+
+
 @phone.command("set")
 @mac_argument
 @click.option("--model", help="Another model; its lines and keys must fit.")

@@ -5,7 +5,7 @@ Pure: the clock, the network test and the credentials' verdict come in as argume
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from provisioner.core.values import Reason
 
@@ -38,6 +38,44 @@ class Standing(NamedTuple):
     """``open``, ``first-fetch``, ``token`` or ``digest``: the site's."""
     opened_at: float
     first_success_at: float | None
+
+
+RUN_S = 600.0
+"""How long a phone may go on fetching by an install code after its first file: with a restart into the telephone software in between."""
+
+
+class CodeStanding(Protocol):
+    """What is known of an install link (``records.InstallLink``)."""
+
+    @property
+    def expires_at(self) -> float: ...
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def peer(self) -> str: ...
+    @property
+    def closed_at(self) -> float | None: ...
+
+
+def code_verdict(link: CodeStanding, peer: str, now: float) -> Reason:
+    """Returns SERVED where a right code still opens the phone's files for ``peer``, else CODE_SPENT.
+
+    One phone's one run of fetching: it begins in time, stays with the address that it began at, ends after ``RUN_S`` or as soon as the
+    phone was served at its own address.
+    """
+    if link.closed_at is not None:
+        return Reason.CODE_SPENT
+    if link.started_at is None:
+        return Reason.SERVED if now <= link.expires_at else Reason.CODE_SPENT
+    is_same_run = peer == link.peer and 0 <= now - link.started_at <= RUN_S
+    return Reason.SERVED if is_same_run else Reason.CODE_SPENT
+
+
+def link_state(link: CodeStanding, now: float) -> Literal["open", "running", "used", "expired"]:
+    """Returns where a link is: not used yet, being used, used, or never used in time."""
+    if link.started_at is None:
+        return "open" if now <= link.expires_at else "expired"
+    return "running" if code_verdict(link, link.peer, now) is Reason.SERVED else "used"
 
 
 def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float) -> Reason:

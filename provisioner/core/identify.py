@@ -19,11 +19,13 @@ from provisioner.core.values import UserAgent
 MAX_PATH = 512
 SHAPES = 4_096
 """Shapes of paths kept: strangers choose some of them, so the memory for them is bounded and then dropped whole."""
-_TOKEN = re.compile(r"^p/([a-z2-7]{24})/(.*)$", re.DOTALL)
+CODE_LENGTH = 10
+"""Letters and digits of an install code (50 bits), which stands where a token of 24 stands."""
+_TOKEN = re.compile(r"^p/([a-z2-7]{24}|[a-z2-7]{10})/(.*)$", re.DOTALL)
 _BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
 _MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
 _HEX_RUN = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
-_TOKEN_BEFORE = re.compile(r"^p/[a-z2-7]{24}/")
+_TOKEN_BEFORE = re.compile(r"^p/([a-z2-7]{24}|[a-z2-7]{10})/")
 _CAPABILITY = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
 _Shape = tuple[str, bool, str, str]
 _Rule = TypeVar("_Rule", FileRule, UploadRule)
@@ -113,15 +115,16 @@ class PathReader:
             return parse_path(self._catalogue, path)
         digits: str = runs[0]
         before, _, after = path.partition(digits)
-        token = before[2:26] if _TOKEN_BEFORE.match(before) else None
-        shape = (before[26:] if token else before, token is None, digits[:6], after)
+        capability = _TOKEN_BEFORE.match(before)
+        token, rest_at = (capability[1], capability.end()) if capability else (None, 0)
+        shape = (before[rest_at:], token is None, digits[:6], after)
         known = self._shapes.get(shape)
         if known is None:
             return self._learned(path, shape)
         mac = try_parse(digits)
         if mac is None or digits.isdecimal():
             return parse_path(self._catalogue, path)
-        return _respelled(known[1], known[0], mac, token, path[27:] if token else path)
+        return _respelled(known[1], known[0], mac, token, path[rest_at:])
 
     def _learned(self, path: str, shape: _Shape) -> ParsedPath:
         parsed = parse_path(self._catalogue, path)

@@ -10,6 +10,7 @@ from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
+from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
 from provisioner.store.pushing import PushingReads
@@ -29,6 +30,7 @@ class Store(
     WakingReads,
     RegistrationReads,
     LockstepReads,
+    InstallReads,
     ListingReads,
     DepartmentReads,
     HistoryReads,

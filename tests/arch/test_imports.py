@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "models_enrolment": {"models"},
     "models_accounts": {"models"},
+    "models_install": {"models"},
     "logs": set(),
     "passwords": set(),
     "supervisor": set(),
@@ -33,8 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "passwords", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "records", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
@@ -44,8 +45,9 @@ ALLOWED: dict[str, set[str]] = {
     "serving_index": {"core", "db", "records", "store"},
     "static_files": set(),
     "merging": {"core"},
-    "serve": {"core", "merging", "records", "secrets", "serving_index", "static_files", "store"},
-    "recorder": {"bootstrap_notes", "core", "db", "models"},
+    "install_codes": {"core", "records", "secrets", "serving_index"},
+    "serve": {"core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
+    "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
     "uploads": {"core", "models", "store"},
     "transports": {"core", "digest", "serve", "uploads"},
@@ -95,11 +97,12 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
-        "provisioner.bootstrap_notes",
+        "provisioner.bootstrap_notes", "provisioner.models_install",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+        "provisioner.models_install",
     ),
     "provisioner.models_enrolment": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",

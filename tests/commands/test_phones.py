@@ -211,3 +211,10 @@ def test_times_and_controls() -> None:
     assert shown_time(None) == "-"
     assert shown_time(1.7e9) == "2023-11-14 22:13:20Z"
     assert harmless("a\u202eb\x1bc\nd") == "a\ufffdb\ufffdc\ufffdd"
+
+
+def test_install_link_is_printed_once_and_kept_as_a_digest(cli: Cli) -> None:
+    printed = cli("phone", "install-link", MAC, "--hours", "2").stdout
+    url = printed.split()[1]
+    assert url.startswith("http://192.0.2.7:0/p/") and "Holds until" in printed
+    assert url.split("/")[-2].encode() not in (cli.data / "provisioner.sqlite3").read_bytes()

@@ -1,0 +1,111 @@
+"""Judges the one-time codes of install links on the serving side: once, for a while, for one address, and guessed at only so often.
+
+The code stands where a capability token stands, ``/p/<code>/``. Whatever it is refused for looks alike on the wire.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from provisioner.core.access import code_verdict
+from provisioner.core.mac import Mac
+from provisioner.core.values import FileRequest, Reason
+from provisioner.records import InstallLink, ServingRecord
+from provisioner.secrets import SecretBox
+from provisioner.serving_index import ServingIndex
+
+WRONG_CODES = 30
+WINDOW_S = 60.0
+"""So many wrong codes a minute from one address: a phone with a dead code asks for a few files; 50 bits take longer than any code lives."""
+
+ADDRESSES = 65_536
+"""Addresses remembered: strangers choose them, so the memory for them is bounded and then dropped whole."""
+
+
+class CodeRecording(Protocol):
+    """Keeps what became of a link. Must not block and must not raise."""
+
+    def install(self, mac: Mac, link: InstallLink) -> None: ...
+
+
+class InstallCodes:
+    """The codes of one serving process, used by its one serving thread."""
+
+    def __init__(self, index: ServingIndex, box: SecretBox, recording: CodeRecording, clock: Callable[[], float]) -> None:
+        self._index = index
+        self._box = box
+        self._recording = recording
+        self._clock = clock
+        self._guesses = GuessLimit(WRONG_CODES, WINDOW_S)
+
+    def judge(self, request: FileRequest, code: str, record: ServingRecord) -> Reason:
+        """Returns SERVED where the code opens the phone's files for this request, else the reason why not."""
+        now = self._clock()
+        if self._guesses.is_over(request.peer, now):
+            return Reason.TOO_MANY_GUESSES
+        digest = self._box.code_digest(record.mac, code)  # made for every phone alike, with a link or without
+        link = record.install
+        if link is None or not hmac.compare_digest(digest, link.digest):
+            self._guesses.note(request.peer, now)
+            return Reason.BAD_TOKEN
+        # TFTP has no User-Agent: whoever merely clicks the link, or a scanner of mails, must not use it up.
+        return Reason.NOT_A_PHONE if request.transport == "tftp" else code_verdict(link, request.peer, now)
+
+    def used(self, mac: Mac, peer: str) -> None:
+        """Binds the link to the address that its first file goes to."""
+        record = self._index.phones.get(mac)
+        link = record.install if record else None
+        if link is not None and link.started_at is None:
+            self._keep(mac, replace(link, started_at=self._clock(), peer=peer[:45]))
+
+    def arrived(self, mac: Mac, at: float) -> None:
+        """Closes the link of a phone that was served at its own address after it used the code."""
+        record = self._index.phones.get(mac)
+        link = record.install if record else None
+        if link is not None and link.started_at is not None and link.closed_at is None:
+            self._keep(mac, replace(link, closed_at=at))
+
+    def _keep(self, mac: Mac, link: InstallLink) -> None:
+        self._index.note_install(mac, link)
+        self._recording.install(mac, link)
+
+
+class GuessLimit:
+    """Counts wrong guesses of each address in windows of ``window_s`` seconds."""
+
+    def __init__(self, most: int, window_s: float) -> None:
+        self._most = most
+        self._window_s = window_s
+        self._counts: dict[str, tuple[float, int]] = {}
+
+    def is_over(self, peer: str, now: float) -> bool:
+        """Returns whether ``peer`` guessed wrong too often in its present window."""
+        since, count = self._counts.get(group_of(peer), (now, 0))
+        return count >= self._most and 0 <= now - since <= self._window_s
+
+    def note(self, peer: str, now: float) -> None:
+        """Counts one wrong guess."""
+        group = group_of(peer)
+        since, count = self._counts.get(group, (now, 0))
+        if not 0 <= now - since <= self._window_s:
+            since, count = now, 0
+        if len(self._counts) >= ADDRESSES and group not in self._counts:
+            self._counts.clear()
+        self._counts[group] = (since, count + 1)
+
+
+def group_of(peer: str) -> str:
+    """Returns what stands for one guesser: an IPv4 address, or the /64 of an IPv6 one, for whoever has one has all of them."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, 64), strict=False))
