@@ -13,8 +13,11 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Two workers: so it stays well under a quarter of an hour on two cores.
 PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=worksteal
 # "program:Debian package": what real-client tests run, and what the benchmarks run besides.
-TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server ip:iproute2
+TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server pdffonts:poppler-utils ip:iproute2
 BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base
+
+# What instruction sheets are printed with: a layout library and fonts, Debian packages without a program of their own.
+SHEET_PACKAGES := libpangoft2-1.0-0 fonts-noto-core fonts-dejavu-core
 
 # Which PBX "make run" keeps in lockstep. Given on the command line or as PROVISIONER_PBX it goes to the program as it is.
 ifdef PBX
@@ -25,12 +28,12 @@ else
 RUN_PBX :=
 endif
 
-.PHONY: help run test storm check bench docs clean format tools-test tools-bench
+.PHONY: help run test storm check bench docs clean format tools-test tools-sheets tools-bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed-run ## Set everything up, Asterisk too, and serve. PBX=none leaves the PBX out. PROVISIONER_* go to the program.
+run: $(VENV)/installed-run tools-sheets ## Set everything up, Asterisk too, and serve. PBX=none leaves the PBX out. PROVISIONER_* go to the program.
 	@set -e; pbx='$(RUN_PBX)'; \
 	if [ -n "$$pbx" ]; then PROVISIONER_PBX="$$pbx"; export PROVISIONER_PBX; fi; \
 	$(BIN)/provisioner init; \
@@ -42,7 +45,7 @@ run: $(VENV)/installed-run ## Set everything up, Asterisk too, and serve. PBX=no
 	fi; \
 	exec $(BIN)/provisioner serve
 
-test: $(VENV)/installed-test tools-test ## Set everything up; check style, types and catalogue; run every test.
+test: $(VENV)/installed-test tools-test tools-sheets ## Set everything up; check style, types and catalogue; run every test.
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
@@ -131,6 +134,21 @@ endef
 
 tools-test:
 	@$(call install-tools,$(TEST_TOOLS),Tests that need them fail and name them.)
+
+tools-sheets:
+	@set -e; command -v dpkg-query >/dev/null || exit 0; missing=; \
+	for package in $(SHEET_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; \
+	done; \
+	[ -n "$$missing" ] || exit 0; \
+	if [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing$$missing ..." >&2; DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; \
+	  apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || \
+	  { apt-get update -qq >/dev/null 2>&1 && apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1; } || \
+	  echo "apt-get could not install$$missing. Instruction sheets are made as HTML, not as PDF." >&2; \
+	else \
+	  echo "Missing:$$missing. As root: apt-get install$$missing. Until then instruction sheets are made as HTML, not as PDF." >&2; \
+	fi
 
 tools-bench:
 	@$(call install-tools,$(BENCH_TOOLS),Scenarios that need them are skipped.)

@@ -14,7 +14,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from provisioner.catalog import followed
+from provisioner.catalog import followed, sheets
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import (
@@ -195,6 +195,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         unsupported=unsupported,
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
         dhcp=_dhcp_facts(raw.get("dhcp", {})),
+        ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
     )
 

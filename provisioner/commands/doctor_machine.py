@@ -17,6 +17,7 @@ from pathlib import Path
 from provisioner.commands.findings import Finding, failure, fine, warning
 from provisioner.commands.port_owner import port_owner
 from provisioner.settings import Bind, Settings
+from provisioner.sheets.printing import PACKAGES, lacking
 
 OLDEST_PYTHON = (3, 11)
 SOMAXCONN = 4096
@@ -39,6 +40,7 @@ def machine_findings(settings: Settings) -> Iterator[Finding]:
         yield _kernel("net.core.rmem_max", RMEM_MAX, "receive buffer for TFTP")
     yield _disk(settings)
     yield _public_host(settings)
+    yield _sheets()
     yield port_finding("port phones", settings.phones_bind, "PHONES_BIND")
     if settings.phones_tls_bind is not None:
         yield port_finding("port phones TLS", settings.phones_tls_bind, "PHONES_TLS_BIND")
@@ -51,6 +53,14 @@ def _python() -> Finding:
     if sys.version_info[:2] < OLDEST_PYTHON:
         return failure("python", f"this is Python {platform.python_version()}", "install 3.11 or later and make the environment anew")
     return fine("python", f"Python {platform.python_version()}")
+
+
+def _sheets() -> Finding:
+    missing = lacking()
+    if missing:
+        mend = f"apt-get install {PACKAGES} (sheets as HTML need nothing)"
+        return warning("instruction sheets", f"no PDF in every language: {', '.join(missing)} is missing", mend)
+    return fine("instruction sheets", "PDF in every language")
 
 
 def _clock(now: float | None = None) -> Finding:

@@ -175,6 +175,35 @@ class DHCPFacts:
     """Options that its phones take the provisioning server's address from, as text, the one that they prefer first."""
 
 
+STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "address_key": ("key",), "address_menu": ("path",), "address_voice": ("key",), "browse": (), "login": ("user", "password"),
+    "login_label": ("user", "password"), "open": ("path",), "password": ("password",), "choose": ("field", "value"), "enter": ("field", "value"),
+    "press": ("key",),
+}  # fmt: skip
+"""What a step of an instruction sheet may tell a person to do -> the words that it needs. The sentences are those of ``provisioner.sheets``."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallStep:
+    """One thing that a person does at a phone or its web page."""
+
+    do: str
+    words: Mapping[str, str] = field(default_factory=dict)
+    """As the phone spells them. A ``value`` of ``url``, ``bare`` or ``scheme`` stands for that part of the address."""
+    path: tuple[str, ...] = ()
+    """Menus, one below the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstallWay:
+    """How a person writes the server's address into a phone."""
+
+    where: Literal["computer", "phone"]
+    steps: tuple[InstallStep, ...]
+    series: tuple[str, ...] = ()
+    """Only for models of these series; empty for all that no way before it is for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vendor:
     """One vendor folder."""
@@ -203,6 +232,16 @@ class Vendor:
     raw: RawRule | None = None
     """Which of the vendor's own parameters may be added by hand; None for none."""
     dhcp: DHCPFacts = DHCPFacts()
+    ways: tuple[InstallWay, ...] = ()
+
+    def ways_of(self, model: Model) -> list[InstallWay]:
+        """Returns how a person writes the address into a phone of this model: at most one way for each place."""
+        found: dict[str, InstallWay] = {}
+        for way in self.ways:
+            if not way.series or model.series in way.series:
+                found.setdefault(way.where, way)
+        return list(found.values())
+
     provisions_again: bool = False
     """Whether a phone that is moved to another address fetches there at once: then a first fetch need not carry the SIP password."""
 

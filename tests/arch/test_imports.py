@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "records", "secrets"},
     "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
+    "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
     "accounts": {"changes", "errors", "passwords", "records", "settings", "store"},
@@ -63,7 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
-        "store", "web", "wiring",
+        "sheets", "store", "web", "wiring",
     },
     "parts": {
         "api", "bundled", "db", "digest", "heartbeat", "logs", "pbx_sync", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
@@ -71,7 +72,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "secrets", "settings", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -90,7 +91,9 @@ ONLY: dict[str, tuple[str, ...]] = {
     "click": ("provisioner.__main__", "provisioner.commands"),
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
     "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
-    "jinja2": ("provisioner.core.render", "provisioner.dhcp"),
+    "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets"),
+    "weasyprint": ("provisioner.sheets.printing",),
+    "segno": ("provisioner.sheets",),
     "argon2": ("provisioner.passwords",),
     "netaddr": ("provisioner.core.mac",),
     "psycopg": ("provisioner.db",),
