@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -34,6 +35,7 @@ LOG_BYTES = 10 * 1024**2
 LOGS_KEPT = 4
 _FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail", "run", "log", "log/cdr-csv", "custom")
 _LOGS = ("messages", "security")
+TRANSPORTS = ("transport-udp", "transport-tcp")
 _OPEN_FILES = 65536
 """Each call takes ten or so; a higher limit makes Asterisk close so many at each start of a child."""
 
@@ -161,6 +163,14 @@ class Instance:
             said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
             raise AsteriskError(f"Asterisk does not answer: {said[:300] or 'it does not run'}")
         return done.stdout.decode("utf-8", "replace")
+
+    def unbound(self) -> list[str]:
+        """Returns the SIP transports that every phone may need and that did not come up, by their name. Raises ``AsteriskError``.
+
+        Asterisk runs on without one whose port it did not get; it lists only those that it has.
+        """
+        listed = self.cli("pjsip show transports")
+        return [name for name in TRANSPORTS if not re.search(rf"\b{name}\b", listed)]
 
     def reload(self) -> str:
         """Makes the running Asterisk read its files again, without ending a call; returns what it says. Transports need a restart."""

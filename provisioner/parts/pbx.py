@@ -78,6 +78,7 @@ class Keeper:
             process = instance.start(account)
             instance.wait_until_ready(told=lambda: self._starting(instance))
             _check(instance)
+            _expect_transports(instance)
             log.info("event=pbx_up version=%s pid=%d sip=%s", instance.program.version, process.pid, instance.facts.sip)
             self._watch(instance)
         finally:
@@ -149,6 +150,14 @@ def _check(instance: Instance) -> None:
     fatal = [finding for finding in instance.findings() if finding.is_fatal]
     if fatal:
         raise AsteriskError(f"{fatal[-1].what}; {fatal[-1].mend}")
+
+
+def _expect_transports(instance: Instance) -> None:
+    """Raises ``AsteriskError`` where SIP does not listen, whatever the log says of it."""
+    if unbound := instance.unbound():
+        raise AsteriskError(
+            f"{' and '.join(unbound)} did not come up on {instance.facts.sip}: is another program there? 'provisioner pbx log' shows more"
+        )
 
 
 def _epitaph(instance: Instance) -> str:

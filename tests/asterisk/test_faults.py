@@ -65,8 +65,8 @@ def test_twenty_faults_at_random_moments_lose_no_phone(faults: Faults) -> None:
     wait_until(lambda: is_compared(firm), PATIENCE_S, "a comparison of everything")
     print(f"all {PHONES} in lockstep {firm.wait_in_lockstep(seconds=HEALED_WITHIN_S):.1f} s after {FAULTS} faults and {faults.edits} edits")
     assert all(desk.phone.is_registered for desk in firm.desks)
-    plan = firm.api("GET", "/pbx/plan")
-    assert (plan["create"], plan["update"], plan["delete"]) == (0, 0, 0), plan["lines"][:5]
+    # The former secrets of those who moved just now end within a second or two.
+    wait_until(lambda: firm.api("GET", "/pbx/plan")["lines"] == [], PATIENCE_S, "a PBX that says what it should")
 
 
 def test_a_refused_extension_holds_its_own_phone_alone_and_says_why(faults: Faults) -> None:

@@ -16,7 +16,7 @@ from pbx_sync.asterisk.configuration import Listen
 from pbx_sync.asterisk.errors import AsteriskError, StartError
 from pbx_sync.asterisk.instance import Instance, end_orphans, passwords_of, processes_of
 from pbx_sync.asterisk.program import Program
-from tests.asterisk.running import fresh_instance
+from tests.asterisk.running import free_port, fresh_instance
 
 pytestmark = pytest.mark.asterisk
 COMPLAINTS = ("WARNING", "ERROR")
@@ -159,3 +159,18 @@ def test_log_is_bounded(asterisk: Instance) -> None:
     asterisk.bound_logs(limit_bytes=4096)
     assert (log / "messages").stat().st_size < 4096
     assert len(list(log.glob("messages.*"))) <= 4
+
+
+def test_a_sip_port_that_was_not_free_is_found_whatever_the_log_says(asterisk_program: Program) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        port = free_port()
+        holder.bind(("127.0.0.1", port))
+        with fresh_instance(asterisk_program, started=False, sip=Listen("127.0.0.1", port)) as instance:
+            instance.start()
+            instance.wait_until_ready()
+            (instance.folder / "log" / "messages").write_text("")
+            assert instance.unbound() == ["transport-udp"]
+
+
+def test_a_running_one_has_both_transports(asterisk: Instance) -> None:
+    assert asterisk.unbound() == []
