@@ -17,6 +17,8 @@ from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import UserAgent
 
 MAX_PATH = 512
+QUERY_FIELDS = 20
+"""A query of more is no phone's, and is not read."""
 SHAPES = 4_096
 """Shapes of paths kept: strangers choose some of them, so the memory for them is bounded and then dropped whole."""
 CODE_LENGTH = 10
@@ -234,7 +236,7 @@ def _named_model(vendor: Vendor, name: str | None) -> str | None:
 
 
 def _loose_mac(rest: str, query: str) -> Mac | None:
-    for name, value in parse_qsl(query, max_num_fields=20) if query else ():
+    for name, value in parse_qsl(query) if query.count("&") < QUERY_FIELDS else ():
         if name.lower() == "mac":
             return try_parse(value)
     runs = _MAC_RUN.findall(rest.rpartition("/")[2]) or _MAC_RUN.findall(rest)

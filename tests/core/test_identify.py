@@ -133,3 +133,7 @@ def test_a_path_reader_keeps_a_bounded_number_of_shapes(catalogue: Catalogue, mo
     for at in range(100):
         reader.parse(f"805ec0aabbcc-{at}x.cfg")
     assert len(reader._shapes) <= 10
+
+
+def test_a_query_of_many_fields_is_no_fault_of_ours(catalogue: Catalogue) -> None:
+    assert parse_path(catalogue, "x?" + "&" * 200) == parse_path(catalogue, "x")
