@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from provisioner.core.directories import joined_directories, merged_contacts
+from provisioner.core.values import FileAnswer, Reason
+from provisioner.records import BookRecord, UploadRecord
 
 KEPT_BYTES = 16 * 1024 * 1024
 """Merged directories kept; a phone asks for its own once at a boot, so that more would be of little use."""
@@ -25,6 +27,15 @@ class MergedDirectories:
         self._kept_bytes = kept_bytes
         self._size = 0
         self._merged: OrderedDict[tuple[str, ...], Part] = OrderedDict()
+
+    def answer(
+        self, ours_from: int, live: tuple[bytes, str], book: BookRecord | None, sent: tuple[UploadRecord, bytes] | None
+    ) -> FileAnswer:
+        """Returns the phone's live directory with the contacts of its book, and with those that its user added."""
+        ours = [(live[1], live[0]), *([(book.sha256, book.body)] if book else [])]
+        theirs = (sent[0].sha256, sent[1]) if sent else None
+        sha256, body = self.merged(ours, theirs, ours_from)
+        return FileAnswer(Reason.SERVED, body, "application/xml", sha256, secret=True, made_from=live[1])
 
     def merged(self, ours: Sequence[Part], sent: Part | None, ours_from: int) -> Part:
         """Returns the directory to serve and its hash: every entry of ``ours`` in their order, then the phone's own of ``sent``."""

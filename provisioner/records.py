@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provisioner.core.mac import Mac
@@ -201,6 +201,18 @@ class LiveFile:
     size: int
     content_type: str
     body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BookRecord:
+    """A phone book of one vendor's phones; ``body`` is in clear."""
+
+    vendor: str
+    book: str
+    contacts: int
+    sha256: str
+    content_type: str
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

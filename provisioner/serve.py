@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from provisioner.bookshelf import Bookshelf
 from provisioner.core.access import Credentials, Proof, Standing, decide
-from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, UploadRule, parse_user_agent
+from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
 from provisioner.core.flood import Alarm, FloodGuard
 from provisioner.core.identify import CODE_LENGTH, MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
@@ -22,7 +23,7 @@ from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
 from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
-from provisioner.records import InstallLink, ServingRecord, UploadRecord
+from provisioner.records import InstallLink, ServingRecord
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
@@ -57,6 +58,7 @@ class Grounds(NamedTuple):
     site: SiteRule | None = None
     entry: FileEntry | None = None
     uploads: frozenset[str] | None = None
+    book: str | None = None
 
 
 class Access(NamedTuple):
@@ -106,6 +108,7 @@ class Server:
         self._recording = recording
         self._static = StaticFiles(static_root)
         self._directories = MergedDirectories()
+        self._books = Bookshelf(store)
         self._first_fetch_s = first_fetch_s
         self._check_credentials = check_credentials
         self._clock = clock
@@ -139,7 +142,7 @@ class Server:
             return self._refused(reason, plan.mac, name)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
-        answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch)
+        answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch, request.path)
         if answer.reason is Reason.SERVED and request.method == "GET" and _is_code(plan):
             self._codes.used(record.mac, request.peer)
         return answer
@@ -163,11 +166,12 @@ class Server:
         entry = self._index.files.get(plan.mac, _NOTHING).get(answer.name)
         if answer.reason is Reason.SERVED and (entry is None or entry.body is not answer.body):
             return None  # an upload that is given back, or bytes that memory has no room for
-        return Grounds(plan.mac, answer.name, record, site, entry, self._index.uploads.get(plan.mac))
+        index = self._index
+        return Grounds(plan.mac, answer.name, record, site, entry, index.uploads.get(plan.mac), index.books.get(plan.mac))
 
     def holds(self, grounds: Grounds) -> bool:
         """Returns whether the answer that rests on ``grounds`` is still the right one."""
-        mac, name, record, site, entry, uploads = grounds
+        mac, name, record, site, entry, uploads, book = grounds
         if mac is None or record is None:
             return True
         index = self._index
@@ -176,6 +180,7 @@ class Server:
             and index.sites.get(record.site) is site
             and index.files.get(mac, _NOTHING).get(name) is entry
             and index.uploads.get(mac) is uploads
+            and index.books.get(mac) == book
         )
 
     def upload_rule(self, request: FileRequest) -> tuple[FileAnswer, Candidate | None]:
@@ -294,7 +299,9 @@ class Server:
 
     def _first_file(self, request: FileRequest, record: ServingRecord, candidate: Candidate) -> FileAnswer:
         """Answers a first fetch. From the first byte on it is that address's alone: who gave up in the middle may have read the secret."""
-        answer = self._own_file(record, candidate, 0)
+        if candidate.rule is not None and candidate.rule.scope == "book":
+            return FileAnswer(Reason.NO_SUCH_FILE, mac=record.mac, name=candidate.name)  # names of people are for proven phones
+        answer = self._own_file(record, candidate, 0, request.path)
         if answer.reason is not Reason.SERVED or request.method != "GET":
             return answer
         opened = self._index.mark_taken(record.mac, request.peer)
@@ -307,30 +314,28 @@ class Server:
             return FileAnswer(Reason.NOT_RENDERED, mac=record.mac, name=answer.name)
         return answer._replace(body=found.body, content_type=found.content_type, sha256=found.sha256)
 
-    def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int) -> FileAnswer:
+    def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int, path: str) -> FileAnswer:
         mac, name = record.mac, candidate.name
+        if candidate.rule is not None and candidate.rule.scope == "book":
+            missing = FileAnswer(Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
+            return self._books.answer(record.vendor, self._index.books.get(mac), candidate.rule, path, missing)
         entry: FileEntry | None = self._index.files.get(mac, _NOTHING).get(name)
         content = self._index.content(mac, entry) if entry is not None else None
         upload = candidate.upload
+        found = None
         if upload is not None and upload.readable and candidate.upload_name in self._index.uploads.get(mac, ()):
             found = self._store.upload_body(mac, candidate.upload_name)
-            if found is not None:
-                return self._given_back(candidate, upload, *found, content)._replace(mac=mac, epoch=epoch)
+        if upload is not None and upload.ours_from and content is not None:
+            book = self._books.book(record.vendor, self._index.books.get(mac)) if _has_book(candidate) else None
+            if book is not None or found is not None:
+                return self._directories.answer(upload.ours_from, content, book, found)._replace(mac=mac, name=name, epoch=epoch)
+        elif found is not None:
+            kept, body = found
+            return FileAnswer(Reason.SERVED, body, kept.content_type, kept.sha256, mac=mac, name=name, epoch=epoch, secret=True)
         if entry is not None and content is not None:
             return FileAnswer(Reason.SERVED, content[0], entry.content_type, content[1], None, mac, name, False, epoch, True)
         rendered = candidate.rule is not None and candidate.rule.template is not None
         return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, b"", "", "", None, mac, name, False, epoch)
-
-    def _given_back(
-        self, candidate: Candidate, upload: UploadRule, kept: UploadRecord, body: bytes, live: tuple[bytes, str] | None
-    ) -> FileAnswer:
-        """Returns what a phone gets that asks for a file which it sent: that file, in a directory with our entries over it."""
-        sha256 = kept.sha256
-        if live is not None and upload.ours_from:
-            sha256, body = self._directories.merged([(live[1], live[0])], (sha256, body), upload.ours_from)
-        return FileAnswer(
-            Reason.SERVED, body, kept.content_type, sha256, name=candidate.name, secret=True, made_from=live[1] if live else ""
-        )
 
     def _without_mac(self, plan: ParsedPath) -> FileAnswer:
         if plan.malformed:
@@ -359,6 +364,10 @@ class Server:
     def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
         # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.
         return FileAnswer(reason, mac=mac, name=name, challenge=self._index.any_digest and mac is not None)
+
+
+def _has_book(candidate: Candidate) -> bool:
+    return candidate.rule is not None and candidate.rule.with_book
 
 
 def _is_success(fetch: Fetch) -> bool:

@@ -105,6 +105,8 @@ class ServingIndex:
         self.phones: dict[Mac, ServingRecord] = {}
         self.files: dict[Mac, dict[str, FileEntry]] = {}
         self.uploads: dict[Mac, frozenset[str]] = {}
+        self.books: dict[Mac, str] = {}
+        """The phone book that each phone may read; phones without have none."""
         self.sites: dict[str, SiteRule] = {}
         self.places = SiteFinder(())
         self.any_digest = False
@@ -118,13 +120,14 @@ class ServingIndex:
             site_records = self._store.sites()
             sites = {record.name: SiteRule(record) for record in site_records}
             uploads = _grouped(self._store.upload_names())
+            books = self._store.books_of_phones()
             self._cached.clear()
             self._cached_bytes = 0
             files: dict[Mac, dict[str, FileEntry]] = {}
             for file in self._store.live_files():
                 files.setdefault(file.mac, {})[file.name] = self._entry(file)
             self.any_digest = any(site.access == "digest" for site in sites.values())
-            self.files, self.uploads, self.sites = files, uploads, sites
+            self.files, self.uploads, self.sites, self.books = files, uploads, sites, books
             self.places = SiteFinder(site_records)
             with self._records_lock:
                 self.phones = {record.mac: self._with_success(record) for record in records}
@@ -214,7 +217,9 @@ class ServingIndex:
         found = {record.mac: record for record in self._store.serving_records(wanted)}
         files = self._files_again(wanted)
         uploads = _grouped((mac, record.name) for mac in wanted for record in self._store.uploads_of(mac))
+        books = self._store.books_of_phones(wanted)
         for mac in wanted:
+            self._set_book(mac, books.get(mac))
             for name in self.files.get(mac, {}).keys() - files[mac].keys():
                 self._forget(mac, name)
             if mac in found:
@@ -224,6 +229,12 @@ class ServingIndex:
             else:
                 for table in (self.files, self.phones, self.uploads):
                     table.pop(mac, None)
+
+    def _set_book(self, mac: Mac, book: str | None) -> None:
+        if book is None:
+            self.books.pop(mac, None)
+        else:
+            self.books[mac] = book
 
     def _files_again(self, wanted: set[Mac]) -> dict[Mac, dict[str, FileEntry]]:
         """Returns the live files of these phones; only bytes that are new are read, for most entries of the log are of a success."""

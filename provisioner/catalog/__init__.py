@@ -63,9 +63,13 @@ class _SettingSchema(Strict):
 class _FileSchema(Strict):
     name = fields.String(required=True)
     kind = fields.String(required=True, validate=validate.OneOf(FILE_KINDS))
-    scope = fields.String(required=True, validate=validate.OneOf(["phone", "model", "vendor"]))
+    scope = fields.String(required=True, validate=validate.OneOf(["phone", "model", "vendor", "book"]))
     template = fields.String()
     content_type = fields.String()
+    escape = fields.String(validate=validate.OneOf(["line", "xml"]))
+    max_contacts = fields.Integer(validate=validate.Range(min=1, max=10_000))
+    search_line = fields.String(validate=validate.Length(min=1))
+    with_book = fields.Boolean()
 
 
 class _UploadSchema(Strict):
@@ -213,14 +217,7 @@ def _file_rule(
     template = row.get("template")
     if template is not None and template not in templates:
         mistakes.note(path, f"{where}.template", f"there is no templates/{template}")
-    return FileRule(
-        name=row["name"],
-        kind=row["kind"],
-        scope=row["scope"],
-        regex=name_pattern(row["name"]),
-        template=template,
-        content_type=row.get("content_type", vendor["content_type"]),
-    )
+    return FileRule(**{"content_type": vendor["content_type"], **row}, regex=name_pattern(row["name"]))
 
 
 def _vendor_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -237,6 +234,10 @@ def _vendor_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             for placeholder in re.findall(r"\{\w*\}", name):
                 if placeholder not in PLACEHOLDERS:
                     yield f"{kind}.{at}", f"{name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
+    books = [(at, row.get("template")) for at, row in enumerate(raw.get("file", ())) if row["scope"] == "book"]
+    for at, template in books:
+        if template is None or template != books[0][1]:
+            yield f"file.{at}", "phone books of a vendor have one form: each rule of scope book needs the same template"
 
 
 def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]:

@@ -20,7 +20,7 @@ MAX_USER_AGENT = 300
 """Characters: what is longer is no phone's."""
 ADDRESS_OPTIONS = (43, 66, 160)
 """DHCP options that may carry the provisioning server's address. 43 differs from vendor to vendor, so it is given by class alone."""
-Scope = Literal["phone", "model", "vendor"]
+Scope = Literal["phone", "model", "vendor", "book"]
 EscapeName = Literal["line", "xml"]
 
 FILE_KINDS: tuple[str, ...] = (
@@ -57,6 +57,14 @@ class FileRule:
     template: str | None = None
     """Template that makes it; None for a name that is known and never there (answered at once, without a look)."""
     content_type: str = "application/octet-stream"
+    escape: EscapeName | None = None
+    """How values are written in it, where not as in the vendor's other files."""
+    max_contacts: int = 1000
+    """Of a phone book (scope ``book``): contacts that phones of the vendor take."""
+    search_line: str = ""
+    """How the line of one contact begins in a phone book that can be searched (``?search=``); empty where the vendor's phones do not."""
+    with_book: bool = False
+    """Whether the phone's book is merged into this directory when it is served."""
 
 
 @dataclass(frozen=True, slots=True)

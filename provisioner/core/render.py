@@ -19,14 +19,17 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from provisioner.core import raw
-from provisioner.core.catalogue import Catalogue, Expansion, FileRule, Model, Vendor, canonical_name
+from provisioner.core.catalogue import Catalogue, EscapeName, Expansion, FileRule, Model, Vendor, canonical_name
 from provisioner.core.escape import ESCAPES, clean_label
+from provisioner.core.phonebook import Book, Contact
 from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
 from provisioner.errors import RenderError
 
 MAX_FILE_BYTES = 524_288
 """No phone of the catalogue takes a configuration of this size; a runaway loop reaches it soon."""
+MAX_BOOK_BYTES = 4 * 1024 * 1024
+"""Of a phone book, whose contacts its rule bounds besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ class Renderer:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._environments = {vendor.id: _environment(vendor) for vendor in catalogue.vendors.values()}
+        self._environments = {
+            (vendor.id, escape): _environment(vendor, escape) for vendor in catalogue.vendors.values() for escape in _escapes(vendor)
+        }
 
     def phone_files(self, config: PhoneConfig) -> list[RenderedFile]:
         """Returns every file of one phone, in the order of its vendor's rules. Raises ``RenderError``."""
@@ -72,15 +77,21 @@ class Renderer:
             self._render(vendor, rule, name, {"vendor": vendor, "model": model})
             for vendor in self._catalogue.vendors.values()
             for rule in vendor.files
-            if rule.template and rule.scope != "phone"
+            if rule.template and rule.scope in ("model", "vendor")
             for name, model in shared_names(vendor, rule)
         ]
         return list({file.name: file for file in files}.values())
 
-    def _render(self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any]) -> RenderedFile:
+    def book_file(self, vendor: Vendor, rule: FileRule, book: Book) -> RenderedFile:
+        """Returns a phone book in the form of one vendor. Raises ``RenderError``."""
+        return self._render(vendor, rule, rule.name, {"vendor": vendor, "book": book}, MAX_BOOK_BYTES)
+
+    def _render(
+        self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any], most_bytes: int = MAX_FILE_BYTES
+    ) -> RenderedFile:
         template = f"{vendor.id}/templates/{rule.template}"
         try:
-            text = self._environments[vendor.id].get_template(rule.template or "").render(context)
+            text = self._environments[vendor.id, rule.escape or vendor.escape].get_template(rule.template or "").render(context)
             if vendor.raw is not None and context.get("raw"):
                 text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text)
         except TemplateSyntaxError as error:
@@ -88,8 +99,8 @@ class Renderer:
         except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise RenderError(_plain(error), template=template, line=_template_line(error)) from error
         body = text.encode("utf-8")
-        if len(body) > MAX_FILE_BYTES:
-            raise RenderError(f"the file would have {len(body)} bytes; the bound is {MAX_FILE_BYTES}", template=template)
+        if len(body) > most_bytes:
+            raise RenderError(f"the file would have {len(body)} bytes; the bound is {most_bytes}", template=template)
         return RenderedFile(name, body, Sha256(hashlib.sha256(body).hexdigest()), rule.content_type)
 
 
@@ -233,7 +244,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
     the one value that the sandbox wraps. Whatever it refuses is asked for anew each time.
     """
 
-    _REMEMBERED = frozenset({Address, Key, Line, Model, Vendor, Expansion, TimezoneRule, Switch, LoopContext, str, list})
+    _REMEMBERED = frozenset({Address, Key, Line, Model, Vendor, Expansion, TimezoneRule, Switch, LoopContext, Book, Contact, str, list})
     _WRAPPED = frozenset({"format", "format_map"})
     _DICT_NAMES = frozenset(dir(dict))
 
@@ -256,12 +267,16 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return value
 
 
-def _environment(vendor: Vendor) -> ImmutableSandboxedEnvironment:
+def _escapes(vendor: Vendor) -> set[EscapeName]:
+    return {vendor.escape, *(rule.escape for rule in vendor.files if rule.escape)}
+
+
+def _environment(vendor: Vendor, escape: EscapeName) -> ImmutableSandboxedEnvironment:
     # Autoescape is off because the finaliser escapes instead: it knows formats other than HTML and cannot be switched off by "|safe".
     environment = Sandbox(
         loader=DictLoader(dict(vendor.templates)),
         undefined=StrictUndefined,
-        finalize=ESCAPES[vendor.escape],
+        finalize=ESCAPES[escape],
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,

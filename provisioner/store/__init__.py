@@ -13,6 +13,7 @@ from provisioner.store.history import HistoryReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
+from provisioner.store.phonebooks import PhonebookReads
 from provisioner.store.pushing import PushingReads
 from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
@@ -37,5 +38,6 @@ class Store(
     RequestReads,
     BootstrapReads,
     AccountReads,
+    PhonebookReads,
 ):
     """All reads of an installation."""

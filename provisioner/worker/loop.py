@@ -16,6 +16,7 @@ from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
 from provisioner.worker.lane import Lane
 from provisioner.worker.observing import Observing
+from provisioner.worker.phonebooks import Phonebooks
 from provisioner.worker.promoting import Promoting
 from provisioner.worker.pushing import Pushing
 from provisioner.worker.rendering import Rendering
@@ -45,6 +46,7 @@ class Worker:
         *,
         rotation_s: float = 86_400.0,
     ) -> None:
+        self.phonebooks = Phonebooks(store, renderer, clock, timer)
         self.rendering = Rendering(store, renderer, clock)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
@@ -64,7 +66,7 @@ class Worker:
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""
-        done = self.rendering.step()
+        done = self.phonebooks.step() + self.rendering.step()
         done += self.lockstep.push() if self.lockstep else 0
         done += self.promoting.step()
         return done + (self.lockstep.follow() if self.lockstep else 0)

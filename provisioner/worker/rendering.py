@@ -150,7 +150,7 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
         for model in sorted(vendor.models.values(), key=lambda model: model.id):
             # A set has no order of its own: it would be another one in every process.
             digest.update(repr((sorted(model.key_types), replace(model, key_types=frozenset()))).encode())
-        digest.update(repr([(rule.name, rule.scope, rule.template, rule.content_type) for rule in vendor.files]).encode())
+        digest.update(repr([(rule.name, rule.scope, rule.template, rule.content_type, rule.escape) for rule in vendor.files]).encode())
     digest.update(repr(sorted((row.name, row.default) for row in catalogue.settings.values())).encode())
     digest.update(repr(sorted(catalogue.zones.items())).encode())
     digest.update("\n".join(more).encode())

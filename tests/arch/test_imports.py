@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_enrolment": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
+    "models_phonebook": {"models"},
     "logs": set(),
     "passwords": set(),
     "supervisor": set(),
@@ -34,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "records", "secrets"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "records", "secrets"},
     "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
@@ -45,9 +46,10 @@ ALLOWED: dict[str, set[str]] = {
     "digest": {"core", "secrets"},
     "serving_index": {"core", "db", "records", "store"},
     "static_files": set(),
-    "merging": {"core"},
+    "bookshelf": {"core", "records"},
+    "merging": {"core", "records"},
     "install_codes": {"core", "records", "secrets", "serving_index"},
-    "serve": {"core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
+    "serve": {"bookshelf", "core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
     "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
     "uploads": {"core", "models", "store"},
@@ -57,7 +59,9 @@ ALLOWED: dict[str, set[str]] = {
     "bundled": {"pbx_sync", "settings"},
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
-    "worker": {"bundled", "changes", "core", "db", "errors", "models", "pbx_sync", "pbxview", "records", "settings", "store"},
+    "worker": {
+        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "settings", "store",
+    },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
@@ -100,13 +104,14 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
-        "provisioner.bootstrap_notes", "provisioner.models_install",
+        "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
-        "provisioner.models_install",
+        "provisioner.models_install", "provisioner.models_phonebook",
     ),
+    "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_enrolment": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),

@@ -29,7 +29,10 @@ DAILY = {"provisioning_from_hour", "provisioning_to_hour"}
 
 def beside(name: str) -> dict[str, object]:
     """Returns what is chosen beside a setting so that it matters."""
-    return {other: value for other, value in BESIDE.items() if other != name} | ({"provisioning_daily": True} if name in DAILY else {})
+    hidden = {name, "phonebook_url"} if name == "phonebook" else {name}  # the address of another book stands over the one of ours
+    return {other: value for other, value in BESIDE.items() if other not in hidden} | (
+        {"provisioning_daily": True} if name in DAILY else {}
+    )
 
 
 def other_value(name: str) -> object:
