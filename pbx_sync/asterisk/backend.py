@@ -132,13 +132,18 @@ class AsteriskBackend:
         return [name for number in numbers for name in found.get(number, ())]
 
     def _write(self, changes: Mapping[str, Change]) -> dict[str, str]:
-        """Writes the rows, has Asterisk load them, and puts back those of which it cannot. Returns number -> reason."""
+        """Writes the rows, has Asterisk load them, and puts back those of which it cannot. Returns number -> reason.
+
+        Raises ``PBXUnavailable`` where rows are gone again that it had taken: that is no refusal, somebody empties its database.
+        """
         refused = write_rows(self._ask, changes)
         written = [number for number, change in changes.items() if (ENDPOINT, number) in change.after and number not in refused]
         for number, reply in self._shown(written).items():
             if reason := fault(number, changes[number].after, reply):
                 refused[number] = reason
         now = read_rows(self._ask, refused)
+        if gone := [number for number in written if number in refused and (ENDPOINT, number) not in now[number]]:
+            raise PBXUnavailable(f"Asterisk had taken {len(gone)} extensions, {gone[0]} the first of them, and they are gone again")
         write_rows(self._ask, {number: Change(now[number], changes[number].before) for number in refused})
         return refused
 

@@ -182,3 +182,19 @@ def test_asterisk_of_somebody_else_is_kept_with_the_least_rights(asterisk_progra
             assert pbx.notify("1001", "check-sync", [f"sip:1001@{phone.link.host}:{phone.link.port}"]) == 1
             wait_until(lambda: phone.events == ["check-sync"], what="the NOTIFY to one of two")
             assert pbx.about().version.startswith("Asterisk ") and pbx.busy() == frozenset()
+
+
+def test_rows_that_vanish_while_they_are_pushed_are_no_refusal(pbx: AsteriskBackend, hand: Hand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was: whoever was being pushed while somebody emptied the database was held, as if Asterisk could not load it."""
+    shown = pbx._shown
+
+    def emptied(numbers: list[str]) -> object:
+        if hand.get(ENDPOINT, ALICE.number):
+            hand.wipe()
+        return shown(numbers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pbx, "_shown", emptied)
+        with pytest.raises(PBXUnavailable, match="taken 1 extensions, 1001 the first of them, and they are gone again"):
+            pbx.apply(Plan(create=(ALICE,)))
+    assert reconcile(pbx, state(ALICE, BOB)).refused == {}
