@@ -28,6 +28,7 @@ COMMANDS = {
     "explain": ("provisioner.commands.explain:explain", "Say where a phone's setting or parameter comes from."),
     "lockstep": ("provisioner.commands.lockstep:lockstep", "Show how far each phone is behind what it should have."),
     "sightings": ("provisioner.commands.seen:sightings", "List phones that were seen and are not listed."),
+    "discover": ("provisioner.commands.discover:discover", "Look at a network for phones."),
     "fetches": ("provisioner.commands.seen:fetches", "List what phones asked for and what they got."),
     "refusals": ("provisioner.commands.bootstrap:refusals", "List phones that were refused their first fetch."),
     "alarms": ("provisioner.commands.bootstrap:alarms", "List scans for MACs."),

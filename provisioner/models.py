@@ -248,7 +248,6 @@ sighting = sa.Table(
     sa.Column("last_seen", sa.Float, nullable=False, index=True),
     sa.Column("count", sa.Integer, nullable=False, server_default="1"),
     sa.Column("conflict", sa.Text, nullable=False, server_default=""),
-    sa.Column("evidence", sa.JSON, nullable=False, comment="source -> fact, time"),
 )
 
 upload = sa.Table(

@@ -17,8 +17,6 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
 from provisioner.bootstrap_notes import BootstrapNotes
@@ -26,12 +24,14 @@ from provisioner.core.catalogue import Catalogue, parse_user_agent
 from provisioner.core.flood import Alarm
 from provisioner.core.identify import PathReader, identify
 from provisioner.core.mac import Mac
+from provisioner.core.sightings import GUESSED, PROVEN, SHOWN, Fact, Observation, fact
 from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import fetch as fetch_table
-from provisioner.models import index_log, phone, sighting
+from provisioner.models import index_log, phone
 from provisioner.models_install import install_link
 from provisioner.records import InstallLink
+from provisioner.seen import SightingWriter
 
 log = logging.getLogger("provisioner.recorder")
 
@@ -73,6 +73,7 @@ class Recorder:
         self._database = database
         self._catalogue = catalogue
         self._paths = PathReader(catalogue)
+        self._sightings = SightingWriter(catalogue, is_sqlite=database.is_sqlite)
         self._fetch_rows = fetch_rows
         self._sighting_rows = sighting_rows
         self._log = access_log if access_log is not None else sys.stdout
@@ -261,59 +262,33 @@ class Recorder:
         for fetch in batch:
             if fetch.mac is not None and fetch.reason in _SEEN:
                 seen.setdefault(fetch.mac, []).append(fetch)
-        if not seen:
-            return
-        statement = self._insert(sighting)
-        update: dict[str, Any] = {name: statement.excluded[name] for name in ("last_seen", "peer", "evidence", "conflict")}
-        for name in ("vendor", "model", "firmware"):  # a request without User-Agent must not wipe what an earlier one told
-            update[name] = sa.func.coalesce(sa.func.nullif(statement.excluded[name], ""), sighting.c[name])
-        update["count"] = sighting.c.count + statement.excluded.count
-        rows = [self._sighting_row(mac, fetches) for mac, fetches in seen.items()]
-        connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), rows)
+        self._sightings.write(connection, [self._observation(mac, fetches) for mac, fetches in seen.items()])
 
-    def _sighting_row(self, mac: Mac, fetches: list[Fetch]) -> dict[str, Any]:
+    def _observation(self, mac: Mac, fetches: list[Fetch]) -> Observation:
         last = fetches[-1]
         agents = (parse_user_agent(self._catalogue, fetch.user_agent) for fetch in reversed(fetches))
         agent = next((found for found in agents if found), None)
         who = identify(self._catalogue, self._paths.parse(last.path), None, agent)
-        conflict = next((str(fetch.reason) for fetch in reversed(fetches) if fetch.reason in (Reason.CONFLICT, Reason.NOT_A_PHONE)), "")
-        evidence = {
-            "fetch": {
-                "at": last.at,
-                "path": _stored(last.path, 200),
-                "transport": last.transport,
-                "user_agent": _stored(last.user_agent, 200),
-            }
-        }
-        return {
-            "mac": mac,
-            "vendor": (who.vendor or self._maker(mac))[:32],
-            "model": _stored(who.model or "", 64),
-            "firmware": _stored(agent.version or "", 64) if agent else "",
-            "peer": _stored(last.peer, 45),
-            "first_seen": fetches[0].at,
-            "last_seen": last.at,
-            "count": len(fetches),
-            "conflict": conflict,
-            "evidence": evidence,
-        }
-
-    def _maker(self, mac: Mac) -> str:
-        return next((maker.name for maker in self._catalogue.makers if mac.oui in maker.ouis), "")[:32]
+        refused = next((str(fetch.reason) for fetch in reversed(fetches) if fetch.reason in (Reason.CONFLICT, Reason.NOT_A_PHONE)), "")
+        believed = SHOWN if agent else GUESSED
+        facts = (
+            *fact("vendor", who.vendor, believed),
+            *fact("model", who.model, believed),
+            *fact("firmware", agent.version if agent else None, believed),
+            *fact("address", last.peer, PROVEN),
+            *fact("path", last.path, SHOWN),
+            *fact("user_agent", last.user_agent, SHOWN),
+            Fact("refused", refused, SHOWN),  # said even where it is nothing: it takes the place of what was said before
+        )
+        return Observation(mac, "fetch", last.at, facts, fetches[0].at, len(fetches))
 
     def _trim(self, connection: Connection) -> None:
         """Forgets the oldest fetches, sightings and index entries over their bounds."""
         newest = connection.execute(sa.select(sa.func.max(fetch_table.c.id))).scalar() or 0
         connection.execute(fetch_table.delete().where(fetch_table.c.id <= newest - self._fetch_rows))
-        count = connection.execute(sa.select(sa.func.count()).select_from(sighting)).scalar() or 0
-        if count > self._sighting_rows:
-            oldest = sa.select(sighting.c.mac).order_by(sighting.c.last_seen).limit(count - self._sighting_rows)
-            connection.execute(sighting.delete().where(sighting.c.mac.in_(oldest)))
+        self._sightings.trim(connection, self._sighting_rows, self._clock())
         newest = connection.execute(sa.select(sa.func.max(index_log.c.id))).scalar() or 0  # stays: by it others see what they missed
         connection.execute(index_log.delete().where(index_log.c.at < self._clock() - 3600, index_log.c.id < newest))
-
-    def _insert(self, table: sa.Table) -> Any:
-        return sqlite_insert(table) if self._database.is_sqlite else postgres_insert(table)
 
 
 def access_line(fetch: Fetch) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provisioner.core.mac import Mac
+from provisioner.core.sightings import Evidence
 from provisioner.core.values import Key, PhoneConfig, SettingValue
 
 Role = Literal["user", "viewer", "technician", "admin"]
@@ -266,7 +267,24 @@ class SightingRecord:
     last_seen: float
     count: int
     conflict: str
-    evidence: Mapping[str, Any]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """A scan of a network that somebody asked for, and how far it is."""
+
+    id: int
+    at: float
+    actor: str
+    network: str
+    state: Literal["waiting", "running", "done", "cancelled", "failed"]
+    cancel: bool
+    total: int
+    done: int
+    found: int
+    ended_at: float | None
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,33 @@ def _networks(text: str) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip())
 
 
+def _names(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Reads a comma list of known names; ``off``, or nothing, is none of them."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        given = [part.strip() for part in text.split(",") if part.strip()]
+        if given == ["off"]:
+            return ()
+        if not set(given) <= set(known):
+            raise ValueError(f"a comma list of {', '.join(known)} is needed, or off")
+        return tuple(dict.fromkeys(given))
+
+    return parse
+
+
+def _interfaces(text: str) -> tuple[str, ...]:
+    given = tuple(part.strip() for part in text.split(",") if part.strip())
+    if any(len(name) > 15 or "/" in name for name in given):
+        raise ValueError("a comma list of interfaces is needed, for example eth0,eth1")
+    return given
+
+
+def _on_or_off(text: str) -> bool:
+    if text not in {"on", "off", "true", "false"}:
+        raise ValueError("on or off is needed")
+    return text in {"on", "true"}
+
+
 def _choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in choices:
@@ -195,6 +222,19 @@ SETTINGS: tuple[Row, ...] = (
         "How long phones have to move to a new SIP secret; then the last one is put back. Until then the PBX takes both.",
         "h",
     ),
+    Row(
+        "DISCOVERY",
+        "pnp",
+        _names("pnp", "dhcp", "arp", "mdns", "lldp"),
+        "How phones are found in the local network, comma separated: pnp, dhcp, arp, mdns, lldp; or off. All but mdns hear best with CAP_NET_RAW.",
+    ),
+    Row("DISCOVERY_INTERFACES", "", _interfaces, "Interfaces that phones are found on, comma separated. Empty: all but loopback."),
+    Row(
+        "DHCP_PROXY",
+        "off",
+        _on_or_off,
+        "Whether phones that ask a DHCP server for more than their lease (DHCPINFORM) are told of this server; it never leases.",
+    ),
     Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
     Row("SESSION_IDLE_MINUTES", "480", _integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
     Row("SESSION_HOURS", "168", _integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
@@ -245,6 +285,9 @@ class Settings:
     enrolment: str
     first_fetch_hours: int
     rotation_hours: int
+    discovery: tuple[str, ...]
+    discovery_interfaces: tuple[str, ...]
+    dhcp_proxy: bool
     admin_password: str
     session_idle_minutes: int
     session_hours: int
@@ -263,6 +306,11 @@ class Settings:
     def has_pbx(self) -> bool:
         """Whether a PBX is kept in lockstep."""
         return self.pbx != "none"
+
+    @property
+    def has_discovery(self) -> bool:
+        """Whether phones are found in the network."""
+        return bool(self.discovery) or self.dhcp_proxy
 
     @property
     def host(self) -> str:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from provisioner import recorder as recorder_module
 from provisioner.core.mac import Mac
+from provisioner.core.sightings import GUESSED, SHOWN
 from provisioner.core.values import Fetch, Reason
 from provisioner.models import index_log, phone, sighting
 from provisioner.recorder import Recorder, access_line
@@ -161,12 +162,13 @@ def test_a_success_of_an_earlier_life_does_not_shut_out_a_phone_listed_anew(own:
 def test_one_row_a_mac_however_often_it_comes(own: Inside) -> None:
     agent = user_agent("yealink/t46u", MAC)
     for at, text in enumerate(["", agent, "", "curl"]):
-        own.recorder.fetch(fetch(at=100.0 + at, user_agent=text, peer=f"192.0.2.{at}"))
+        own.recorder.fetch(fetch(at=own.clock() + at, user_agent=text, peer=f"192.0.2.{at}"))
         own.recorder.flush()
     (seen,) = own.installation.store.sightings()
     assert (seen.mac, seen.vendor, seen.model, seen.firmware) == (MAC, "yealink", "T46U", "108.86.0.90")
-    assert (seen.first_seen, seen.last_seen, seen.count, seen.peer) == (100.0, 103.0, 4, "192.0.2.3")
-    assert seen.evidence["fetch"]["path"] == "805ec0aabbcc.cfg"
+    assert (seen.first_seen, seen.last_seen, seen.count, seen.peer) == (own.clock(), own.clock() + 3, 4, "192.0.2.3")
+    said = {(row.source, row.fact): (row.value, row.confidence) for row in seen.evidence}
+    assert said["fetch", "path"] == ("805ec0aabbcc.cfg", SHOWN) and said["oui", "vendor"] == ("yealink", GUESSED)
 
 
 def test_the_prefix_of_the_mac_tells_the_maker_where_nothing_else_does(own: Inside) -> None:
@@ -180,13 +182,13 @@ def test_a_conflict_of_a_listed_phone_is_noted(own: Inside) -> None:
     own.fetch(found.name, user_agent("yealink/t31p", found.mac))
     own.recorder.flush()
     with own.installation.database.read() as connection:
-        assert connection.execute(sa.select(sighting.c.mac, sighting.c.conflict)).all() == [(found.mac, "conflict")]
+        assert connection.execute(sa.select(sighting.c.mac, sighting.c.conflict)).all() == [(found.mac, "refused: conflict")]
 
 
 def test_sightings_fetches_and_index_entries_are_bounded(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "TRIM_EVERY_S", 0.0)
     for at in range(300):
-        own.recorder.fetch(fetch(Mac(f"805ec0{at:06x}"), at=float(at)))
+        own.recorder.fetch(fetch(Mac(f"805ec0{at:06x}"), at=own.clock() + at))
     for at in range(1500):
         own.recorder.fetch(fetch(None, Reason.UNKNOWN_NAME, at=float(at)))
     own.recorder.flush()
@@ -201,7 +203,7 @@ def test_sightings_fetches_and_index_entries_are_bounded(own: Inside, monkeypatc
         fetches = connection.execute(sa.text("SELECT count(*) FROM fetch")).scalar()
         kept = connection.execute(sa.select(sa.func.count()).select_from(index_log)).scalar()
     assert count == 100
-    assert oldest > 190, "the ones seen longest ago went"
+    assert oldest > 1_700_000_190, "the ones seen longest ago went"
     assert 1000 <= fetches <= 1001
     assert kept <= 1
 

@@ -28,6 +28,11 @@ class Ready(Schema):
 
     status = fields.String(validate=validate.Equal("ready"))
     parts = fields.Dict(keys=fields.String(), values=fields.String(), metadata={"example": {"database": "ok", "worker": "ok"}})
+    details = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        metadata={"description": "What parts that serve have to say besides", "example": {"discovery": "hears pnp"}},
+    )
 
 
 @noun.route("/healthz")
@@ -50,10 +55,11 @@ class Readyz(MethodView):
     @noun.documents(responses={"503": {"$ref": f"#/components/responses/{PROBLEMS[503][0]}"}})
     def get(self) -> dict[str, Any] | Response:
         """Say whether every enabled part serves, and which does not."""
-        complaints = cast("Readiness", current_app.extensions["provisioner.readiness"]).complaints()
+        readiness = cast("Readiness", current_app.extensions["provisioner.readiness"])
+        complaints = readiness.complaints()
         parts = {part: complaint or "ok" for part, complaint in complaints.items()}
         if not any(complaints.values()):
-            return {"status": "ready", "parts": parts}
+            return {"status": "ready", "parts": parts, "details": readiness.details()}
         detail = "; ".join(f"{part}: {complaint}" for part, complaint in complaints.items() if complaint)
         return problem(503, "not_ready", detail, {"Retry-After": "5"}, parts=parts)
 

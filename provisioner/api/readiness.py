@@ -31,6 +31,14 @@ class Readiness:
         parts = {"database": self._database(), "catalogue": self._catalogue(), "phones": _listener(settings.phones_bind)}
         return parts | {part: _beating(beats.get(part), now) for part in beating_parts(settings)}
 
+    def details(self) -> dict[str, str]:
+        """Returns what there is to say of parts without which phones are served all the same: what of them is off, and why."""
+        settings = self._installation.settings
+        if not settings.has_discovery:
+            return {}
+        beat = read_heartbeats(settings.data_dir).get("discovery")
+        return {"discovery": _beating(beat, self._clock()) or (beat.detail if beat else "")}
+
     def _database(self) -> str:
         try:
             # A database does not lose migrations: once they are all there, reading it is proof enough, and cheaper.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask.views import MethodView
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
@@ -15,10 +15,21 @@ from provisioner.api.phones import PhonePatch, PhoneShown, created, mac_of, phon
 from provisioner.api.schemas import MacField, Time
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.mac import Mac
+from provisioner.core.sightings import FACTS, SOURCES
 from provisioner.errors import AlreadyExists, NotFound
 from provisioner.records import SightingRecord
 
 noun = Noun("sightings", "Phones that were seen and are not listed. Taking one on needs the role technician.")
+
+
+class EvidenceShown(Schema):
+    """One thing that one source said of a phone."""
+
+    source = fields.String(validate=validate.OneOf(SOURCES), metadata={"example": "pnp"})
+    fact = fields.String(validate=validate.OneOf(FACTS), metadata={"example": "model"})
+    value = fields.String(metadata={"example": "T46U"})
+    confidence = fields.Integer(metadata={"description": "Of 100: how far the source is to be believed", "example": 80})
+    at = Time()
 
 
 class Sighting(Schema):
@@ -33,7 +44,7 @@ class Sighting(Schema):
     last_seen = Time()
     count = fields.Integer()
     conflict = fields.String(metadata={"description": "Where the evidence disagrees; empty where it does not"})
-    evidence = fields.Dict(keys=fields.String(), metadata={"description": "Source of the evidence and what it said"})
+    evidence = fields.List(fields.Nested(EvidenceShown), metadata={"description": "What each source said last, the most believed first"})
 
 
 @noun.route("/sightings")

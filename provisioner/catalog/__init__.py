@@ -15,6 +15,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog import followed, sheets
+from provisioner.catalog.hinted import HintsSchema, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import (
@@ -110,6 +111,7 @@ class _VendorSchema(Strict):
     raw = fields.Nested(followed.RawSchema)
     dhcp = fields.Nested(_DHCPSchema)
     provisions_again = fields.Boolean()
+    discovery = fields.Nested(HintsSchema(exclude=("dhcp_options", "user_agents")))
 
 
 class _MakerSchema(Strict):
@@ -117,6 +119,7 @@ class _MakerSchema(Strict):
     names = fields.List(fields.String(), required=True)
     ouis = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}$")), required=True)
     source = fields.String(required=True)
+    discovery = fields.Nested(HintsSchema)
 
 
 def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
@@ -198,10 +201,16 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         common_files=raw.get("common_files", {}),
         unsupported=unsupported,
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
+        hints=hints(raw.get("discovery", {}) | {"dhcp_options": _told(raw)}, path, "discovery", mistakes),
         dhcp=_dhcp_facts(raw.get("dhcp", {})),
         ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
     )
+
+
+def _told(raw: Mapping[str, Any]) -> dict[int, str]:
+    """Returns option -> what is in it where this server answers by DHCP itself: its phones add the names of their files."""
+    return dict.fromkeys(raw.get("dhcp", {}).get("options", ()), "{url}")
 
 
 def _dhcp_facts(raw: Mapping[str, Any]) -> DHCPFacts:
@@ -264,5 +273,6 @@ def _makers(path: Path, mistakes: Mistakes) -> list[Maker]:
         checked = mistakes.loaded(path, _MakerSchema(), row, f"maker.{at}")
         if not checked:
             continue
-        makers.append(Maker(checked["name"], tuple(name_pattern(name) for name in checked["names"]), frozenset(checked["ouis"])))
+        found = hints(checked.get("discovery", {}), path, f"maker.{at}.discovery", mistakes)
+        makers.append(Maker(checked["name"], tuple(name_pattern(name) for name in checked["names"]), frozenset(checked["ouis"]), found))
     return makers

@@ -24,12 +24,14 @@ def doctor(context: click.Context, as_json: bool) -> None:
       provisioner doctor
       provisioner doctor --json | jq '.[] | select(.status != "OK")'
     """
+    from provisioner.commands.doctor_discovery import discovery_findings
     from provisioner.commands.doctor_installation import installation_findings
     from provisioner.commands.doctor_machine import machine_findings
     from provisioner.commands.doctor_pbx import pbx_findings
 
     session = context.find_object(Session) or Session()
-    findings = [*machine_findings(session.settings), *pbx_findings(session.settings), *installation_findings(session.settings)]
+    checks = (machine_findings, pbx_findings, discovery_findings, installation_findings)
+    findings = [finding for check in checks for finding in check(session.settings)]
     counts = Counter(finding.status for finding in findings)
     if as_json:
         print_json(findings)

@@ -14,7 +14,7 @@ from provisioner.commands.session import Session, pass_session
 if TYPE_CHECKING:
     from provisioner.settings import Settings
 
-PARTS = ("phones", "phones-tls", "tftp", "admin", "worker", "pbx")
+PARTS = ("phones", "phones-tls", "tftp", "admin", "worker", "pbx", "discovery")
 
 
 @click.command()
@@ -31,6 +31,7 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
       provisioner serve phones tftp
     """
     from provisioner.logs import setup_logging
+    from provisioner.parts.discovery import run_discovery
     from provisioner.parts.listeners import run_admin, run_phones
     from provisioner.parts.pbx import run_pbx
     from provisioner.parts.tftp import run_tftp
@@ -47,8 +48,14 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
         "admin": lambda: run_admin(settings),
         "worker": lambda: run_worker(settings),
         "pbx": lambda: run_pbx(settings),
+        "discovery": lambda: run_discovery(settings),
     }
-    off = {"phones-tls": settings.phones_tls_bind is None, "tftp": settings.tftp_bind is None, "pbx": settings.pbx != "bundled"}
+    off = {
+        "phones-tls": settings.phones_tls_bind is None,
+        "tftp": settings.tftp_bind is None,
+        "pbx": settings.pbx != "bundled",
+        "discovery": not settings.has_discovery,
+    }
     chosen = {name: run for name, run in runs.items() if (name in parts if parts else not off.get(name, False))}
     _say(session, chosen)
     sys.exit(Supervisor(chosen).run())

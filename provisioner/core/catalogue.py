@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from provisioner.core import raw
+from provisioner.core.hints import Hints
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.raw import RawRule
 from provisioner.core.timezone import TimezoneRule
@@ -252,6 +253,7 @@ class Vendor:
 
     provisions_again: bool = False
     """Whether a phone that is moved to another address fetches there at once: then a first fetch need not carry the SIP password."""
+    hints: Hints = field(default_factory=Hints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,7 @@ class Maker:
     name: str
     names: tuple[re.Pattern[str], ...]
     ouis: frozenset[str]
+    hints: Hints = field(default_factory=Hints)
 
 
 class SettingRows(Mapping[str, Setting]):

@@ -176,12 +176,15 @@ def identify(catalogue: Catalogue, parsed: ParsedPath, record_model: str | None,
 
 
 def conflict_of(catalogue: Catalogue, mac: Mac | None, record_model: str, agent: UserAgent | None) -> str:
-    """Returns in words how the User-Agent contradicts the record, or an empty text."""
+    """Returns in words how the User-Agent contradicts the record, or the MAC's prefix; an empty text where it does not."""
     if agent is None:
         return ""
     model = catalogue.model(record_model)
     if model is None or agent.vendor != model.vendor:
         return f"the User-Agent is that of a {agent.vendor} phone"
+    owner = catalogue.vendor_of_oui(mac.oui) if mac is not None else None
+    if owner is not None and owner != agent.vendor:
+        return f"the User-Agent is that of a {agent.vendor} phone, the MAC that of a {owner} phone"
     if agent.mac is not None and mac is not None and agent.mac != mac:
         return f"the User-Agent names the MAC {agent.mac.colons}"
     if agent.model is not None and agent.model not in model.ua_models:

@@ -19,6 +19,7 @@ from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
+from provisioner.store.sightings import SightingReads
 from provisioner.store.waking import WakingReads
 
 __all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
@@ -35,6 +36,7 @@ class Store(
     ListingReads,
     DepartmentReads,
     HistoryReads,
+    SightingReads,
     RequestReads,
     BootstrapReads,
     AccountReads,

@@ -1,4 +1,4 @@
-"""Reads of what was done and seen: files, changes, fetches, sightings."""
+"""Reads of what was done: files, changes, fetches."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from provisioner.records import (
     ChangeRecord,
     FetchRecord,
     FileRecord,
-    SightingRecord,
 )
 from provisioner.store.base import StoreBase
 
 
 class HistoryReads(StoreBase):
-    """What was made, changed, fetched and seen."""
+    """What was made, changed and fetched."""
 
     def files(self, mac: Mac) -> list[tuple[FileRecord, bytes]]:
         """Returns every rendered file of a phone with its bytes in clear; the caller masks. ``content`` is left empty."""
@@ -56,14 +55,6 @@ class HistoryReads(StoreBase):
         query = query.where(fetch.c.reason == reason) if reason else query
         with self.database.read() as connection:
             return [FetchRecord(**row._mapping) for row in connection.execute(query)]
-
-    def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None) -> list[SightingRecord]:
-        """Returns phones seen and not listed, in the order of their MAC."""
-        query = sa.select(sighting).where(sighting.c.mac > after, ~sighting.c.mac.in_(sa.select(phone.c.mac)))
-        query = query.where(sighting.c.mac == mac) if mac is not None else query
-        with self.database.read() as connection:
-            rows = connection.execute(query.order_by(sighting.c.mac).limit(limit)).all()
-        return [SightingRecord(**{**row._mapping, "mac": Mac(row.mac)}) for row in rows]
 
     def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
         """Returns phones whose last render failed, with the reason, in the order of their MAC."""

@@ -12,8 +12,11 @@ from pbx_sync.backend import Backend
 from pbx_sync.state import Contact
 from provisioner.core.contacts import LineContact, owners, proven
 from provisioner.core.mac import Mac
+from provisioner.core.recognise import by_user_agent
+from provisioner.core.sightings import PROVEN, SHOWN, Observation, fact
 from provisioner.models import phone, registration
 from provisioner.records import RegistrationRecord
+from provisioner.seen import SightingWriter
 from provisioner.store import CHUNK, LinePhone, Store
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
@@ -37,6 +40,8 @@ class News:
     gone: list[tuple[Mac, str]] = field(default_factory=list)
     came_back: list[Mac] = field(default_factory=list)
     renewed: list[Mac] = field(default_factory=list)
+    seen: list[RegistrationRecord] = field(default_factory=list)
+    """Those that say something new of their phone; renewing alone, every few minutes, does not."""
 
 
 class Observing:
@@ -49,6 +54,7 @@ class Observing:
         self._backend = backend
         self._contacts = contacts
         self._facts = facts
+        self._sightings = SightingWriter(store.catalogue, is_sqlite=store.database.is_sqlite)
         self._clock = clock
         self._timer = timer
         self._next = self._busy_at = self._about_at = self._unsure_at = -1.0
@@ -130,7 +136,10 @@ class Observing:
             if record is not None and record != old:
                 news.changed.append(record)
                 if record.ended_at is None:
-                    (news.came_back if old is None or old.ended_at is not None else news.renewed).append(item.mac)
+                    is_new = old is None or old.ended_at is not None
+                    (news.came_back if is_new else news.renewed).append(item.mac)
+                    if is_new or (old is not None and (old.address, old.user_agent) != (record.address, record.user_agent)):
+                        news.seen.append(record)
         # A phone that was given another number is reached by its old one until it has fetched that: its row stays as long as its contact.
         there, holders = {contact.uri for contact in contacts}, {item.mac for item in candidates}
         news.gone += [(mac, number) for mac, row in rows.items() if mac not in holders and row.uri not in there]
@@ -146,6 +155,7 @@ class Observing:
                 connection.execute(_FORGET, keys)
             if kept:
                 connection.execute(registration.insert(), [_row(row) for row in kept])
+            self._sightings.write(connection, [self._observed(row) for row in news.seen if row.mac in there])
             if news.came_back:
                 due = {"due": self._clock() + SETTLE_S}
                 connection.execute(_TELL_AGAIN, [{"which": mac, **due} for mac in news.came_back])
@@ -155,6 +165,14 @@ class Observing:
                 connection.execute(phone.update().where(*untold).values(notify_due_at=self._clock() + SETTLE_S, notify_tries=0))
         self._facts.counters["registrations_seen"] += len(kept)
         return len(keys)
+
+    def _observed(self, row: RegistrationRecord) -> Observation:
+        """Returns what a registration proves of its phone."""
+        agent = by_user_agent(self._store.catalogue, row.user_agent)
+        said = agent.facts(SHOWN) if agent else ()
+        proven_facts = (*fact("extension", row.extension, PROVEN), *fact("address", row.address, PROVEN))
+        facts = (*said, *proven_facts, *fact("user_agent", row.user_agent, SHOWN))
+        return Observation(row.mac, "registration", row.registered_at, facts)
 
 
 def _record(mac: Mac, number: str, old: RegistrationRecord | None, new: LineContact | None, now: float) -> RegistrationRecord | None:

@@ -40,7 +40,7 @@ def _fill(installation: Installation, count: int, first: int = 1) -> None:
                 "duration_ms": 0,
             }
             unit.connection.execute(fetch.insert().values(**row, at=number, mac="02acde000001", reason="served"))
-            seen = {"mac": f"02acdf{number:06x}", "first_seen": 1, "last_seen": 1, "evidence": {}}
+            seen = {"mac": f"02acdf{number:06x}", "first_seen": 1, "last_seen": 1}
             unit.connection.execute(sighting.insert().values(**seen))
 
 

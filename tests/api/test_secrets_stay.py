@@ -53,7 +53,7 @@ def test_no_answer_and_no_line_of_the_log_holds_a_secret(
         _write(admin)
         render_all(installation)
         with installation.database.write() as connection:
-            row = {"mac": "02acde0000aa", "first_seen": 1, "last_seen": 1, "evidence": {}}
+            row = {"mac": "02acde0000aa", "first_seen": 1, "last_seen": 1}
             connection.execute(sighting.insert().values(**row))
         tokens = [installation.box.token(phone.mac, phone.token_epoch) for phone in installation.store.phones()]
         hidden = [*MARKERS, API_TOKEN, *(api.headers["Authorization"][7:] for api in roles.values() if api.headers)]

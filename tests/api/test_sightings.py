@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.models import sighting
+from provisioner.models_sightings import evidence
 from provisioner.wiring import Installation
 from tests.api.conftest import BARE, MAC, Api, errors, reason
 
@@ -18,15 +19,18 @@ def seen(installation: Installation) -> None:
                 "mac": f"02acde00000{number}",
                 "first_seen": 1.0,
                 "last_seen": 2.0,
-                "evidence": {"http": {"user_agent": "Acme A1 1.2"}},
             }
             connection.execute(sighting.insert().values(**row, **facts))
+            said = {"mac": facts["mac"], "source": "fetch", "fact": "user_agent", "value": "Acme A1 1.2", "confidence": 80, "at": 2.0}
+            connection.execute(evidence.insert().values(**said))
 
 
 def test_a_sighting_is_shown_with_its_evidence(admin: Api, seen: None) -> None:
     shown = admin.get(f"/sightings/{BARE}").get_json()
     assert shown["mac"] == MAC and shown["count"] == 3 and shown["first_seen"] == "1970-01-01T00:00:01.000Z"
-    assert shown["evidence"] == {"http": {"user_agent": "Acme A1 1.2"}}
+    assert shown["evidence"] == [
+        {"source": "fetch", "fact": "user_agent", "value": "Acme A1 1.2", "confidence": 80, "at": "1970-01-01T00:00:02.000Z"}
+    ]
     assert admin.get("/sightings").get_json()["items"][0] == shown
 
 

@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_phonebook": {"models"},
+    "models_sightings": {"models"},
     "logs": set(),
     "passwords": set(),
     "supervisor": set(),
@@ -35,8 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "passwords", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
@@ -50,8 +51,12 @@ ALLOWED: dict[str, set[str]] = {
     "merging": {"core", "records"},
     "install_codes": {"core", "records", "secrets", "serving_index"},
     "serve": {"bookshelf", "core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
-    "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records"},
+    "seen": {"core", "models", "models_sightings"},
+    "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records", "seen"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
+    # Finding phones.
+    "scans": {"db", "errors", "models_sightings"},
+    "discovery": {"core", "db", "records", "scans", "seen", "settings", "store"},
     "uploads": {"core", "models", "store"},
     "transports": {"core", "digest", "serve", "uploads"},
     # Draining changes.
@@ -60,23 +65,23 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "settings", "store",
+        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "secrets", "settings",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "scans", "secrets", "settings",
         "sheets", "store", "web", "wiring",
     },
     "parts": {
-        "api", "bundled", "db", "digest", "heartbeat", "logs", "pbx_sync", "recorder", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
+        "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
         "wiring", "worker",
     },
     "commands": {
-        "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
+        "pbx_sync", "pbxstatus", "records", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -84,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
 
 ONLY: dict[str, tuple[str, ...]] = {
     "tftpy": ("provisioner.transports.tftp", "provisioner.transports.tftp_packets"),
-    "scapy": (),
+    "scapy": ("provisioner.discovery",),
     "flask": ("provisioner.api", "provisioner.transports", "web"),
     "werkzeug": ("provisioner.api", "provisioner.transports"),
     "flask_smorest": ("provisioner.api",),
@@ -104,12 +109,12 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
-        "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook",
+        "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
-        "provisioner.models_install", "provisioner.models_phonebook",
+        "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_enrolment": (

@@ -179,7 +179,7 @@ def test_lockstep_shows_stages(cli: Cli) -> None:
 def test_seen_phones_cannot_redraw_the_terminal(cli: Cli) -> None:
     installation = opened(cli)
     with installation.database.write() as connection:
-        row = {"mac": "02acde0000ff", "vendor": "acme", "model": "A1", "first_seen": 1.0, "last_seen": 2e9, "evidence": {}}
+        row = {"mac": "02acde0000ff", "vendor": "acme", "model": "A1", "first_seen": 1.0, "last_seen": 2e9}
         connection.execute(sighting.insert().values(**row, conflict="\x1b[2Jevil"))
         connection.execute(
             fetch.insert().values(

@@ -1,0 +1,54 @@
+"""Bounds on how often something may happen, with bounded memory of who did it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+KEYS = 4096
+
+
+class RateLimit:
+    """A bucket for each key: ``burst`` at once, then ``per_s`` a second. The keys seen longest ago are forgotten."""
+
+    def __init__(self, per_s: float, burst: float, keys: int = KEYS) -> None:
+        self._per_s = per_s
+        self._burst = burst
+        self._keys = keys
+        self._left: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
+
+    def allows(self, key: Hashable, now: float) -> bool:
+        """Returns whether it may happen once more, and counts it; ``now`` in seconds that never go back."""
+        left, since = self._left.pop(key, (self._burst, now))
+        left = min(self._burst, left + (now - since) * self._per_s)
+        may = left >= 1.0
+        self._left[key] = (left - 1.0 if may else left, now)
+        if len(self._left) > self._keys:
+            self._left.popitem(last=False)
+        return may
+
+    def __len__(self) -> int:
+        return len(self._left)
+
+
+class Recent:
+    """What happened lately, for a bounded number of keys: tells whether a key is new within ``for_s`` seconds."""
+
+    def __init__(self, for_s: float, keys: int = KEYS) -> None:
+        self._for_s = for_s
+        self._keys = keys
+        self._seen: OrderedDict[Hashable, float] = OrderedDict()
+
+    def is_new(self, key: Hashable, now: float) -> bool:
+        """Returns whether ``key`` was not seen lately, and notes it."""
+        seen = self._seen.get(key)
+        if seen is not None and now - seen < self._for_s:
+            return False
+        self._seen[key] = now
+        self._seen.move_to_end(key)
+        if len(self._seen) > self._keys:
+            self._seen.popitem(last=False)
+        return True
+
+    def __len__(self) -> int:
+        return len(self._seen)

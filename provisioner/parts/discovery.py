@@ -1,0 +1,61 @@
+"""The discovery process: opens its sockets, gives its rights away, hears, and scans what it is asked to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from provisioner.db import Database
+from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
+from provisioner.scans import ScanWriter
+from provisioner.settings import Settings
+from provisioner.wiring import Installation, open_installation
+
+if TYPE_CHECKING:
+    from provisioner.discovery.keeping import Keeper
+    from provisioner.discovery.listening import Listening
+    from provisioner.discovery.scanning import Scanning
+
+log = logging.getLogger("provisioner.parts")
+
+
+def run_discovery(settings: Settings) -> None:
+    """Finds phones until told to stop. What needs a right that is missing is off, and the heartbeat says so."""
+    from provisioner.discovery.rights import drop_capabilities
+
+    die_with_parent()
+    stop = threading.Event()
+    stop_on_signals(stop)
+    keeper, listening, scanning = _opened(settings, open_installation(settings))
+    drop_capabilities(settings.data_dir)
+    keeper.start()
+    scanning.start()
+    beating = Beating(settings, "discovery", lambda: {**keeper.counters, **listening.counters})
+    log.info("event=listening part=discovery detail='%s'", listening.detail)
+    try:
+        while not stop.is_set():
+            listening.step()
+            beating(True, listening.detail)
+    finally:
+        scanning.stop()
+        listening.close()
+        keeper.stop()
+        beating.forget()
+
+
+def _opened(settings: Settings, installation: Installation) -> tuple[Keeper, Listening, Scanning]:
+    """Returns the process's objects, with every socket open that will be needed."""
+    from provisioner.discovery.keeping import Keeper
+    from provisioner.discovery.listening import Listening
+    from provisioner.discovery.scanner import Scanner
+    from provisioner.discovery.scanning import Scanning
+    from provisioner.discovery.source import Surroundings
+    from provisioner.discovery.sources import sources
+    from provisioner.discovery.wire import may_capture
+
+    around = Surroundings(installation.catalogue, may_capture(), settings.discovery_interfaces)
+    observations = Database(settings.database, durable=False)
+    keeper = Keeper(observations, installation.catalogue, most=settings.sightings)
+    listening = Listening(sources(settings, installation.store, around), keeper.take)
+    return keeper, listening, Scanning(installation.store, ScanWriter(observations), Scanner(around), keeper.take)
