@@ -67,6 +67,8 @@ WRITES = [
     ("POST", f"/phones/{MAC}/reopen", None, {"technician", "admin"}),
     ("POST", f"/phones/{MAC}/swap", {"mac": "02:ac:de:00:00:02"}, {"technician", "admin"}),
     ("POST", f"/sightings/{MAC}/adopt", None, {"technician", "admin"}),
+    ("POST", "/scans", {"network": "192.168.1.0/24"}, {"technician", "admin"}),
+    ("POST", "/scans/1/cancel", None, {"technician", "admin"}),
     ("POST", "/extensions", {"number": ""}, {"technician", "admin"}),
     ("PATCH", "/extensions/77", {}, {"technician", "admin"}),
     ("PUT", "/departments/Sales", {"number": "600"}, {"technician", "admin"}),

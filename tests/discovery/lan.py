@@ -103,9 +103,9 @@ class LAN:
         """Returns one host that has an interface with a MAC of its own for each (MAC, address): many phones at the cost of one namespace."""
         made = self.host(200)
         # Each address answers from its own interface, and what comes in by one may be answered by another.
-        for name in ("arp_ignore=1", "arp_announce=2", "rp_filter=0"):
+        for name, value in (("arp_ignore", 1), ("arp_announce", 2), ("rp_filter", 0)):
             for which in ("all", "default"):
-                made.run("sysctl", "-q", "-w", f"net.ipv4.conf.{which}.{name}")
+                made.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/conf/{which}/{name}")
         lines = []
         for number, (mac, address) in enumerate(phones):
             colons = ":".join(mac[at : at + 2] for at in range(0, 12, 2))
