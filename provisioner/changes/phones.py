@@ -108,7 +108,7 @@ class PhoneWrites(UnitMaker):
         unit.connection.execute(retired_token.delete().where(retired_token.c.mac == before.mac))
         unit.connection.execute(retired_token.insert().values(mac=before.mac, epoch=before.token_epoch))
         unit.reindex(before.mac)
-        return _shown(before)
+        return shown_for_change(before)
 
     def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
         """Opens the first fetch again, for a phone that was reset: the next ``FIRST_FETCH_HOURS`` count from now."""
@@ -168,7 +168,7 @@ class PhoneWrites(UnitMaker):
         unit.reindex(mac)
         unit.connection.execute(sighting.delete().where(sighting.c.mac == mac))
         after = self._phone(unit, mac)
-        unit.log(action, mac, _shown(before) if before else None, _shown(after), 1)
+        unit.log(action, mac, shown_for_change(before) if before else None, shown_for_change(after), 1)
         return after
 
     def _modules(self, keys: Sequence[KeyInput], given: PhoneInput, before: PhoneRecord | None) -> int:
@@ -295,7 +295,7 @@ def line_mistakes(model: Model, lines: Sequence[LineInput], has_extension: Calla
     return mistakes
 
 
-def _shown(record: PhoneRecord) -> dict[str, Any]:
+def shown_for_change(record: PhoneRecord) -> dict[str, Any]:
     """What the change row keeps of a phone: everything but secrets."""
     return {
         "model": record.model,

@@ -13,6 +13,7 @@ from provisioner.store.history import HistoryReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
+from provisioner.store.marks import MarkReads
 from provisioner.store.phonebooks import PhonebookReads
 from provisioner.store.pushing import PushingReads
 from provisioner.store.registrations import LinePhone, RegistrationReads
@@ -39,6 +40,7 @@ class Store(
     SightingReads,
     RequestReads,
     BootstrapReads,
+    MarkReads,
     AccountReads,
     PhonebookReads,
 ):

@@ -76,30 +76,57 @@ class ListingReads(StageReads):
         *,
         after: str = "",
         limit: int = 100,
+        macs: Sequence[Mac] | None = None,
         site_name: str = "",
         model: str = "",
         search: str = "",
-        macs: Sequence[Mac] | None = None,
         stage: str = "",
         has_pbx: bool = True,
     ) -> list[PhoneRecord]:
         """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone."""
-        query = sa.select(phone).where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)
-        if site_name:
-            query = query.where(phone.c.site == site_name)
-        if model:
-            query = query.where(phone.c.model == model)
-        if macs is not None:
-            query = query.where(phone.c.mac.in_(macs))
-        if stage:
-            query = query.where(self.stage_column(has_pbx=has_pbx) == stage)
-        if search:
-            pattern = f"%{like(search)}%"
-            on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.ilike(pattern, escape="\\"))
-            bare = f"%{like(search.replace(':', '').replace('-', '').lower())}%"
-            query = query.where(phone.c.mac.like(bare, escape="\\") | phone.c.mac.in_(on_line))
+        query = self._fitting(sa.select(phone), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
+        query = query.where(phone.c.mac.in_(macs)) if macs is not None else query
         with self.database.read() as connection:
-            return self._phones(connection, connection.execute(query).all())
+            return self._phones(connection, connection.execute(query.where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)).all())
+
+    def phone_macs(
+        self, *, limit: int, site_name: str = "", model: str = "", search: str = "", stage: str = "", has_pbx: bool = True
+    ) -> list[Mac]:
+        """Returns the MACs of the phones that ``phones`` gives for the same filter."""
+        query = self._fitting(sa.select(phone.c.mac), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
+        with self.database.read() as connection:
+            return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
+
+    def _fitting(self, query: sa.Select[Any], *, site_name: str, model: str, search: str, stage: str, has_pbx: bool) -> sa.Select[Any]:
+        query = query.where(phone.c.site == site_name) if site_name else query
+        query = query.where(phone.c.model == model) if model else query
+        query = query.where(self.stage_column(has_pbx=has_pbx) == stage) if stage else query
+        if not search:
+            return query
+        pattern = f"%{like(search)}%"
+        on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.ilike(pattern, escape="\\"))
+        bare = f"%{like(search.replace(':', '').replace('-', '').lower())}%"
+        return query.where(phone.c.mac.like(bare, escape="\\") | phone.c.mac.in_(on_line))
+
+    def models_listed(self) -> list[str]:
+        """Returns the models that phones of the list have, each once, in order."""
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(phone.c.model).distinct().order_by(phone.c.model)).scalars())
+
+    def phones_of_places(self) -> dict[tuple[str, str], int]:
+        """Returns how many phones each ``("site", name)`` and each ``("group", name)`` has, where it has any."""
+        with self.database.read() as connection:
+            return {
+                (place, row[0]): int(row[1])
+                for place in ("site", "group")
+                for row in connection.execute(
+                    sa.select(phone.c[place], sa.func.count()).where(phone.c[place].is_not(None)).group_by(phone.c[place])
+                )
+            }
+
+    def phones_named(self, macs: Sequence[Mac], connection: Connection) -> list[PhoneRecord]:
+        """Returns the phones named (at most ``CHUNK``), as a transaction sees them."""
+        return self._phones(connection, connection.execute(sa.select(phone).where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all())
 
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         if connection is None:

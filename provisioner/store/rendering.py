@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -86,13 +86,19 @@ class RenderingReads(StoreBase):
 
     def explain(self, mac: Mac, name: str) -> Origin | None:
         """Returns where the phone's setting ``name`` comes from, or None where there is no such phone or setting."""
+        return self.explain_all(mac, [name]).get(name)
+
+    def explain_all(self, mac: Mac, names: Iterable[str]) -> dict[str, Origin]:
+        """Returns where each of the phone's settings named comes from that any layer sets, in three statements."""
         with self.database.read() as connection:
             row = connection.execute(sa.select(phone).where(phone.c.mac == mac)).first()
             if row is None:
-                return None
+                return {}
             sites = settings_by_name(connection, site, {row.site})
             groups = settings_by_name(connection, phone_group, {row.group} if row.group else set())
-        return explained(self._layers(row, sites, groups), name)
+        layers = self._layers(row, sites, groups)
+        found = ((name, explained(layers, name)) for name in names)
+        return {name: origin for name, origin in found if origin is not None}
 
     def _layers(self, row: Row[Any], sites: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Layer]:
         model = self.catalogue.model(row.model)

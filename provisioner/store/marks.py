@@ -1,0 +1,51 @@
+"""Reads that say whether anything of a topic changed: for whoever shows it, and reads it again when it did."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from provisioner.models import change, department, extension, fetch, index_log, meta, phone, registration, sighting
+from provisioner.store.base import StoreBase
+from provisioner.store.requests import PBX_BUSY, PBX_FACTS
+
+_newest, _many = sa.func.max, sa.func.count
+
+
+def _agreeing(table: sa.Table) -> sa.ColumnElement[Any]:
+    return _many(sa.case((table.c.pbx_wanted == table.c.pbx_verified, 1)))
+
+
+_CHANGES = sa.select(_newest(change.c.id))
+_SERVED = sa.select(sa.select(_newest(index_log.c.id)).scalar_subquery(), sa.select(_newest(fetch.c.id)).scalar_subquery())
+_RESULTS = sa.select(
+    _many(phone.c.wanted_hash), _newest(phone.c.live_at), _newest(phone.c.notified_at), _newest(phone.c.error_at), _many(phone.c.notify_due_at)
+)  # fmt: skip
+_REGISTERED = sa.select(_many(registration.c.mac), _newest(registration.c.registered_at), _newest(registration.c.ended_at))
+_EXTENSIONS = sa.select(_agreeing(extension), _many(sa.case((extension.c.pbx_error != "", 1))))
+_DEPARTMENTS = sa.select(_agreeing(department), _many(sa.case((department.c.pbx_error != "", 1))))
+_SEEN = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), sa.func.sum(sighting.c.count))
+_PBX = sa.select(meta.c.value).where(meta.c.key.in_((PBX_FACTS, PBX_BUSY))).order_by(meta.c.key)
+
+TOPICS: Mapping[str, tuple[Any, ...]] = {
+    "changes": (_CHANGES,),
+    "phones": (_CHANGES, _SERVED, _RESULTS, _REGISTERED, _EXTENSIONS),
+    "sightings": (_SEEN,),
+    "pbx": (_PBX, _EXTENSIONS, _DEPARTMENTS, _REGISTERED),
+}
+"""Topic -> what reads otherwise after anything of it changed."""
+
+
+class MarkReads(StoreBase):
+    """Marks of topics."""
+
+    def marks(self) -> dict[str, str]:
+        """Returns topic -> a short text that is another one whenever something of the topic changed."""
+        queries = {query: None for topic in TOPICS.values() for query in topic}
+        with self.database.read() as connection:
+            found = {query: [tuple(row) for row in connection.execute(query)] for query in queries}
+        texts = {topic: repr([found[query] for query in of_topic]) for topic, of_topic in TOPICS.items()}
+        return {topic: hashlib.sha256(text.encode()).hexdigest()[:16] for topic, text in texts.items()}
