@@ -1,4 +1,4 @@
-"""The admin listener: JSON for programs under ``/api/v1``, health for machines, the first page for people.
+"""The API of the admin listener: JSON for programs under ``/api/v1``, health for machines.
 
 One module per noun. Views read and write through ``store`` and ``changes`` alone; no rule about phones lives here.
 """
@@ -14,7 +14,6 @@ from urllib.parse import quote
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
-import web
 from provisioner.api import (
     auth,
     bootstrap,
@@ -60,19 +59,19 @@ log = logging.getLogger("provisioner.admin")
 
 
 def create_admin_app(installation: Installation) -> Flask:
-    """Returns the application of the admin listener."""
+    """Returns the application of the admin listener, without its pages."""
     app = Flask("provisioner.admin", static_folder=None, template_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = _json(app)
     app.url_map.merge_slashes = False
     context.attach(app, installation)
     numbers = Numbers(installation)
+    app.extensions["provisioner.numbers"] = numbers
     app.extensions["provisioner.metrics"] = Metrics(installation, numbers)
     app.extensions["provisioner.readiness"] = Readiness(installation)
     _number_requests(app)
     auth.register(app)
     etags.register(app)
-    app.register_blueprint(web.create_pages(lambda: (numbers().counts, numbers().stages)))
     document.build(app, NOUNS, metadata.version("provisioner"))
     problems.register(app)  # after flask-smorest, whose own handler it replaces
     return app
@@ -95,7 +94,7 @@ def _number_requests(app: Flask) -> None:
     @app.after_request
     def _end(response: Response) -> Response:
         response.headers["X-Request-Id"] = g.request_id
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         response.headers["X-Content-Type-Options"] = "nosniff"
         who = context.caller()
         fields = {

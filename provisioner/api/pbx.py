@@ -105,7 +105,7 @@ class PbxPlan(MethodView):
     @noun.gives(200, Plan)
     def get(self) -> dict[str, Any]:
         """Show what would be done to the PBX if everything were compared now."""
-        return _asked("plan")
+        return asked("plan")
 
 
 @noun.route("/pbx/sync", conflicts=True)
@@ -117,7 +117,7 @@ class PbxSync(MethodView):
     @noun.gives(200, Plan)
     def post(self, given: dict[str, Any]) -> dict[str, Any]:
         """Compare everything and put right what differs; 409 where that changes more than goes without a confirmation."""
-        answer = _asked("sync", confirmed=given["confirm"])
+        answer = asked("sync", confirmed=given["confirm"])
         if answer["guard"]:
             raise Refusal(409, "needs_confirmation", answer["guard"], lines=answer["lines"])
         return answer
@@ -146,7 +146,7 @@ def state_of(facts: dict[str, Any], counts: dict[str, int], lines: dict[str, int
     }
 
 
-def _asked(what: str, *, confirmed: bool = False) -> dict[str, Any]:
+def asked(what: str, *, confirmed: bool = False) -> dict[str, Any]:
     """Returns the worker's answer. Raises a problem where there is no PBX, or no answer in time."""
     if not has_pbx():
         raise Refusal(404, "not_found", "no PBX is kept in lockstep: PROVISIONER_PBX is none")

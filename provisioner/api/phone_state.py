@@ -173,7 +173,7 @@ class PhoneFiles(MethodView):
             installation().changes.note_secrets_shown(actor(), "phone.files_with_secrets", record.mac)
             return [shown_file(file, body.decode("utf-8", "replace")) for file, body in files]
         vendor = installation().catalogue.vendors.get(record.model.partition("/")[0])
-        secrets = _secrets(record)
+        secrets = phone_secrets(record)
         return [shown_file(file, masked_content(vendor, body.decode("utf-8", "replace"), secrets)) for file, body in files]
 
 
@@ -225,7 +225,8 @@ def _layered(kind: str, name: str, value: object, hidden: bool) -> dict[str, Any
     return {"layer": kind, "name": Mac(name).colons if kind == "phone" else name, "value": shown}
 
 
-def _secrets(record: PhoneRecord) -> set[str]:
+def phone_secrets(record: PhoneRecord) -> set[str]:
+    """Returns every secret that may stand in a file of the phone."""
     place = installation()
     jobs = place.store.render_jobs([record.mac])
     made = [

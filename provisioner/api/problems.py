@@ -89,7 +89,7 @@ def register(app: Flask) -> None:
     """Makes every error of the application a problem."""
     app.register_error_handler(Refusal, _refusal)
     app.register_error_handler(ProvisionerError, _of_ours)
-    app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(HTTPException, of_http)
     app.register_error_handler(Exception, _of_fault)
 
 
@@ -109,7 +109,8 @@ def _of_ours(error: ProvisionerError) -> Response:
     return problem(status, error.reason, str(error))
 
 
-def _of_http(error: HTTPException) -> Any:
+def of_http(error: HTTPException) -> Any:
+    """Returns the problem of an error of HTTP."""
     if error.code is None or error.code < 400:
         return error.get_response()
     messages = getattr(error, "data", {}).get("messages")
@@ -124,12 +125,17 @@ def _of_http(error: HTTPException) -> Any:
 
 
 def _of_fault(error: BaseException) -> Response:
+    note_fault(error)
+    detail = f"the log of the server has the cause under the request id {g.get('request_id', '-')}"
+    return problem(500, "internal_error", detail, request_id=g.get("request_id", ""))
+
+
+def note_fault(error: BaseException) -> None:
+    """Logs a fault of ours under the request's id."""
     # The message of a foreign exception may carry a value, and a value may be a secret: the log has its type and where it was raised.
     frames = traceback.extract_tb(error.__traceback__)[-8:]
     where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}:{frame.name}" for frame in reversed(frames))
     log.error('event=fault req=%s type=%s where="%s"', g.get("request_id", "-"), type(error).__name__, where)
-    detail = f"the log of the server has the cause under the request id {g.get('request_id', '-')}"
-    return problem(500, "internal_error", detail, request_id=g.get("request_id", ""))
 
 
 def _summary(entries: list[dict[str, str]]) -> str:

@@ -14,7 +14,6 @@ from provisioner.api.paging import MacPageQuery, page, page_of
 from provisioner.api.phones import PhonePatch, PhoneShown, created, mac_of, phone_input
 from provisioner.api.schemas import MacField, Time
 from provisioner.core.catalogue import Catalogue
-from provisioner.core.mac import Mac
 from provisioner.core.sightings import FACTS, SOURCES
 from provisioner.errors import AlreadyExists, NotFound
 from provisioner.records import SightingRecord
@@ -66,7 +65,7 @@ class OneSighting(MethodView):
     @noun.gives(200, Sighting)
     def get(self, mac: str) -> SightingRecord:
         """Show a phone that was seen."""
-        return _found(mac_of(mac))
+        return found_sighting(mac)
 
 
 @noun.route("/sightings/<string:mac>/adopt", conflicts=True)
@@ -78,13 +77,13 @@ class Adopt(MethodView):
     @noun.gives(201, PhoneShown, headers={**ETAG, "Location": {"schema": {"type": "string"}}})
     def post(self, given: dict[str, Any], mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
         """List a phone that was seen; model and firmware are as seen unless they are given."""
-        seen = _found(mac_of(mac))
-        seen_model = _catalogue_model(installation().catalogue, seen)
+        seen = found_sighting(mac)
+        seen_model = catalogue_model(installation().catalogue, seen)
         about = {"firmware": seen.firmware, **({"model": seen_model} if seen_model else {}), **given}
         return created(installation().changes.create_phone(actor(), seen.mac, phone_input(about)))
 
 
-def _catalogue_model(catalogue: Catalogue, seen: SightingRecord) -> str | None:
+def catalogue_model(catalogue: Catalogue, seen: SightingRecord) -> str | None:
     """Returns the catalogue id of the model that the evidence names, or None."""
     if catalogue.model(seen.model):
         return seen.model
@@ -94,7 +93,9 @@ def _catalogue_model(catalogue: Catalogue, seen: SightingRecord) -> str | None:
     return next((model.id for model in models if name and name in {model.name, *(token.lower() for token in model.ua_models)}), None)
 
 
-def _found(mac: Mac) -> SightingRecord:
+def found_sighting(text: str) -> SightingRecord:
+    """Returns the phone seen that an address names. Raises ``NotFound``, and ``AlreadyExists`` where it is listed by now."""
+    mac = mac_of(text)
     rows = installation().store.sightings(mac=mac, limit=1)
     if rows:
         return rows[0]

@@ -1,4 +1,4 @@
-"""The two HTTP listeners: phones, on a loop of our own (``transports/http_listener.py``), and admin, Flask on granian."""
+"""The two HTTP listeners: phones, on a loop of our own (``transports/http_listener.py``), and admin, Flask on granian with the streams of open pages in front."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ log = logging.getLogger("provisioner.parts")
 
 BACKLOG = 4096
 """Connections that wait to be accepted; the servers' usual 1024 turns half a second of a boot storm into three."""
-ADMIN_THREADS = 16
 STOP_S = 5
 """What a download under way gets to end when the server stops: less than the supervisor waits for the part."""
 
@@ -66,23 +65,23 @@ def _serve_phones(settings: Settings, listener: Listener, part: str) -> None:
 
 def run_admin(settings: Settings) -> None:
     """Serves pages and API until told to stop."""
-    _serve(settings, "admin_app", settings.admin_bind, ADMIN_THREADS)
+    _serve(settings, "admin_app", settings.admin_bind)
 
 
 def admin_app() -> Any:
-    """Returns the WSGI application of the admin listener; called in granian's worker."""
-    from provisioner.api import create_admin_app
+    """Returns the ASGI application of the admin listener; called in granian's worker."""
+    from provisioner.admin import create_asgi
     from provisioner.wiring import open_installation
 
     die_with_parent()
     settings = _given()
     _forget_environment()
-    app = create_admin_app(open_installation(settings))
+    app = create_asgi(open_installation(settings))
     beat_for_ever(Beating(settings, "admin"))
     return app
 
 
-def _serve(settings: Settings, factory: str, bind: Bind, threads: int) -> None:
+def _serve(settings: Settings, factory: str, bind: Bind) -> None:
     global _settings  # noqa: PLW0603 - see there
     _settings = settings
     die_with_parent()
@@ -91,10 +90,9 @@ def _serve(settings: Settings, factory: str, bind: Bind, threads: int) -> None:
         factory=True,
         address=bind.host,
         port=bind.port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         loop=Loops.asyncio,
         workers=1,
-        blocking_threads=threads,
         backlog=BACKLOG,
         websockets=False,
         log_enabled=False,
@@ -110,7 +108,7 @@ def _given() -> Settings:
 
 
 def _forget_environment() -> None:
-    # Every WSGI request copies the environment into its own dictionary, and nothing of ours reads it after start.
+    # Nothing of ours reads it after start, and a secret of the settings need not stay in it.
     os.environ.clear()
 
 

@@ -27,7 +27,7 @@ class Api:
 
     def send(self, method: str, path: str, **more: Any) -> TestResponse:
         headers = {**self.headers, **more.pop("headers", {})}
-        where = path if path.startswith(("/api", "/healthz", "/readyz", "/metrics")) or path == "/" else f"/api/v1{path}"
+        where = path if path.startswith(("/api", "/healthz", "/readyz", "/metrics")) else f"/api/v1{path}"
         return self.client.open(where, method=method, headers=headers, **more)
 
     def get(self, path: str, **more: Any) -> TestResponse:

@@ -67,7 +67,6 @@ def test_a_database_without_tables_is_not_ready(tmp_path: Path) -> None:
             connection.exec_driver_sql("DROP TABLE alembic_version")
         assert "provisioner init" in api.get("/readyz").get_json(force=True)["parts"]["database"]
         assert "provisioner_database_up 0.0" in api.get("/metrics").get_data(as_text=True)
-        assert "cannot be read" in api.get("/").get_data(as_text=True)
 
 
 def test_tftp_that_is_off_is_not_waited_for(tmp_path: Path) -> None:
@@ -95,18 +94,6 @@ def test_numbers_are_remembered_for_moments(admin: Api, phone: dict[str, Any]) -
     admin.get("/metrics")
     admin.post("/phones", {"mac": "02:ac:de:00:00:09", "model": "acme/a1"})
     assert "provisioner_phones 1.0" in admin.get("/metrics").get_data(as_text=True)
-
-
-def test_the_first_page_shows_numbers_and_links_and_runs_nothing(admin: Api, phone: dict[str, Any]) -> None:
-    answer = admin.get("/")
-    text = answer.get_data(as_text=True)
-    assert answer.content_type == "text/html; charset=utf-8"
-    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
-    assert "<script" not in text and "style=" not in text
-    assert '<th scope="row">rendering</th><td>1</td>' in text
-    for link in ("/api/v1/openapi.json", "/healthz", "/readyz", "/metrics"):
-        assert f'href="{link}"' in text
-    assert "02:ac" not in text and "1001" not in text
 
 
 def test_a_heartbeat_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""A browser, a server, and an office to look at. Screenshots go to ``build/screenshots``, which is not kept."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from provisioner.wiring import open_installation
+from tests.e2e.office import PASSWORD, Office
+from tests.e2e.serving import settings_of
+
+ROOT = Path(__file__).parents[2]
+SCREENSHOTS = ROOT / "build" / "screenshots"
+PATIENCE_MS = 30_000
+"""What anything may take on a machine that is busy with other tests."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. One that is missing fails the test, which then names it."""
+    program = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+    assert program, "chromium is missing. As root: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
+    installation = open_installation(settings_of(folder, free_port()), create=True)
+    office = Office(installation)
+    office.furnish()
+    yield office
+    installation.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def server(office: Office) -> Iterator[str]:
+    """The admin listener of the office, as it runs in earnest; returns its address."""
+    bind = office.installation.settings.admin_bind
+    command = [sys.executable, "-m", "tests.e2e.serving", str(office.installation.settings.data_dir), str(bind.port)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        wait_for_server(process, bind.port)
+        yield f"http://127.0.0.1:{bind.port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@pytest.fixture
+def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+    """A browser that nobody signed in with."""
+    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context.set_default_timeout(PATIENCE_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def admin(context: BrowserContext) -> Page:
+    return signed_in(context, "admin")
+
+
+def signed_in(context: BrowserContext, name: str) -> Page:
+    """Returns a page of somebody who signed in by the form."""
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector("nav.side", state="attached")
+    return page
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for_server(process: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the admin listener did not start"
+        try:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the admin listener did not answer within a minute")

@@ -1,0 +1,100 @@
+"""An office to look at: phones of three makers at two sites, in every kind of state that a page has to show."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pbx_sync.fake import FakePBX
+from pbx_sync.state import Contact
+from provisioner.changes import KeyInput, LineInput, PhoneInput
+from provisioner.core.mac import Mac
+from provisioner.models import fetch, phone, served_file, sighting
+from provisioner.wiring import Installation
+from provisioner.worker import Worker
+from tests.engines import Clock
+
+PASSWORD = "a long enough password"
+PEOPLE = ("Sok Dara", "Nguyễn Thị Hoa", "Jan de Vries", "Aino Virtanen", "Bopha Chan", "Trần Văn Minh", "Sanne Bakker", "Mikko Korhonen")
+MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411", "yealink/t54w")
+
+
+def mac_of(number: int) -> Mac:
+    return Mac(f"{('805ec0', '000b82', '64167f', '805ec0')[number % 4]}{0x0A1000 + number:06x}")
+
+
+@dataclass
+class Office:
+    """An installation with a worker that is stepped by the test, and a PBX in memory."""
+
+    installation: Installation
+    pbx: FakePBX = field(default_factory=FakePBX)
+
+    def __post_init__(self) -> None:
+        self.timer = Clock(1000.0)
+        self.worker = Worker(self.installation.store, self.installation.renderer, self.pbx, time.time, self.timer)
+
+    def drain(self) -> None:
+        """The worker does all that there is to do, and looks at the PBX anew."""
+        self.timer.now += 10
+        self.worker.drain(1000)
+
+    def people(self) -> None:
+        for name, role, more in (
+            ("admin", "admin", {}),
+            ("tech", "technician", {"sites": ["Hanoi"]}),
+            ("viewer", "viewer", {}),
+            ("hoa", "user", {"extensions": ["1002"]}),
+        ):
+            self.installation.changes.create_user("tests", name, {"role": role, "password": PASSWORD, **more})
+
+    def furnish(self) -> None:
+        changes = self.installation.changes
+        changes.create_site("tests", "Hanoi", {"settings": {"timezone": "Asia/Ho_Chi_Minh"}})
+        changes.put_group("tests", "Reception", {"ring_volume": 9} if "ring_volume" in self.installation.catalogue.settings else {})
+        for number, name in enumerate(PEOPLE, 1001):
+            changes.create_extension("tests", str(number), display_name=name, department="Sales" if number % 2 else "Support")
+        changes.put_department("tests", "Sales", "700", 1)
+        for number in range(len(PEOPLE)):
+            keys = [KeyInput(key, "blf", str(1000 + key)) for key in range(3, 7)] if number < 3 else []
+            site = "Hanoi" if number % 3 == 1 else "default"
+            given = PhoneInput(model=MODELS[number % 4], site=site, lines=[LineInput(1, str(1001 + number))], keys=keys)
+            changes.create_phone("tests", mac_of(number), given)
+        self.people()
+        self.drain()
+        for number in range(5):
+            self.fetched(mac_of(number))
+        self.register([1001, 1002, 1003, 1004])
+        self.seen()
+        with self.installation.database.write() as connection:
+            broken = phone.update().where(phone.c.mac == mac_of(7))
+            connection.execute(broken.values(error="_accounts.j2 line 12: 'transport' is undefined", error_at=time.time()))
+
+    def fetched(self, mac: Mac) -> None:
+        """The phone takes every live file."""
+        now = time.time()
+        with self.installation.database.write() as connection:
+            for file in self.installation.store.live_files([mac]):
+                row = {"mac": mac, "name": file.name}
+                connection.execute(served_file.delete().where(served_file.c.mac == mac, served_file.c.name == file.name))
+                connection.execute(served_file.insert().values(**row, sha256=file.sha256, at=now))
+                about = {"transport": "http", "peer": "192.0.2.31", "user_agent": "Yealink SIP-T46U 108.86.0.90", "method": "GET"}
+                connection.execute(
+                    fetch.insert().values(**row, **about, at=now, reason="served", sha256=file.sha256, bytes=file.size, duration_ms=1.4)
+                )
+
+    def register(self, numbers: list[int]) -> None:
+        """The extensions' phones register now, after whatever they fetched."""
+        at = time.time() + 1
+        self.pbx.registrations = [
+            Contact(str(number), f"sip:{number}@192.0.2.31", "Yealink SIP-T46U 108.86.0.90", at, "192.0.2.31") for number in numbers
+        ]
+        self.drain()
+
+    def seen(self, mac: str = "805ec0bbccdd") -> None:
+        now = time.time()
+        row = {"vendor": "yealink", "model": "T46U", "firmware": "108.86.0.90", "peer": "192.0.2.77"}
+        with self.installation.database.write() as connection:
+            connection.execute(
+                sighting.insert().values(mac=mac, **row, first_seen=now - 600, last_seen=now, count=4, conflict="", evidence={})
+            )

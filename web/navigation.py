@@ -1,0 +1,41 @@
+"""What stands in the navigation: the pages that the person may open, in the order of how often they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request, url_for
+
+from web.i18n import mark
+from web.words import may
+
+_ENTRIES = (
+    ("dashboard", "home", mark("Overview"), "viewer"),
+    ("phones", "phone", mark("Phones"), "viewer"),
+    ("sightings", "eye", mark("Seen"), "viewer"),
+    ("extensions", "person", mark("Extensions"), "viewer"),
+    ("sites", "site", mark("Sites"), "viewer"),
+    ("models", "model", mark("Models"), "viewer"),
+    ("imports", "import", mark("Import"), "admin"),
+    ("pbx", "pbx", mark("PBX"), "viewer"),
+    ("changes", "change", mark("Changes"), "viewer"),
+    ("people", "key", mark("People"), "admin"),
+    ("help", "help", mark("Help"), "user"),
+)
+"""Page, icon, title, and the role that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. ``title`` is a marked text."""
+
+    href: str
+    icon: str
+    title: str
+    is_here: bool
+
+
+def navigation() -> list[Entry]:
+    """Returns the entries for the person who looks."""
+    here = str(request.endpoint).removeprefix("web.").partition(".")[0]
+    return [Entry(url_for(f"web.{page}.index"), icon, title, page == here) for page, icon, title, role in _ENTRIES if may(role)]

@@ -1,0 +1,24 @@
+"""The pages, one module each: a blueprint with its views."""
+
+from web.pages import (
+    changes,
+    dashboard,
+    extensions,
+    help_,
+    imports,
+    models,
+    own,
+    pbx,
+    people,
+    phone,
+    phone_edit,
+    phones,
+    sightings,
+    sign_in,
+    sites,
+)
+
+PAGES = (
+    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, sightings.pages, extensions.pages, sites.pages,
+    models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
+)  # fmt: skip

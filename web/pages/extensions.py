@@ -1,0 +1,153 @@
+"""Extensions and their departments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, request, url_for
+
+from provisioner.api.context import actor, installation
+from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
+from provisioner.records import ExtensionRecord
+from web.forms import revision_of
+from web.guard import needs
+from web.i18n import _
+from web.merging import Merged, merged
+from web.page import done, mistakes_of, page
+
+pages = Blueprint("extensions", __name__)
+PAGE = 100
+FIELDS = ("display_name", "email", "department")
+
+
+@pages.get("/extensions")
+def index() -> Response:
+    """The list."""
+    search, after = request.args.get("search", "").strip()[:64], request.args.get("after", "")[:32]
+    rows = installation().store.extensions(after=after, limit=PAGE + 1, search=search)
+    following = url_for(".index", after=rows[PAGE - 1].number, search=search or None) if len(rows) > PAGE else ""
+    phones = installation().store.phones_with_lines([row.number for row in rows[:PAGE]])
+    return page("extensions.html", rows=rows[:PAGE], phones=phones, next=following, search=search, is_first=not after)
+
+
+@pages.get("/extensions/new")
+@needs("technician")
+def new() -> Response:
+    """The form for a new extension."""
+    return _new({}, {})
+
+
+@pages.post("/extensions/new")
+@needs("technician")
+def create() -> Response:
+    """Makes an extension; its secret is made with it."""
+    given = {name: request.form.get(name, "").strip() for name in ("number", *FIELDS)}
+    try:
+        installation().changes.create_extension(actor(), given["number"], **{name: given[name] for name in FIELDS if given[name]})
+    except (InputError, RenderError) as error:
+        return _new(given, mistakes_of(error), 422)
+    return done(_("Extension %(number)s is made.", number=given["number"]), url_for(".show", number=given["number"]))
+
+
+@pages.get("/extensions/<string:number>")
+def show(number: str) -> Response:
+    """One extension."""
+    record = _found(number)
+    return _show(record, _flat(record), {})
+
+
+@pages.post("/extensions/<string:number>")
+@needs("technician")
+def save(number: str) -> Response:
+    """Saves it; where somebody else saved meanwhile, shows both."""
+    record, given = _found(number), {name: request.form.get(name, "").strip() for name in FIELDS}
+    try:
+        installation().changes.update_extension(actor(), number, given, revision_of(request.form))
+    except StaleWrite:
+        now, base = _found(number), {name: request.form.get(f"was.{name}", "") for name in FIELDS}
+        both = merged(base, given, _flat(now))
+        return _show(now, both.values, {}, 409, both)
+    except (InputError, RenderError) as error:
+        return _show(record, given, mistakes_of(error), 422)
+    return done(_("Saved."), url_for(".show", number=number))
+
+
+@pages.post("/extensions/<string:number>/secret")
+def secret(number: str) -> Response:
+    """Gives it a new secret; the old one holds until its phones have moved, or ends at once."""
+    installation().changes.rotate_secret(actor(), number, revoke_former="now" in request.form)
+    return done(_("The phones are on their way to the new secret."), url_for(".show", number=number))
+
+
+@pages.post("/extensions/<string:number>/delete")
+def delete(number: str) -> Response:
+    """Deletes it, where no phone has it on a line."""
+    record = _found(number)
+    try:
+        installation().changes.delete_extension(actor(), number)
+    except InputError as error:
+        return _show(record, _flat(record), {"": "; ".join(error.fields.values())}, 422)
+    return done(_("Extension %(number)s is deleted.", number=number), url_for(".index"))
+
+
+@pages.get("/departments")
+def departments() -> Response:
+    """All departments."""
+    return _departments({}, {})
+
+
+@pages.post("/departments")
+def put_department() -> Response:
+    """Makes a department, or gives it another number."""
+    given = {name: request.form.get(name, "").strip() for name in ("name", "number")}
+    try:
+        installation().changes.put_department(actor(), given["name"], given["number"] or None)
+    except (InputError, StaleWrite) as error:
+        return _departments(given, mistakes_of(error), 422)
+    return done(_("Saved."), url_for(".departments"))
+
+
+@pages.post("/departments/delete")
+def delete_department() -> Response:
+    """Deletes a department that has nobody."""
+    try:
+        installation().changes.delete_department(actor(), request.form.get("name", ""))
+    except InputError as error:
+        return _departments({}, {"": "; ".join(error.fields.values())}, 422)
+    return done(_("The department is deleted."), url_for(".departments"))
+
+
+def _departments(given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
+    after = request.args.get("after", "")[:64]
+    rows = installation().store.departments(after=after, limit=PAGE + 1)
+    following = url_for(".departments", after=rows[PAGE - 1].name) if len(rows) > PAGE else ""
+    return page("departments.html", status, rows=rows[:PAGE], next=following, given=given, mistakes=mistakes)
+
+
+def _new(values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
+    names = [row.name for row in installation().store.departments(limit=500)]
+    return page("extension_new.html", status, values=values, mistakes=mistakes, departments=names)
+
+
+def _show(
+    record: ExtensionRecord, values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200, both: Merged | None = None
+) -> Response:
+    store = installation().store
+    return page(
+        "extension.html", status, it=record, values=values, mistakes=mistakes, both=both, was=_flat(record),
+        phones=store.phones_with_lines([record.number]).get(record.number, []),
+        registrations=store.registrations_of([record.number]), busy=record.number in store.pbx_busy(),
+        departments=[row.name for row in store.departments(limit=500)],
+        changes=store.changes(subject=record.number, limit=10),
+    )  # fmt: skip
+
+
+def _flat(record: ExtensionRecord) -> dict[str, str]:
+    return {name: getattr(record, name) for name in FIELDS}
+
+
+def _found(number: str) -> ExtensionRecord:
+    record = installation().store.extension(number)
+    if record is None:
+        raise NotFound({"number": _("There is no extension %(number)s.", number=number[:32])})
+    return record

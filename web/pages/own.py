@@ -1,0 +1,71 @@
+"""What is one's own: language and colours of the pages, password, and where one is signed in."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from provisioner.accounts import Caller
+from provisioner.api.auth import came_over_tls
+from provisioner.api.context import caller, installation
+from provisioner.api.session import LONGEST_PASSWORD
+from provisioner.errors import InputError
+from web.guard import needs, own_path
+from web.i18n import LANGUAGES, _
+from web.page import THEMES, done, page
+
+pages = Blueprint("own", __name__)
+_YEAR_S = 365 * 24 * 3600
+
+
+@pages.get("/you")
+@needs("user")
+def index() -> Response:
+    """The person's own page."""
+    return _page({})
+
+
+@pages.post("/you/password")
+@needs("user")
+def password() -> Response:
+    """Changes one's own password; every other session ends."""
+    given = request.form
+    if given.get("new", "") != given.get("again", ""):
+        return _page({"again": _("The two new passwords differ.")}, 422)
+    try:
+        fits = installation().accounts.change_own_password(_who(), given.get("present", "")[:LONGEST_PASSWORD], given.get("new", ""))
+    except InputError as error:
+        return _page({"new": "; ".join(error.fields.values())}, 422)
+    if not fits:
+        return _page({"present": _("This is not your present password, or it was tried too often: wait half a minute.")}, 422)
+    return done(_("Your password is changed. Everywhere else you are signed out."), url_for("web.own.index"))
+
+
+@pages.post("/you/elsewhere")
+@needs("user")
+def elsewhere() -> Response:
+    """Signs out everywhere else."""
+    installation().accounts.sign_out_everywhere(_who(), but_here=True)
+    return done(_("Everywhere else you are signed out."), url_for("web.own.index"))
+
+
+@pages.post("/look")
+@needs("nobody")
+def look() -> Response:
+    """Keeps language and colours of the pages, for this browser."""
+    response = cast("Response", redirect(own_path(request.form.get("back", "/")), 303))
+    for name, known in (("language", LANGUAGES), ("theme", THEMES)):
+        if (value := request.form.get(name, "")) in known:
+            cookie = f"provisioner_{name}"
+            response.set_cookie(cookie, value, max_age=_YEAR_S, httponly=True, samesite="Strict", secure=came_over_tls())
+    return response
+
+
+def _page(mistakes: dict[str, str], status: int = 200) -> Response:
+    who = _who()
+    return page("own.html", status, who=who, sessions=installation().accounts.sessions(who), mistakes=mistakes)
+
+
+def _who() -> Caller:
+    return cast("Caller", caller())

@@ -1,0 +1,213 @@
+"""The list of phones: searched, filtered, paged by key, with the columns of one's choice; and what is done to many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Blueprint, Response, redirect, request, url_for
+
+from provisioner.api.auth import came_over_tls
+from provisioner.api.context import actor, has_pbx, installation
+from provisioner.changes.many import MOST
+from provisioner.core.lockstep import LockstepFacts, stage
+from provisioner.core.mac import Mac, try_parse
+from provisioner.errors import InputError, RenderError
+from provisioner.records import PhoneRecord
+from web.guard import needs, own_path
+from web.i18n import _, mark, ngettext
+from web.lights import Light, lights
+from web.page import done, mistakes_of, page
+from web.words import STAGES
+
+pages = Blueprint("phones", __name__)
+PAGE = 50
+FILTERS = ("search", "stage", "site", "model")
+
+COLUMNS: Mapping[str, str] = {
+    "lights": mark("Lights"),
+    "stage": mark("Stage"),
+    "model": mark("Model"),
+    "site": mark("Site"),
+    "group": mark("Group"),
+    "lines": mark("Lines"),
+    "firmware": mark("Firmware"),
+    "fetched": mark("Last fetch"),
+    "registered": mark("Registered since"),
+    "listed": mark("Listed"),
+}
+FIRST_COLUMNS = ("stage", "lights", "model", "lines", "site", "fetched")
+COLUMN_COOKIE = "provisioner_columns"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A phone in the list."""
+
+    record: PhoneRecord
+    facts: LockstepFacts
+    stage: str
+    lights: tuple[Light, ...]
+
+
+@pages.get("/phones")
+def index() -> Response:
+    """The list."""
+    wanted = _wanted(request.args)
+    records = installation().store.phones(after=_bare(request.args.get("after", "")), limit=PAGE + 1, **wanted, has_pbx=has_pbx())
+    shown = records[:PAGE]
+    following = _here(wanted, after=shown[-1].mac.colons) if len(records) > PAGE else ""
+    return page(
+        "phones.html",
+        rows=rows_of(shown),
+        next=following,
+        wanted={name: request.args.get(name, "") for name in FILTERS},
+        is_filtered=any(wanted.values()),
+        is_first="after" not in request.args,
+        columns=_columns(),
+        all_columns=COLUMNS,
+        actions=ACTIONS,
+        sites=[record.name for record in installation().store.sites()],
+        groups=[record.name for record in installation().store.groups()],
+        models=models_listed(),
+    )
+
+
+@pages.post("/phones/columns")
+@needs("viewer")
+def columns() -> Response:
+    """Keeps which columns the list has, for this browser."""
+    chosen = [name for name in COLUMNS if name in request.form.getlist("column")]
+    response = cast("Response", redirect(own_path(request.form.get("back", "/phones")), 303))
+    options: dict[str, Any] = {"httponly": True, "samesite": "Strict", "secure": came_over_tls(), "max_age": 365 * 24 * 3600}
+    response.set_cookie(COLUMN_COOKIE, ".".join(chosen), **options)
+    return response
+
+
+@pages.post("/phones/many")
+@needs("technician")
+def many() -> Response:
+    """Does something to many phones; asks once more before what people would notice."""
+    given, back = request.form, own_path(request.form.get("back", "/phones"))
+    action = _ACTIONS.get(given.get("action", ""))
+    macs = _macs(given)
+    if action is None or not macs:
+        return done(_("Nothing was done: choose phones, and what to do."), back)
+    if action.asks and "sure" not in given:
+        return page("phones_sure.html", action=action, given=given, macs=macs, back=back, mistakes={})
+    try:
+        return done(action.do(macs, given), back)
+    except (InputError, RenderError) as error:
+        return page("phones_sure.html", 422, action=action, given=given, macs=macs, back=back, mistakes=mistakes_of(error))
+
+
+def rows_of(records: Sequence[PhoneRecord]) -> list[Row]:
+    """Returns phones with where they stand, in five statements however many they are."""
+    facts = installation().store.locksteps([record.mac for record in records], has_pbx=has_pbx())
+    known = [(record, facts[record.mac]) for record in records if record.mac in facts]
+    return [Row(record, found, str(stage(found)), lights(found)) for record, found in known]
+
+
+def models_listed() -> list[tuple[str, str]]:
+    """Returns the models that phones of the list have, as (id, title)."""
+    catalogue = installation().catalogue
+    found = ((name, model.title if (model := catalogue.model(name)) else name) for name in installation().store.models_listed())
+    return sorted(found, key=lambda item: item[1].lower())
+
+
+def _wanted(given: Mapping[str, str]) -> dict[str, Any]:
+    stage_name = given.get("stage", "")
+    return {
+        "search": given.get("search", "").strip()[:64],
+        "stage": stage_name if stage_name in STAGES else "",
+        "site_name": given.get("site", "")[:64],
+        "model": given.get("model", "")[:64],
+    }
+
+
+def _here(wanted: Mapping[str, str], **more: Any) -> str:
+    named: dict[str, Any] = {"site" if name == "site_name" else name: value for name, value in wanted.items() if value}
+    return url_for("web.phones.index", **named, **more)
+
+
+def _bare(text: str) -> str:
+    parsed = try_parse(text)
+    return parsed if isinstance(parsed, Mac) else ""
+
+
+def _columns() -> list[str]:
+    kept = request.cookies.get(COLUMN_COOKIE)
+    chosen = FIRST_COLUMNS if kept is None else kept.split(".")
+    return [name for name in COLUMNS if name in chosen]
+
+
+def _macs(given: Any) -> list[Mac]:
+    if given.get("all") == "yes":
+        return installation().store.phone_macs(limit=MOST + 1, **_wanted(given), has_pbx=has_pbx())
+    parsed = (try_parse(text) for text in given.getlist("mac"))
+    return [mac for mac in parsed if isinstance(mac, Mac)]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something that is done to many phones. ``title`` is a marked text."""
+
+    name: str
+    title: str
+    do: Callable[[Sequence[Mac], Mapping[str, str]], str]
+    asks: str = ""
+    """What people notice of it, a marked text; empty where it goes unasked."""
+    target: str = ""
+    """Field that says where to: ``site`` or ``group``."""
+
+
+def _resync(macs: Sequence[Mac], _given: Mapping[str, str]) -> str:
+    number = installation().changes.request_resyncs(actor(), macs, reboot=False)
+    return ngettext("%(num)s phone is told to fetch its files.", "%(num)s phones are told to fetch their files.", number)
+
+
+def _reboot(macs: Sequence[Mac], _given: Mapping[str, str]) -> str:
+    number = installation().changes.request_resyncs(actor(), macs, reboot=True)
+    return ngettext("%(num)s phone is told to restart.", "%(num)s phones are told to restart.", number)
+
+
+def _updated(number: int) -> str:
+    return ngettext("%(num)s phone was changed.", "%(num)s phones were changed.", number)
+
+
+def _move(macs: Sequence[Mac], given: Mapping[str, str]) -> str:
+    return _updated(installation().changes.update_phones(actor(), macs, site=given.get("site_to", "")))
+
+
+def _regroup(macs: Sequence[Mac], given: Mapping[str, str]) -> str:
+    return _updated(installation().changes.update_phones(actor(), macs, group=given.get("group_to", "")))
+
+
+def _enable(macs: Sequence[Mac], _given: Mapping[str, str]) -> str:
+    return _updated(installation().changes.update_phones(actor(), macs, enabled=True))
+
+
+def _disable(macs: Sequence[Mac], _given: Mapping[str, str]) -> str:
+    return _updated(installation().changes.update_phones(actor(), macs, enabled=False))
+
+
+ACTIONS = (
+    Action("resync", mark("Fetch files now"), _resync),
+    Action("reboot", mark("Restart"), _reboot, mark("The phones restart, one after the other; those in a call are left until it ends.")),
+    Action(
+        "move", mark("Move to site …"), _move, mark("The settings of the new site hold from now; some phones restart to take them."), "site"
+    ),
+    Action(
+        "group",
+        mark("Put into group …"),
+        _regroup,
+        mark("The settings of the group hold from now; some phones restart to take them."),
+        "group",
+    ),
+    Action("enable", mark("Switch on"), _enable),
+    Action(
+        "disable", mark("Switch off"), _disable, mark("The phones get no files from here until they are switched on again. Calls go on.")
+    ),
+)
+_ACTIONS = {action.name: action for action in ACTIONS}

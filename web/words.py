@@ -1,0 +1,173 @@
+"""How things are called on the pages: stages, reasons, actions, layers; and the filters by which templates write values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import current_app, request
+from markupsafe import Markup
+
+from provisioner.api.context import caller, has_pbx, installation
+from provisioner.core.mac import Mac, try_parse
+from provisioner.core.values import Reason
+from web.differences import differences
+from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
+
+STAGES: Mapping[str, str] = {
+    "in_lockstep": mark("In lockstep"),
+    "rendering": mark("Making files"),
+    "pushing": mark("Telling the PBX"),
+    "promoting": mark("Going live"),
+    "notified": mark("Told to fetch"),
+    "waiting_for_phone": mark("Waiting for the phone"),
+    "waiting_for_registration": mark("Waiting for registration"),
+    "held": mark("Held"),
+}
+TONES: Mapping[str, str] = {"in_lockstep": "good", "held": "bad", "waiting_for_phone": "warn"}
+"""Stage -> tone of its badge; all others are on their way."""
+
+REASONS: Mapping[str, str] = {
+    Reason.SERVED: mark("Sent"),
+    Reason.NOT_MODIFIED: mark("It had them already"),
+    Reason.STORED: mark("Upload kept"),
+    Reason.NO_SUCH_FILE: mark("No such file, which is usual"),
+    Reason.UNKNOWN_NAME: mark("Unknown name"),
+    Reason.UNKNOWN_PHONE: mark("Phone not listed"),
+    Reason.DISABLED: mark("Phone switched off here"),
+    Reason.UNPROVEN: mark("Did not prove who it is"),
+    Reason.BOOTSTRAP_CLOSED: mark("First fetch is closed"),
+    Reason.BAD_TOKEN: mark("Old or wrong address"),
+    Reason.BAD_CREDENTIALS: mark("Wrong password"),
+    Reason.CONFLICT: mark("Evidence contradicts the list"),
+    Reason.NOT_A_PHONE: mark("Not a phone of this maker"),
+    Reason.NOT_RENDERED: mark("Files not ready yet"),
+    Reason.BAD_REQUEST: mark("Malformed request"),
+    Reason.METHOD_NOT_ALLOWED: mark("Method not allowed"),
+    Reason.TOO_LARGE: mark("Upload too large"),
+    Reason.BAD_RANGE: mark("Part that is not there"),
+    Reason.OVERLOADED: mark("Too busy, told to come back"),
+    Reason.ABORTED: mark("Broken off"),
+    Reason.FAILED: mark("A fault of ours"),
+}
+GOOD_REASONS = frozenset({Reason.SERVED, Reason.NOT_MODIFIED, Reason.STORED})
+QUIET_REASONS = frozenset({Reason.NO_SUCH_FILE})
+
+LAYERS: Mapping[str, str] = {
+    "default": mark("Default"),
+    "installation": mark("This installation"),
+    "vendor": mark("Vendor"),
+    "site": mark("Site"),
+    "group": mark("Group"),
+    "model": mark("Model"),
+    "phone": mark("This phone"),
+}
+ROLES: Mapping[str, str] = {"admin": mark("Admin"), "technician": mark("Technician"), "viewer": mark("Viewer"), "user": mark("User")}
+ACTIONS: Mapping[str, str] = {
+    "phone.create": mark("Listed phone"), "phone.update": mark("Changed phone"), "phone.delete": mark("Took off phone"), "phone.swap": mark("Swapped phone"),
+    "phone.reboot": mark("Restarted phone"), "phone.resync": mark("Resynced phone"), "phone.reopen": mark("Opened first fetch of"),
+    "phone.renew_token": mark("New address for"), "phone.revoke_token": mark("Revoked address of"), "phone.token_shown": mark("Looked at address of"),
+    "phone.files_with_secrets": mark("Looked at secrets of"), "extension.create": mark("Made extension"), "extension.update": mark("Changed extension"),
+    "extension.delete": mark("Deleted extension"), "extension.rotated": mark("New secret in use by"), "extension.rolled_back": mark("Secret put back of"),
+    "department.put": mark("Set department"), "department.delete": mark("Deleted department"), "site.create": mark("Made site"),
+    "site.update": mark("Changed site"), "site.delete": mark("Deleted site"), "group.put": mark("Set group"), "group.delete": mark("Deleted group"),
+    "import.commit": mark("Imported"), "pbx.sync": mark("Put right"), "pbx.restart": mark("Restarted"), "pbx.reload": mark("Reloaded"),
+    "token.create": mark("Made token"), "token.delete": mark("Revoked token"), "user.create": mark("Made user"), "user.update": mark("Changed user"),
+    "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"),
+    "session.open": mark("Signed in"), "session.end": mark("Signed out"),
+}  # fmt: skip
+KEY_TYPES: Mapping[str, str] = {
+    "line": mark("Line"), "blf": mark("BLF"), "speed_dial": mark("Speed dial"), "park": mark("Park"), "pickup": mark("Pickup"), "intercom": mark("Intercom"),
+    "dtmf": mark("DTMF"), "transfer": mark("Transfer"), "voicemail": mark("Voicemail"), "dnd": mark("Do not disturb"), "forward": mark("Forward"),
+    "group_pickup": mark("Group pickup"), "conference": mark("Conference"), "ldap": mark("LDAP directory"), "phonebook": mark("Phone book"), "url": mark("URL"),
+    "none": mark("Empty"),
+}  # fmt: skip
+
+
+def stage_word(name: str) -> str:
+    return _(STAGES.get(name, name))
+
+
+def moment(at: float | None) -> Markup:
+    """Returns a time as people read it: how long ago, with the full time beside it for whoever points at it."""
+    if at is None:
+        return Markup('<span class="quiet">–</span>')
+    now = installation().changes.clock()
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso_text(at), time_text(at), ago_text(at, now))
+
+
+def mac_text(mac: str) -> str:
+    """Returns a MAC with colons; any other text as it is."""
+    parsed = try_parse(mac)
+    return parsed.colons if isinstance(parsed, Mac) else mac
+
+
+def vendor_title(vendor: str) -> str:
+    found = installation().catalogue.vendors.get(vendor)
+    return found.name if found else vendor
+
+
+def action_word(name: str) -> str:
+    """Returns what was done, in words; the name of an action without words as it is."""
+    return _(ACTIONS[name]) if name in ACTIONS else name
+
+
+def actor_text(name: str) -> str:
+    """Returns who did something: people by their bare name, programs and parts as they are."""
+    return name.removeprefix("user:")
+
+
+def model_title(model: str) -> str:
+    """Returns a model as its maker writes it, ``Yealink T46U``."""
+    found = installation().catalogue.model(model)
+    return found.title if found else model
+
+
+def short_hash(value: str | None) -> str:
+    return value[:10] if value else "–"
+
+
+def may(role: str) -> bool:
+    """Returns whether the person may do what needs ``role``."""
+    who = caller()
+    return who is not None and who.may(role)
+
+
+def here() -> str:
+    """Returns the address of the page that is being made, with its query."""
+    return request.full_path.rstrip("?")
+
+
+def pair(name: str) -> tuple[str, str]:
+    """Returns a choice that is called what it is."""
+    return name, name
+
+
+def joined(*classes: str | bool) -> str:
+    return " ".join(name for name in classes if isinstance(name, str) and name)
+
+
+def marks() -> Mapping[str, str]:
+    """Returns what the page is made with, for the live updates."""
+    read: Callable[[], Mapping[str, str]] = current_app.extensions["provisioner.marks"]
+    return read()
+
+
+def marked(text: str) -> str:
+    """Returns a text that was marked before, in the language of the page."""
+    return _(text) if text else ""
+
+
+def _bytes(size: float) -> str:
+    return f"{number_text(size)} B" if size < 1024 else f"{number_text(round(size / 1024, 1))} KiB"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
+    "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "differences": differences, "pair": pair,
+}  # fmt: skip
+GLOBALS: dict[str, Any] = {
+    "may": may, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined,
+    "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
+    "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
+}  # fmt: skip
