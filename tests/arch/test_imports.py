@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
 ONLY: dict[str, tuple[str, ...]] = {
     "tftpy": ("provisioner.transports.tftp", "provisioner.transports.tftp_packets"),
     "scapy": ("provisioner.discovery",),
-    "flask": ("provisioner.api", "provisioner.transports", "web"),
+    "flask": ("provisioner.admin", "provisioner.api", "provisioner.transports", "web"),
     "werkzeug": ("provisioner.api", "provisioner.transports"),
     "flask_smorest": ("provisioner.api",),
     "marshmallow": ("provisioner.api", "provisioner.catalog"),
