@@ -94,7 +94,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "tftpy": ("provisioner.transports.tftp", "provisioner.transports.tftp_packets"),
     "scapy": ("provisioner.discovery",),
     "flask": ("provisioner.admin", "provisioner.api", "provisioner.transports", "web"),
-    "werkzeug": ("provisioner.api", "provisioner.transports"),
+    "werkzeug": ("provisioner.api", "provisioner.transports", "web"),
     "flask_smorest": ("provisioner.api",),
     "marshmallow": ("provisioner.api", "provisioner.catalog"),
     "prometheus_client": ("provisioner.api",),
