@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
@@ -15,12 +16,25 @@ from provisioner.changes.swapping import SwapWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
 from provisioner.changes.users import UserWrites
+from provisioner.changes.webhooks import WebhookWrites
 from provisioner.core.render import Renderer
 from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites):
+class Changes(
+    SwapWrites,
+    InstallWrites,
+    SiteWrites,
+    BulkWrites,
+    AskingWrites,
+    UserWrites,
+    TokenWrites,
+    SessionWrites,
+    ScanWrites,
+    IdempotencyWrites,
+    WebhookWrites,
+):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 

@@ -10,6 +10,7 @@ from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
+from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
@@ -21,6 +22,7 @@ from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.waking import WakingReads
+from provisioner.store.webhooks import WebhookReads
 
 __all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
 
@@ -41,5 +43,7 @@ class Store(
     BootstrapReads,
     AccountReads,
     PhonebookReads,
+    IdempotencyReads,
+    WebhookReads,
 ):
     """All reads of an installation."""

@@ -17,11 +17,14 @@ from provisioner.store.base import StoreBase
 class StageReads(StoreBase):
     """Counting and finding phones by stage."""
 
-    def stage_counts(self, *, has_pbx: bool, site_names: list[str] | None = None) -> dict[str, int]:
+    def stage_counts(
+        self, *, has_pbx: bool, site_names: list[str] | None = None, within: sa.ColumnElement[bool] | None = None
+    ) -> dict[str, int]:
         """Returns how many phones are in each stage, every stage named, of all sites or of those named."""
         column = self.stage_column(has_pbx=has_pbx).label("stage")
         query = sa.select(column, sa.func.count()).select_from(phone).group_by(column)
         query = query.where(phone.c.site.in_(site_names)) if site_names is not None else query
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             found = {name: int(count) for name, count in connection.execute(query)}
         return {str(name): found.get(str(name), 0) for name in Stage}
