@@ -10,6 +10,7 @@
     │   ├── NotFound                 the thing named is not there
     │   └── AlreadyExists            the thing named is there already
     ├── StaleWrite                   somebody else changed it since it was read (If-Match)
+    ├── Forbidden                    beyond the sites or the role of who asks
     ├── NeedsConfirmation            a plan over the blast-radius guard
     └── SecretError                  the key beside the database is missing or does not fit
 
@@ -85,6 +86,12 @@ class StaleWrite(ProvisionerError):
     """Somebody else changed it since it was read."""
 
     reason = "changed_meanwhile"
+
+
+class Forbidden(ProvisionerError):
+    """Somebody asks for what their sites or their role do not reach."""
+
+    reason = "forbidden"
 
 
 class NeedsConfirmation(ProvisionerError):

@@ -62,6 +62,7 @@ extension = sa.Table(
     sa.Column("secret", sa.LargeBinary, nullable=False, comment="sealed under extension:<number>"),
     sa.Column("email", sa.String(254), nullable=False, server_default=""),
     sa.Column("department", sa.String(64), nullable=False, server_default="", index=True),
+    sa.Column("site", sa.String(64), nullable=False, server_default="", index=True, comment="whose it is; empty: nobody's in particular"),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
     # A secret on its way to the phones: the PBX takes the former ones besides until each phone is proven to have moved.
     sa.Column("former_secrets", sa.LargeBinary, comment="sealed under former:<number>: JSON list, newest first; NULL: none"),

@@ -45,6 +45,8 @@ class ExtensionRecord:
     pbx_wanted: str | None
     pbx_verified: str | None
     pbx_error: str
+    site: str
+    """Whose it is; empty: nobody's in particular."""
 
     @property
     def rotation(self) -> Literal["none", "moving", "rolled_back"]:
@@ -365,6 +367,45 @@ class UserRecord:
     subject: str | None
     created_at: float
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a request with an ``Idempotency-Key`` was answered; ``status`` None: nothing yet."""
+
+    request: str
+    at: float
+    status: int | None
+    answer: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRecord:
+    """A program that is told of changes, without the secret that signs."""
+
+    name: str
+    url: str
+    events: tuple[str, ...]
+    enabled: bool
+    position: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something that was, or is to be, sent to a webhook."""
+
+    id: int
+    webhook: str
+    event: str
+    body: str
+    at: float
+    due_at: float | None
+    tries: int
+    delivered_at: float | None
+    status: int | None
+    error: str
+    url: str
 
 
 @dataclass(frozen=True, slots=True)

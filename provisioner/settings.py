@@ -238,6 +238,7 @@ SETTINGS: tuple[Row, ...] = (
     Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
     Row("SESSION_IDLE_MINUTES", "480", _integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
     Row("SESSION_HOURS", "168", _integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
+    Row("WEBHOOK_NETWORKS", "", _networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
     Row("API_TOKEN", "", _text, "An admin token fixed from outside, for automation."),
     Row("CACHE_MB", "64", _integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
     Row("FETCH_LOG_ROWS", "200000", _integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
@@ -291,6 +292,7 @@ class Settings:
     admin_password: str
     session_idle_minutes: int
     session_hours: int
+    webhook_networks: tuple[str, ...]
     api_token: str
     cache_mb: int
     fetch_log_rows: int

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.accounts import Accounts
 from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, open_changes
+from provisioner.changes.scoped import ScopedChanges
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.render import Renderer
 from provisioner.db import Database
 from provisioner.migrate import upgrade
+from provisioner.scope import Scope
 from provisioner.secrets import SecretBox, load_secret_box
 from provisioner.settings import Settings
 from provisioner.store import Store, has_secrets
+from provisioner.store.scoped import ScopedStore
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,9 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     )
     changes = open_changes(store, renderer, settings)
     return Installation(settings, database, box, catalogue, renderer, store, changes, Accounts(store, changes, settings))
+
+
+def within(whole: Installation, scope: Scope) -> Installation:
+    """Returns an installation of which only what the scope reaches is read and written."""
+    seen = ScopedStore(whole.store, scope)
+    return replace(whole, store=seen, changes=ScopedChanges(whole.changes, seen, scope))

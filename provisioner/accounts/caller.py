@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provisioner.records import Role
+from provisioner.scope import Scope
 
 ROLES: tuple[Role, ...] = ("user", "viewer", "technician", "admin")
 """Each may do what those before it may; ``user`` only with the phones of its own extensions."""
@@ -25,6 +26,13 @@ class Caller:
     language: str = ""
     session: str = ""
     """Digest of the session; empty for a token."""
+
+    @property
+    def scope(self) -> Scope | None:
+        """How far they see; None: everything."""
+        if self.role == "user":
+            return Scope(self.sites, self.extensions)
+        return None if self.sites is None else Scope(self.sites)
 
     def may(self, role: str) -> bool:
         """Returns whether they may do what needs ``role``."""

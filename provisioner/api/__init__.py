@@ -27,6 +27,7 @@ from provisioner.api import (
     extensions,
     groups,
     health,
+    idempotency,
     imports,
     install_links,
     pbx,
@@ -35,6 +36,7 @@ from provisioner.api import (
     phone_layout,
     phone_state,
     phones,
+    preview,
     problems,
     scans,
     session,
@@ -43,6 +45,7 @@ from provisioner.api import (
     sites,
     tokens,
     users,
+    webhooks,
 )
 from provisioner.api.metrics import Metrics
 from provisioner.api.numbers import Numbers
@@ -52,9 +55,33 @@ from provisioner.wiring import Installation
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
-    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, scans.noun, bootstrap.noun, sites.noun, groups.noun,
-    catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, install_links.noun, sheets.noun, tokens.noun, users.noun, session.noun, health.noun, document.noun,
-]  # fmt: skip
+    extensions.noun,
+    departments.noun,
+    phones.noun,
+    phone_layout.noun,
+    phone_state.noun,
+    phone_actions.noun,
+    sightings.noun,
+    scans.noun,
+    bootstrap.noun,
+    sites.noun,
+    groups.noun,
+    catalogue.noun,
+    changes_.noun,
+    preview.noun,
+    pbx.noun,
+    pbx_service.noun,
+    imports.noun,
+    dhcp.noun,
+    install_links.noun,
+    sheets.noun,
+    tokens.noun,
+    users.noun,
+    session.noun,
+    webhooks.noun,
+    health.noun,
+    document.noun,
+]
 log = logging.getLogger("provisioner.admin")
 
 
@@ -71,6 +98,7 @@ def create_admin_app(installation: Installation) -> Flask:
     app.extensions["provisioner.readiness"] = Readiness(installation)
     _number_requests(app)
     auth.register(app)
+    idempotency.register(app)
     etags.register(app)
     document.build(app, NOUNS, metadata.version("provisioner"))
     problems.register(app)  # after flask-smorest, whose own handler it replaces

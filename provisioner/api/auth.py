@@ -37,11 +37,15 @@ ADDRESSES = 10_000
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def allowed(role: str) -> Callable[[View], View]:
-    """Says which role a view needs, where it is not the default for its method; ``nobody`` makes it public."""
+def allowed(role: str, *, own: bool = False) -> Callable[[View], View]:
+    """Says which role a view needs, where it is not the default for its method; ``nobody`` makes it public.
+
+    ``own``: besides, somebody of the role ``user``, who sees only what is their own.
+    """
 
     def decorate(view: View) -> View:
         view.__dict__["allowed_role"] = role
+        view.__dict__["allowed_own"] = own
         return view
 
     return decorate
@@ -91,8 +95,10 @@ def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
             return
         who = _authenticated(failures)
         set_caller(who)
-        if not who.may(needed):
+        if not who.may(needed) and not (who.role == "user" and _is_own()):
             raise Refusal(403, "forbidden", f"this needs the role {needed}; yours is {who.role}")
+        if who.scope is not None and not _is_of_sites():
+            raise Refusal(403, "forbidden", "this is of the whole installation: it needs the right to all sites")
 
 
 def needs_admin(what: str) -> None:
@@ -106,10 +112,29 @@ def _needed() -> str:
         return "nobody"
     if request.endpoint is None:  # an address that is not there: only somebody who may ask at all is told so
         return ROLES[0]
-    view: Any = current_app.view_functions[request.endpoint]
-    view_class, method = getattr(view, "view_class", None), request.method
-    name = "get" if method == "HEAD" else method.lower()
-    return role_of(getattr(view_class, name, view), method)
+    return role_of(_view(request.endpoint), request.method)
+
+
+def is_previewable() -> bool:
+    """Returns whether what is asked for can be rehearsed: it does nothing but change what is kept, or is not there at all."""
+    return request.endpoint is None or bool(getattr(_view(request.endpoint), "previewable", False))
+
+
+def _view(endpoint: str) -> Any:
+    """Returns what answers: the method of a view's class, or a function."""
+    view: Any = current_app.view_functions[endpoint]
+    name = "get" if request.method == "HEAD" else request.method.lower()
+    return getattr(getattr(view, "view_class", None), name, view)
+
+
+def _is_own() -> bool:
+    """Returns whether the address is open to the role ``user``, although it needs more of those who see what is not their own."""
+    return request.endpoint is not None and bool(getattr(_view(request.endpoint), "allowed_own", False))
+
+
+def _is_of_sites() -> bool:
+    """Returns whether the address is open to those who see some sites only; the view then sees no more than they do."""
+    return request.endpoint is None or bool(getattr(_view(request.endpoint), "of_sites", False))
 
 
 def _authenticated(failures: Failures) -> Caller:

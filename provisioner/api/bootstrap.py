@@ -14,7 +14,7 @@ from provisioner.api.schemas import MacField, Time
 from provisioner.core.values import Reason
 from provisioner.records import RefusalRecord
 
-noun = Noun("bootstrap", "Phones that were refused their first fetch, and scans for MACs.")
+noun = Noun("bootstrap", "Phones that were refused their first fetch, and scans for MACs.", of_sites=True)
 
 WHAT = {
     "reset": "it has had its own address and asks as a fresh one does: it was reset, or somebody asks in its name",

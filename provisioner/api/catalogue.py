@@ -7,6 +7,7 @@ from typing import Any
 from flask.views import MethodView
 from marshmallow import Schema, fields
 
+from provisioner.api.auth import allowed
 from provisioner.api.context import installation
 from provisioner.api.noun import Noun
 from provisioner.api.paging import PageQuery, page_of, sliced
@@ -15,7 +16,7 @@ from provisioner.core.catalogue import Model as CatalogueModel
 from provisioner.core.catalogue import Setting as SettingRow
 from provisioner.errors import NotFound
 
-noun = Noun("catalogue", "Models and phone settings that there are.")
+noun = Noun("catalogue", "Models and phone settings that there are.", of_sites=True)
 
 
 class Expansion(Schema):
@@ -77,6 +78,7 @@ class Models(MethodView):
 class Model(MethodView):
     """One model."""
 
+    @allowed("user")
     @noun.gives(200, ModelShown)
     def get(self, vendor: str, model: str) -> dict[str, Any]:
         """Show a model."""

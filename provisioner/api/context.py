@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 
 from provisioner.accounts import Caller
-from provisioner.wiring import Installation
+from provisioner.changes.rehearsing import Rehearsal
+from provisioner.wiring import Installation, within
 
 _KEY = "provisioner"
+REHEARSAL = "provisioner.rehearsal"
+"""In the environment of a request whose changes are taken back; no header comes to such a name."""
 
 
 def attach(app: Flask, installation: Installation) -> None:
@@ -17,7 +21,25 @@ def attach(app: Flask, installation: Installation) -> None:
 
 
 def installation() -> Installation:
+    """Returns the installation as far as who asks sees it; all of it where nobody (yet) proved to be asking."""
+    whole, who = _whole(), caller()
+    if who is None or who.scope is None:
+        return whole
+    if "seen" not in g:
+        g.seen = within(whole, who.scope)
+    return cast("Installation", g.seen)
+
+
+def everything() -> Installation:
+    """Returns all of the installation, whoever asks: for what is kept of the request itself, not for what it asks about."""
     return cast("Installation", current_app.extensions[_KEY])
+
+
+def _whole() -> Installation:
+    """Returns all of the installation; in a rehearsal one whose changes are taken back."""
+    whole = everything()
+    rehearsal: type[Rehearsal] | None = request.environ.get(REHEARSAL)
+    return whole if rehearsal is None else replace(whole, changes=rehearsal(whole.changes))
 
 
 def has_pbx() -> bool:

@@ -20,6 +20,8 @@ from provisioner.records import DepartmentRecord
 noun = Noun(
     "departments",
     "Departments of the extensions. One that has a number can be called: every member rings. Writing needs the role technician.",
+    of_sites=True,
+    previewable=True,
 )
 
 Answer = tuple[DepartmentRecord, int, dict[str, str]]

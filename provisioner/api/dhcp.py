@@ -13,7 +13,7 @@ from provisioner.api.schemas import Strict, Text
 from provisioner.dhcp import SERVERS, dhcp_config
 from provisioner.errors import NotFound
 
-noun = Noun("dhcp", "Ready configuration for DHCP servers, by which phones find this one.")
+noun = Noun("dhcp", "Ready configuration for DHCP servers, by which phones find this one.", of_sites=True)
 
 
 class DHCPQuery(Strict):

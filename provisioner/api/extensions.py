@@ -17,7 +17,12 @@ from provisioner.api.schemas import Flag, MacField, Strict, Text, Time, Whole
 from provisioner.errors import NotFound
 from provisioner.records import ExtensionRecord
 
-noun = Noun("extensions", "Extensions of the PBX. Writing needs the role technician; setting a secret, and deleting, the role admin.")
+noun = Noun(
+    "extensions",
+    "Extensions of the PBX. Writing needs the role technician; setting a secret, and deleting, the role admin.",
+    of_sites=True,
+    previewable=True,
+)
 
 ROTATIONS = ["none", "moving", "rolled_back"]
 
@@ -34,6 +39,7 @@ class ExtensionPatch(Strict):
     )
     email = Text(longest=254, metadata={"example": "alice@example.org"})
     department = Text(longest=64)
+    site = Text(longest=64, metadata={"description": "Whose it is; empty: nobody's in particular", "example": "default"})
 
 
 class _Numbered(Strict):

@@ -15,7 +15,7 @@ from provisioner.api.schemas import SettingsField, Strict, Text, Whole
 from provisioner.errors import NotFound
 from provisioner.records import GroupRecord
 
-noun = Noun("groups", "Groups: settings that phones share across sites. Writing needs the role admin.")
+noun = Noun("groups", "Groups: settings that phones share across sites. Writing needs the role admin.", of_sites=True, previewable=True)
 
 Answer = tuple[GroupRecord, int, dict[str, str]]
 

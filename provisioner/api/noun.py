@@ -28,7 +28,7 @@ PROBLEMS: Mapping[int, tuple[str, str]] = {
     401: ("Unauthorized", "No token and no session, or one that is not valid."),
     403: ("Forbidden", "The role is not enough, the sites do not reach so far, or a session writes without its CSRF token."),
     404: ("NotFound", "What the address names is not there."),
-    409: ("AlreadyExists", "What is to be made is there already."),
+    409: ("Conflict", "What is to be made is there already, needs a confirmation, or is still being worked on."),
     412: ("ChangedMeanwhile", "If-Match names another revision than the present one."),
     413: ("TooLarge", "The body is larger than 16 MiB."),
     415: ("UnsupportedMediaType", "The body has another content type than this operation takes."),
@@ -81,7 +81,14 @@ def conditional(view: View) -> View:
 class Noun:
     """The routes of one noun, collected at import and registered in any number of applications."""
 
-    def __init__(self, name: str, description: str, *, prefix: str | None = "/api/v1") -> None:
+    def __init__(
+        self, name: str, description: str, *, prefix: str | None = "/api/v1", of_sites: bool = False, previewable: bool = False
+    ) -> None:
+        """``of_sites``: open to those who see some sites only; the views then read and write through ``context.installation()`` alone.
+
+        ``previewable``: the writes do nothing but change what is kept, so that they can be rehearsed.
+        """
+        self._facts = {"of_sites": of_sites, "previewable": previewable}
         self.blueprint = flask_smorest.Blueprint(name, __name__, url_prefix=prefix, description=description)
         self.blueprint.ARGUMENTS_PARSER = StrictParser()
         self.blueprint.before_request(_no_nul)
@@ -94,6 +101,7 @@ class Noun:
         def decorate(view: ViewClass) -> ViewClass:
             for method in sorted(view.methods or ()):
                 function = getattr(view, method.lower())
+                function.__dict__.update(self._facts)
                 statuses = _problem_statuses(method, function, rule, conflicts)
                 setattr(view, method.lower(), self._documented(function, method, statuses))
             self.blueprint.add_url_rule(rule, view_func=view, parameters=[*_path_parameters(rule), *parameters])
@@ -130,8 +138,10 @@ class Noun:
             function = self.blueprint.alt_response(status, response=PROBLEMS[status][0])(function)
         role = role_of(function, method)
         extra: dict[str, Any] = {"security": []} if role == "nobody" else {"x-role": role}
-        if getattr(function, "is_conditional", False):
-            extra["parameters"] = [_condition(method)]
+        parameters: list[Mapping[str, Any]] = [_condition(method)] if getattr(function, "is_conditional", False) else []
+        parameters += [_IDEMPOTENCY] if method == "POST" and role != "nobody" else []
+        if parameters:
+            extra["parameters"] = parameters
         documented: Callable[..., Any] = self.blueprint.doc(**extra)(function)
         return documented
 
@@ -147,9 +157,18 @@ def _problem_statuses(method: str, function: Callable[..., Any], rule: str, conf
         statuses |= {422} if method == "GET" else {400, 413, 415, 422}
     if getattr(function, "is_conditional", False) and method != "GET":
         statuses |= {412, 422}
-    if conflicts and method == "POST":
-        statuses.add(409)
+    if method == "POST" and role_of(function, method) != "nobody":
+        statuses |= {400, 409, 422}  # of Idempotency-Key, whatever else
     return sorted(statuses)
+
+
+_IDEMPOTENCY: Mapping[str, Any] = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "description": "Sent again with the same key, the request is not done again but answered as before, for 24 hours",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "9c1f0d6e-7a55-4c1b-9a5e-0f6d2b6f6c11",
+}
 
 
 def _condition(method: str) -> dict[str, Any]:
@@ -161,6 +180,8 @@ _PATH_HELP: Mapping[str, tuple[str, str]] = {
     "mac": ("MAC in any usual form", "80:5e:c0:aa:bb:cc"),
     "number": ("Number of the extension", "1001"),
     "name": ("Name", "default"),
+    "delivery": ("Number of the delivery", "1"),
+    "change": ("Number of the change", "1"),
     "setting": ("Name of the setting", "timezone"),
     "vendor": ("Vendor", "yealink"),
     "model": ("Model", "t46u"),

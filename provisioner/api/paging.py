@@ -15,7 +15,7 @@ from provisioner.api.schemas import MacField, Strict, Text, refusals
 
 DEFAULT_LIMIT = 100
 MOST = 500
-_BIGGEST_ID = 2**63 - 1
+BIGGEST_ID = 2**63 - 1
 
 Row = TypeVar("Row")
 
@@ -48,7 +48,7 @@ class NewestQuery(_Limited):
 
     before = fields.Integer(
         load_default=None,
-        validate=validate.Range(1, _BIGGEST_ID, error="the 'next' of the page before is needed"),
+        validate=validate.Range(1, BIGGEST_ID, error="the 'next' of the page before is needed"),
         error_messages={"invalid": "the 'next' of the page before is needed"},
         metadata={"description": "The 'next' of the page before"},
     )

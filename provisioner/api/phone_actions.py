@@ -14,7 +14,7 @@ from provisioner.api.noun import ETAG, Noun
 from provisioner.api.phones import PhoneShown, created, found_phone, mac_of, shown
 from provisioner.api.schemas import Flag, MacField, Strict, Text, Time, Whole
 
-noun = Noun("phone-actions", "What may be asked of a phone: wake it, open its first fetch again, give it a new address.")
+noun = Noun("phone-actions", "What may be asked of a phone: wake it, open its first fetch again, give it a new address.", of_sites=True)
 
 
 class ResyncBody(Strict):

@@ -15,7 +15,12 @@ from provisioner.api.problems import refuse_input
 from provisioner.api.schemas import SETTINGS_HELP, KeySchema, LineSchema, refusals, rows_of
 from provisioner.api.shown import shown_settings
 
-noun = Noun("phone-layout", "A phone's lines, keys and settings, each as a whole. Writing needs the role technician.")
+noun = Noun(
+    "phone-layout",
+    "A phone's lines, keys and settings, each as a whole. Writing needs the role technician.",
+    of_sites=True,
+    previewable=True,
+)
 
 MOST_LINES, MOST_KEYS = 1000, 5000
 Answer = tuple[Any, int, dict[str, str]]
@@ -38,6 +43,7 @@ class SettingsBody(Schema):
 class Lines(MethodView):
     """A phone's registrations."""
 
+    @allowed("user")
     @conditional
     @noun.gives(200, LineSchema(many=True), headers=ETAG)
     def get(self, mac: str) -> Answer:
@@ -61,6 +67,7 @@ class Lines(MethodView):
 class Keys(MethodView):
     """A phone's programmable keys, those of its expansion modules included."""
 
+    @allowed("user")
     @conditional
     @noun.gives(200, KeySchema(many=True), headers=ETAG)
     def get(self, mac: str) -> Answer:
@@ -68,7 +75,7 @@ class Keys(MethodView):
         record = found_phone(mac)
         return record.keys, 200, tagged(record.revision)
 
-    @allowed("technician")
+    @allowed("technician", own=True)
     @conditional
     @noun.takes(rows_of(KeySchema), example=EXAMPLE["keys"])
     @noun.gives(200, KeySchema(many=True), headers=ETAG)

@@ -21,7 +21,7 @@ from provisioner.core.values import Reason
 from provisioner.errors import NotFound
 from provisioner.records import LineRecord, PhoneRecord, RegistrationRecord
 
-noun = Noun("phone-state", "What is so of a phone: lockstep, files, fetches, and where a setting comes from.")
+noun = Noun("phone-state", "What is so of a phone: lockstep, files, fetches, and where a setting comes from.", of_sites=True)
 
 REASONS = [str(reason) for reason in Reason]
 

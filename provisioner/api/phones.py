@@ -21,7 +21,7 @@ from provisioner.core.mac import InvalidMac, Mac
 from provisioner.errors import NotFound
 from provisioner.records import PhoneRecord
 
-noun = Noun("phones", "Phones: what each one is and should have. Writing needs the role technician.")
+noun = Noun("phones", "Phones: what each one is and should have. Writing needs the role technician.", of_sites=True, previewable=True)
 
 STAGES = [str(name) for name in Stage]
 
@@ -91,6 +91,7 @@ PHONE_PAGE = page_of(PhoneListed, "PhonePage")
 class Phones(MethodView):
     """All phones."""
 
+    @allowed("user")
     @noun.takes(PhoneQuery, location="query")
     @noun.gives(200, PHONE_PAGE)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +112,7 @@ class Phones(MethodView):
 class Phone(MethodView):
     """One phone."""
 
+    @allowed("user")
     @conditional
     @noun.gives(200, PhoneShown, headers=ETAG)
     def get(self, mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:

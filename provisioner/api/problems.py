@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from provisioner.errors import AlreadyExists, InputError, NeedsConfirmation, NotFound, ProvisionerError, RenderError, StaleWrite
+from provisioner.errors import AlreadyExists, Forbidden, InputError, NeedsConfirmation, NotFound, ProvisionerError, RenderError, StaleWrite
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:provisioner:problem:"
@@ -30,6 +30,8 @@ TITLES: Mapping[str, str] = {
     "method_not_allowed": "Not this method here",
     "already_exists": "Exists already",
     "changed_meanwhile": "Changed meanwhile",
+    "in_progress": "Still being worked on",
+    "idempotency_key_reused": "The key came with another request",
     "too_large": "The request is too large",
     "unsupported_media_type": "Not this content type here",
     "invalid_input": "The input is not valid",
@@ -52,6 +54,7 @@ _OF_STATUS: Mapping[int, tuple[str, str]] = {
 
 _OF_ERROR: tuple[tuple[type[ProvisionerError], int], ...] = (
     (NotFound, 404),
+    (Forbidden, 403),
     (AlreadyExists, 409),
     (InputError, 422),
     (StaleWrite, 412),

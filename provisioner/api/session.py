@@ -18,7 +18,7 @@ from provisioner.api.problems import Refusal, refuse_input
 from provisioner.api.schemas import Strict, Text, Time
 from provisioner.errors import NotFound
 
-noun = Noun("session", f"Signing in as a person. A session is a cookie; each write with it needs the header {CSRF_HEADER}.")
+noun = Noun("session", f"Signing in as a person. A session is a cookie; each write with it needs the header {CSRF_HEADER}.", of_sites=True)
 
 LONGEST_PASSWORD = 1024
 

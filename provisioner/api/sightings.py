@@ -18,7 +18,9 @@ from provisioner.core.sightings import FACTS, SOURCES
 from provisioner.errors import AlreadyExists, NotFound
 from provisioner.records import SightingRecord
 
-noun = Noun("sightings", "Phones that were seen and are not listed. Taking one on needs the role technician.")
+noun = Noun(
+    "sightings", "Phones that were seen and are not listed. Taking one on needs the role technician.", of_sites=True, previewable=True
+)
 
 
 class EvidenceShown(Schema):

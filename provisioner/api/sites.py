@@ -16,7 +16,9 @@ from provisioner.api.shown import shown_site
 from provisioner.errors import NotFound
 from provisioner.records import SiteRecord
 
-noun = Noun("sites", "Sites: access, networks, and settings for all phones there. Writing needs the role admin.")
+noun = Noun(
+    "sites", "Sites: access, networks, and settings for all phones there. Writing needs the role admin.", of_sites=True, previewable=True
+)
 
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 

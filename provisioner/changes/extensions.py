@@ -19,14 +19,14 @@ from provisioner.models import extension, pbx_removal, phone_line
 from provisioner.records import ExtensionRecord
 from provisioner.secrets import new_sip_secret
 
-_TEXTS: Mapping[str, int] = {"display_name": 128, "email": 254, "department": 64}
+_TEXTS: Mapping[str, int] = {"display_name": 128, "email": 254, "department": 64, "site": 64}
 
 
 class ExtensionWrites(DepartmentWrites, RotationWrites):
     """Create, update and delete extensions. The secret goes in and never comes out."""
 
     def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
-        """Makes an extension; a secret is made where none is given. Fields: display_name, secret, email, department."""
+        """Makes an extension; a secret is made where none is given. Fields: display_name, secret, email, department, site."""
         with self.unit(actor) as unit:
             return self.add_extension(unit, number, given)
 
@@ -36,9 +36,10 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         if self.store.extension(number, unit.connection):
             raise AlreadyExists({"number": f"extension {number} exists already"})
         self.check_numbers_free(unit, [number])
+        self._check_site(unit, values)
         secret = values.pop("secret", "") or new_sip_secret()
         sealed = self.store.box.seal(secret.encode(), f"extension:{number}")
-        row = {"display_name": number, "email": "", "department": "", **values}
+        row = {"display_name": number, "email": "", "department": "", "site": "", **values}
         unit.connection.execute(extension.insert().values(number=number, secret=sealed, **row))
         unit.connection.execute(pbx_removal.delete().where(pbx_removal.c.number == number))
         self.members_changed(unit, [row["department"]])
@@ -67,6 +68,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         before = self._found(unit, number)
         unit.expect(before.revision, expected)
         values: dict[str, Any] = checked_extension(number, given)
+        self._check_site(unit, values)
         secret = values.pop("secret", "")
         after = dict(values)
         changed = {name: value for name, value in values.items() if getattr(before, name) != value}
@@ -88,6 +90,11 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         unit.log("extension.update", number, kept, after, touched)
         return self._found(unit, number)
 
+    def _check_site(self, unit: Unit, values: Mapping[str, str]) -> None:
+        name = values.get("site", "")
+        if name and self.store.site(name, unit.connection) is None:
+            raise InputError({"site": f"there is no site {name[:60]}"})
+
     def _concerned(self, unit: Unit, number: str, changed: Mapping[str, Any]) -> list[Mac]:
         """Returns the phones whose files hold what changed: a name stands on keys of others too, a secret only on lines."""
         if "display_name" in changed:
@@ -107,7 +114,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
             unit.connection.execute(pbx_removal.insert().values(number=number))
             self.members_changed(unit, [before.department])
             touched = unit.rerender(watching)  # after it is gone: the proof is of the files without its name
-            unit.log("extension.delete", number, {"display_name": before.display_name, "email": before.email}, None, touched)
+            unit.log("extension.delete", number, {name: getattr(before, name) for name in _TEXTS}, None, touched)
 
     def _found(self, unit: Unit, number: str) -> ExtensionRecord:
         record = self.store.extension(number, unit.connection)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from provisioner.changes.phones import checked_settings, merged_settings
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.errors import AlreadyExists, InputError, NotFound
-from provisioner.models import phone, phone_group, site
-from provisioner.records import GroupRecord, SiteRecord
+from provisioner.models import extension, phone, phone_group, site
+from provisioner.records import GroupRecord, SiteRecord, TokenRecord, UserRecord
 
 NAME = re.compile(r"^[\w][\w .\-]{0,63}\Z")
 ACCESS = ("open", "first-fetch", "token", "digest")
@@ -63,9 +63,13 @@ class SiteWrites(UnitMaker):
             used = unit.connection.execute(sa.select(sa.func.count()).select_from(phone).where(phone.c.site == name)).scalar()
             if name == "default" or used:
                 raise InputError({"name": "the site default stays" if name == "default" else f"{used} phones are at this site"})
+            owned = self._still_named(unit, name)
+            if owned:
+                raise InputError({"name": f"{owned} are of this site: give them another one first"})
             unit.connection.execute(site.delete().where(site.c.name == name))
             unit.reindex(None)
-            unit.log("site.delete", name, None, None)
+            kept = {field: _plain(getattr(before, field)) for field in ("access", "trusted_networks", "enrolment", "settings")}
+            unit.log("site.delete", name, kept, None)
 
     def put_group(self, actor: str, name: str, settings: Mapping[str, object], expected: int | None = None) -> GroupRecord:
         """Makes a group of phones or replaces its settings; its phones are rendered anew."""
@@ -95,7 +99,7 @@ class SiteWrites(UnitMaker):
             if used:
                 raise InputError({"name": f"{used} phones are in this group"})
             unit.connection.execute(phone_group.delete().where(phone_group.c.name == name))
-            unit.log("group.delete", name, None, None)
+            unit.log("group.delete", name, dict(before.settings), None)
 
     def _checked_site(self, name: str, given: Mapping[str, Any], before: SiteRecord | None = None) -> dict[str, Any]:
         mistakes: dict[str, str] = {}
@@ -126,6 +130,16 @@ class SiteWrites(UnitMaker):
         if secret:
             raise InputError({f"settings.{name}": "a secret is set for each phone, not for many" for name in secret})
         return checked
+
+    def _still_named(self, unit: Unit, name: str) -> str:
+        """Returns what would be left with a site that is not there, as words; a new site of that name would get it."""
+        count = sa.select(sa.func.count()).select_from(extension).where(extension.c.site == name)
+        holders: list[UserRecord | TokenRecord] = [*self.store.users(unit.connection), *self.store.api_tokens(unit.connection)]
+        found = {
+            "extensions": unit.connection.execute(count).scalar(),
+            "users or tokens": sum(name in (holder.sites or ()) for holder in holders),
+        }
+        return " and ".join(f"{number} {what}" for what, number in found.items() if number)
 
     def _site(self, unit: Unit, name: str) -> SiteRecord:
         record = self.store.site(name, unit.connection)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.many import ManyWrites
 from provisioner.changes.scans import ScanWrites
@@ -16,13 +17,25 @@ from provisioner.changes.swapping import SwapWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
 from provisioner.changes.users import UserWrites
+from provisioner.changes.webhooks import WebhookWrites
 from provisioner.core.render import Renderer
 from provisioner.settings import Settings
 from provisioner.store import Store
 
 
 class Changes(
-    ManyWrites, SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites
+    ManyWrites,
+    SwapWrites,
+    InstallWrites,
+    SiteWrites,
+    BulkWrites,
+    AskingWrites,
+    UserWrites,
+    TokenWrites,
+    SessionWrites,
+    ScanWrites,
+    IdempotencyWrites,
+    WebhookWrites,
 ):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 

@@ -9,6 +9,7 @@ import threading
 from provisioner.heartbeat import FOLDER, HAS_PBX
 from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
 from provisioner.settings import Settings
+from provisioner.webhooks import Webhooks
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker, pbx_backend
 from provisioner.worker.lease import Lease
@@ -33,6 +34,9 @@ def run_worker(settings: Settings) -> None:
         beating(True, "another worker holds the lease")
         if stop.wait(1.0):
             return
+    webhooks = Webhooks(installation.store, installation.changes, settings.webhook_networks)
+    telling = threading.Thread(target=webhooks.run, args=(stop,), name="webhooks", daemon=True)
+    telling.start()
     try:
         worker.run(stop, beating, lease.is_held)
     finally:

@@ -10,6 +10,7 @@ from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
+from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
@@ -22,6 +23,7 @@ from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.waking import WakingReads
+from provisioner.store.webhooks import WebhookReads
 
 __all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
 
@@ -43,5 +45,7 @@ class Store(
     MarkReads,
     AccountReads,
     PhonebookReads,
+    IdempotencyReads,
+    WebhookReads,
 ):
     """All reads of an installation."""

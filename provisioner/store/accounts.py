@@ -80,9 +80,11 @@ class AccountReads(StoreBase):
         with self.database.read() as connection:
             return connection.execute(query).first() is not None
 
-    def api_tokens(self) -> list[TokenRecord]:
-        with self.database.read() as connection:
-            return [_token(row) for row in connection.execute(sa.select(*_TOKEN).order_by(api_token.c.name))]
+    def api_tokens(self, connection: Connection | None = None) -> list[TokenRecord]:
+        if connection is None:
+            with self.database.read() as own:
+                return self.api_tokens(own)
+        return [_token(row) for row in connection.execute(sa.select(*_TOKEN).order_by(api_token.c.name))]
 
     def api_token_by_digest(self, digest: str) -> TokenRecord | None:
         with self.database.read() as connection:

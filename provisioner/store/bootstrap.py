@@ -19,7 +19,9 @@ _SERVED = sa.select(sa.func.max(served_file.c.at)).where(served_file.c.mac == ph
 class BootstrapReads(StoreBase):
     """What a person has to look at."""
 
-    def bootstrap_refusals(self, *, after: str = "", limit: int = 100, mac: Mac | None = None) -> list[RefusalRecord]:
+    def bootstrap_refusals(
+        self, *, after: str = "", limit: int = 100, mac: Mac | None = None, within: sa.ColumnElement[bool] | None = None
+    ) -> list[RefusalRecord]:
         """Returns listed phones whose first fetch was refused since it was opened, in the order of their MAC.
 
         One that was served after that has found its way: it is not among them.
@@ -32,6 +34,7 @@ class BootstrapReads(StoreBase):
         )
         query = sa.select(*columns).join_from(bootstrap_refusal, phone, bootstrap_refusal.c.mac == phone.c.mac).where(is_open)
         query = query.where(phone.c.mac == mac) if mac is not None else query
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             return [_refusal(row) for row in connection.execute(query.order_by(bootstrap_refusal.c.mac).limit(limit))]
 

@@ -39,13 +39,23 @@ class HistoryReads(StoreBase):
             for row in rows
         ]
 
-    def changes(self, *, before: int | None = None, limit: int = 100, subject: str = "") -> list[ChangeRecord]:
+    def changes(
+        self, *, before: int | None = None, limit: int = 100, subject: str = "", within: sa.ColumnElement[bool] | None = None
+    ) -> list[ChangeRecord]:
         """Returns changes, newest first."""
         query = sa.select(change).order_by(change.c.id.desc()).limit(limit)
         query = query.where(change.c.id < before) if before is not None else query
         query = query.where(change.c.subject == subject) if subject else query
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+
+    def change(self, number: int, *, within: sa.ColumnElement[bool] | None = None) -> ChangeRecord | None:
+        query = sa.select(change).where(change.c.id == number)
+        query = query.where(within) if within is not None else query
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        return ChangeRecord(**row._mapping) if row else None
 
     def fetches(self, *, mac: Mac | None = None, before: int | None = None, limit: int = 100, reason: str = "") -> list[FetchRecord]:
         """Returns fetches, newest first."""

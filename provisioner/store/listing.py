@@ -33,9 +33,17 @@ class ListingReads(StageReads):
     """Extensions, phones, sites and groups, paged by key."""
 
     def extensions(
-        self, *, after: str = "", limit: int = 100, search: str = "", numbers: Sequence[str] | None = None
+        self,
+        *,
+        after: str = "",
+        limit: int = 100,
+        search: str = "",
+        numbers: Sequence[str] | None = None,
+        within: sa.ColumnElement[bool] | None = None,
     ) -> list[ExtensionRecord]:
         query = sa.select(extension).where(extension.c.number > after).order_by(extension.c.number).limit(limit)
+        if within is not None:
+            query = query.where(within)
         if numbers is not None:
             query = query.where(extension.c.number.in_(numbers))
         if search:
@@ -82,9 +90,14 @@ class ListingReads(StageReads):
         search: str = "",
         stage: str = "",
         has_pbx: bool = True,
+        within: sa.ColumnElement[bool] | None = None,
     ) -> list[PhoneRecord]:
-        """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone."""
+        """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone.
+
+        ``within`` is a condition on ``phone``, of ``store.scoped``.
+        """
         query = self._fitting(sa.select(phone), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
+        query = query.where(within) if within is not None else query
         query = query.where(phone.c.mac.in_(macs)) if macs is not None else query
         with self.database.read() as connection:
             return self._phones(connection, connection.execute(query.where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)).all())

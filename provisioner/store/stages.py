@@ -18,10 +18,13 @@ from provisioner.store.base import StoreBase
 class StageReads(StoreBase):
     """Counting and finding phones by stage."""
 
-    def stage_counts(self, *, has_pbx: bool, site_names: list[str] | None = None) -> dict[str, int]:
+    def stage_counts(
+        self, *, has_pbx: bool, site_names: list[str] | None = None, within: sa.ColumnElement[bool] | None = None
+    ) -> dict[str, int]:
         """Returns how many phones are in each stage, every stage named, of all sites or of those named."""
         query = sa.select(self.stage_column(has_pbx=has_pbx)).select_from(phone)
         query = query.where(phone.c.site.in_(site_names)) if site_names is not None else query
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:  # counted here: SQLite works out twice for each row what it groups by
             found = Counter(connection.execute(query).scalars())
         return {str(name): found[str(name)] for name in Stage}

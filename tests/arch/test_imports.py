@@ -21,8 +21,10 @@ ALLOWED: dict[str, set[str]] = {
     "models_install": {"models"},
     "models_phonebook": {"models"},
     "models_sightings": {"models"},
+    "models_api": {"models"},
     "logs": set(),
     "passwords": set(),
+    "scope": {"errors"},
     "supervisor": set(),
     "heartbeat": set(),
     # Pure: values, rules, rendering.
@@ -35,13 +37,15 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "scope", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
-    "accounts": {"changes", "errors", "passwords", "records", "settings", "store"},
+    "accounts": {"changes", "errors", "passwords", "records", "scope", "settings", "store"},
+    # Programs that are told of changes.
+    "webhooks": {"changes", "db", "errors", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
     "serving_index": {"core", "db", "records", "store"},
@@ -67,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
         "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
-    "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
+    "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
@@ -80,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
         "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
-        "admin", "wiring", "worker",
+        "admin", "webhooks", "wiring", "worker",
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
@@ -115,17 +119,20 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
         "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.bootstrap_notes", "provisioner.models_api", "provisioner.models_install", "provisioner.models_phonebook",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
         "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.models_api", "provisioner.models_install", "provisioner.models_phonebook",
     ),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_enrolment": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),
     "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",

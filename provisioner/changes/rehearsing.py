@@ -1,0 +1,97 @@
+"""Rehearsing: does a write to its end, looks at what the phones would get, and takes all of it back.
+
+So a preview cannot differ from the write: it is the write. The database's one write lock is held meanwhile, hence the bound on how
+many phones are looked at closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+
+import sqlalchemy as sa
+
+from provisioner.changes.unit import Unit
+from provisioner.changes.writer import Changes
+from provisioner.core.mac import Mac
+from provisioner.core.render import Renderer
+from provisioner.core.values import PhoneConfig, RenderedFile
+from provisioner.models import phone
+
+LOOKED_AT = 50
+"""Phones that are rendered before and after, at some milliseconds each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """A phone's files as they are and as they would be; None: it is not there."""
+
+    mac: Mac
+    before: PhoneConfig | None
+    after: PhoneConfig | None
+    files_before: tuple[RenderedFile, ...]
+    files_after: tuple[RenderedFile, ...]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a write came to: the phones whose files are made anew, and those looked at closely."""
+
+    touched: int = 0
+    phones: list[Rehearsed] = field(default_factory=list)
+
+
+class TakenBack(Exception):
+    """Rolls a rehearsal back, and carries what came of it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Watched(Unit):
+    """A unit that remembers which phones it has made anew."""
+
+    macs: set[Mac] = field(default_factory=set)
+
+    def rerender(self, macs: Iterable[Mac], *, proven: bool = True) -> int:
+        wanted = set(macs)
+        self.macs.update(wanted)
+        return Unit.rerender(self, wanted, proven=proven)
+
+    def rerender_where(self, condition: sa.ColumnElement[bool]) -> int:
+        self.macs.update(Mac(mac) for mac in self.connection.execute(sa.select(phone.c.mac).where(condition)).scalars())
+        return Unit.rerender_where(self, condition)
+
+    def reindex(self, mac: Mac | None) -> None:
+        if mac is not None:
+            self.macs.add(mac)
+        Unit.reindex(self, mac)
+
+
+class Rehearsal(Changes):
+    """Writes that raise ``TakenBack`` at their end instead of staying."""
+
+    def __init__(self, whole: Changes) -> None:
+        vars(self).update(vars(whole))
+
+    @contextmanager
+    def unit(self, actor: str) -> Iterator[Unit]:
+        with super().unit(actor) as opened:
+            watched = _Watched(**{each.name: getattr(opened, each.name) for each in fields(opened)})
+            yield watched
+            raise TakenBack(self._outcome(watched))
+
+    def _outcome(self, unit: _Watched) -> Outcome:
+        wanted = sorted(unit.macs)
+        looked_at = wanted[:LOOKED_AT]
+        after = {job.config.mac: job.config for job in self.store.render_jobs(looked_at, unit.connection)}
+        before = {job.config.mac: job.config for job in self.store.render_jobs(looked_at)}  # another connection: it sees what is committed
+        return Outcome(len(wanted), [_rehearsed(self.renderer, mac, before.get(mac), after.get(mac)) for mac in looked_at])
+
+
+def _rehearsed(renderer: Renderer, mac: Mac, before: PhoneConfig | None, after: PhoneConfig | None) -> Rehearsed:
+    made = [tuple(renderer.phone_files(config)) if config else () for config in (before, after)]
+    return Rehearsed(mac, before, after, made[0], made[1])

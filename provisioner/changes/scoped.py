@@ -1,0 +1,155 @@
+"""Writes of somebody who sees some sites only, or only their own phones.
+
+What they name is looked for among what they see, before the transaction: what lies beyond is refused with the words for what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from provisioner.changes.keys import KeyInput
+from provisioner.changes.phones import LineInput, PhoneInput
+from provisioner.changes.writer import Changes
+from provisioner.core.mac import Mac
+from provisioner.core.numbers import NUMBER
+from provisioner.errors import Forbidden, InputError, NotFound
+from provisioner.records import ExtensionRecord, PhoneRecord, SiteRecord
+from provisioner.scope import Scope, closed
+from provisioner.store.scoped import ScopedStore
+
+
+@closed(Changes, but={"clock"})
+class ScopedChanges(Changes):
+    """The part of all writes that a scope reaches."""
+
+    def __init__(self, whole: Changes, seen: ScopedStore, scope: Scope) -> None:
+        vars(self).update(vars(whole))
+        self._whole = whole
+        self._seen = seen
+        self._reach = scope
+
+    # Phones.
+
+    def create_phone(self, actor: str, mac: Mac, given: PhoneInput) -> PhoneRecord:
+        self._no_user()
+        site = given.site or self._only_site()
+        return self._whole.create_phone(actor, mac, self._checked(replace(given, site=site), None))
+
+    def update_phone(self, actor: str, mac: Mac, given: PhoneInput, expected: int | None = None) -> PhoneRecord:
+        before = self._phone_seen(mac)
+        if self._reach.extensions is not None and replace(given, keys=None) != PhoneInput():
+            raise Forbidden("of a phone of your own you may change the keys")
+        return self._whole.update_phone(actor, mac, self._checked(given, before), expected)
+
+    def delete_phone(self, actor: str, mac: Mac, expected: int | None = None) -> None:
+        self._whole.delete_phone(actor, self._phone_seen(mac).mac, expected)
+
+    def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
+        return self._whole.reopen_first_fetch(actor, self._phone_seen(mac).mac)
+
+    def renew_token(self, actor: str, mac: Mac) -> PhoneRecord:
+        return self._whole.renew_token(actor, self._phone_seen(mac).mac)
+
+    def revoke_token(self, actor: str, mac: Mac) -> PhoneRecord:
+        return self._whole.revoke_token(actor, self._phone_seen(mac).mac)
+
+    def request_resync(self, actor: str, mac: Mac, *, reboot: bool) -> None:
+        self._whole.request_resync(actor, self._phone_seen(mac).mac, reboot=reboot)
+
+    def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
+        return self._whole.swap_phone(actor, self._phone_seen(mac).mac, new_mac, model)
+
+    def note_secrets_shown(self, actor: str, action: str, subject: str) -> None:
+        self._whole.note_secrets_shown(actor, action, self._phone_seen(Mac(subject)).mac)
+
+    def _phone_seen(self, mac: Mac) -> PhoneRecord:
+        record = self._seen.phone(mac)
+        if record is None:
+            raise NotFound({"mac": f"phone {mac.colons} is not listed"})
+        return record
+
+    def _checked(self, given: PhoneInput, before: PhoneRecord | None) -> PhoneInput:
+        """Returns what is given with labels for keys that look beyond the scope; their own would be somebody's name there."""
+        mistakes: dict[str, str] = {}
+        if given.site is not None and self._seen.site(given.site) is None:
+            mistakes["site"] = f"there is no site {given.site[:60]}"
+        if given.group is not None and given.group not in {row.name for row in self._seen.groups()}:
+            mistakes["group"] = f"there is no group {given.group[:60]}"
+        mistakes |= self._line_mistakes(given.lines or (), before)
+        if mistakes:
+            raise InputError(mistakes)
+        return given if given.keys is None else replace(given, keys=self._labelled(given.keys))
+
+    def _line_mistakes(self, lines: Sequence[LineInput], before: PhoneRecord | None) -> dict[str, str]:
+        there = {line.extension for line in before.lines} if before else set()
+        seen = self._seen.numbers_seen({line.extension for line in lines}) | there
+        return {
+            f"lines.{at}.extension": f"there is no extension {line.extension[:32]}"
+            for at, line in enumerate(lines)
+            if line.extension not in seen
+        }
+
+    def _labelled(self, keys: Sequence[KeyInput]) -> Sequence[KeyInput]:
+        watched = {key.value for key in keys if not key.label and NUMBER.match(key.value)}
+        beyond = watched - self._seen.numbers_seen(watched)
+        return tuple(replace(key, label=key.value) if not key.label and key.value in beyond else key for key in keys)
+
+    # Extensions.
+
+    def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
+        self._no_user()
+        site = given.get("site") or self._only_site()
+        self._must_see_site(site)
+        return self._whole.create_extension(actor, number, **{**given, "site": site})
+
+    def update_extension(
+        self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+    ) -> ExtensionRecord:
+        self._writable(number)
+        if "site" in given:
+            self._must_see_site(given["site"])
+        return self._whole.update_extension(actor, number, given, expected, revoke_former=revoke_former)
+
+    def rotate_secret(self, actor: str, number: str, *, revoke_former: bool = False) -> ExtensionRecord:
+        self._writable(number)
+        return self._whole.rotate_secret(actor, number, revoke_former=revoke_former)
+
+    def delete_extension(self, actor: str, number: str, expected: int | None = None) -> None:
+        self._writable(number)
+        self._whole.delete_extension(actor, number, expected)
+
+    def _writable(self, number: str) -> None:
+        """Refuses an extension that is not seen, and one that another site shares."""
+        self._no_user()
+        record = self._seen.extension(number)
+        if record is None:
+            raise NotFound({"number": f"there is no extension {number[:32]}"})
+        if not self._reach.has_site(record.site) and (record.site or self._seen.is_shared(number)):
+            raise Forbidden(f"extension {number} is of another site too: it needs the right to that one")
+
+    # Sites.
+
+    def update_site(
+        self, actor: str, name: str, given: Mapping[str, Any], expected: int | None = None, *, merge_settings: bool = False
+    ) -> SiteRecord:
+        self._no_user()
+        if self._seen.site(name) is None:
+            raise NotFound({"name": f"there is no site {name[:64]}"})
+        return self._whole.update_site(actor, name, given, expected, merge_settings=merge_settings)
+
+    def _must_see_site(self, name: str) -> None:
+        if self._seen.site(name) is None:
+            raise InputError({"site": f"there is no site {name[:60]}"})
+
+    def _only_site(self) -> str:
+        """Returns the one site of the scope. Raises ``InputError`` where there are more: it has to be said which."""
+        sites = self._reach.sites or ()
+        if len(sites) != 1:
+            raise InputError({"site": "say which site"})
+        return sites[0]
+
+    def _no_user(self) -> None:
+        if self._reach.extensions is not None:
+            raise Forbidden("of a phone of your own you may change the keys")

@@ -1,0 +1,148 @@
+"""Undoing: puts one object back to what it was before a change, by the same writes that a person would use, and with their checks.
+
+What a change row keeps is enough for everything but secrets, of which it keeps none: those that are gone stay gone, and are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.changes.keys import KeyInput
+from provisioner.changes.phones import SHOWN_SECRET, LineInput, PhoneInput
+from provisioner.changes.writer import Changes
+from provisioner.core.mac import Mac
+from provisioner.errors import InputError, NeedsConfirmation
+from provisioner.records import ChangeRecord
+from provisioner.store import Store
+
+STATES = {
+    "phone": ("phone.create", "phone.update", "phone.delete"),
+    "extension": ("extension.create", "extension.update", "extension.delete"),
+    "site": ("site.create", "site.update", "site.delete"),
+    "group": ("group.put", "group.delete"),
+    "department": ("department.put", "department.delete"),
+    "user": ("user.create", "user.update"),
+}
+"""Noun -> the actions that changed its state; only these are undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """Undoes changes of one installation, or of the part of it that somebody sees."""
+
+    store: Store
+    changes: Changes
+
+    def revision(self, record: ChangeRecord) -> int | None:
+        """Returns the revision of what a change was of; None where it is not there now. Raises ``InputError`` for what cannot be undone."""
+        noun = record.action.partition(".")[0]
+        if record.action not in STATES.get(noun, ()):
+            raise InputError({"id": f"a change of the kind {record.action} cannot be undone"})
+        found = self._readers()[noun](record.subject)
+        return None if found is None else int(found.revision)
+
+    def undo(self, actor: str, record: ChangeRecord, revision: int | None, *, over_later: bool = False) -> list[str]:
+        """Puts back what was before ``record``; ``revision`` is that of the object as it was read. Returns the secrets that stay lost.
+
+        Raises ``NeedsConfirmation`` where the object was changed again since, unless ``over_later``; besides what the writes raise.
+        """
+        noun = record.action.partition(".")[0]
+        self._check_newest(record, STATES[noun], over_later=over_later)
+        if record.before is None:
+            self._delete(noun, actor, record.subject, revision)
+            return []
+        writes: Mapping[str, Callable[[str, ChangeRecord, int | None], list[str]]] = {
+            "phone": self._phone,
+            "extension": self._extension,
+            "site": self._site,
+            "group": self._group,
+            "department": self._department,
+            "user": self._user,
+        }
+        return writes[noun](actor, record, revision)
+
+    def _readers(self) -> Mapping[str, Callable[[str], Any]]:
+        store = self.store
+        return {
+            "phone": lambda subject: store.phone(Mac(subject)),
+            "extension": store.extension,
+            "site": store.site,
+            "group": lambda subject: next((row for row in store.groups() if row.name == subject), None),
+            "department": store.department,
+            "user": store.user,
+        }
+
+    def _check_newest(self, record: ChangeRecord, actions: tuple[str, ...], *, over_later: bool) -> None:
+        later = [row for row in self.store.changes(subject=record.subject, limit=100) if row.action in actions and row.id > record.id]
+        if later and not over_later:
+            raise NeedsConfirmation(
+                f"{record.subject} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"
+            )
+
+    def _delete(self, noun: str, actor: str, subject: str, revision: int | None) -> None:
+        changes = self.changes
+        deletes: Mapping[str, Callable[[], None]] = {
+            "phone": lambda: changes.delete_phone(actor, Mac(subject), revision),
+            "extension": lambda: changes.delete_extension(actor, subject, revision),
+            "site": lambda: changes.delete_site(actor, subject, revision),
+            "group": lambda: changes.delete_group(actor, subject, revision),
+            "department": lambda: changes.delete_department(actor, subject, revision),
+            "user": lambda: changes.delete_user(actor, subject, revision),
+        }
+        deletes[noun]()
+
+    def _phone(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        mac, before = Mac(record.subject), record.before
+        there = self.store.phone(mac)
+        kept = set(there.secret_names) if there else set()
+        given = _phone_input(before, kept)
+        if there is None:
+            self.changes.create_phone(actor, mac, given)
+        else:
+            self.changes.update_phone(actor, mac, given, revision)
+        return sorted(set(before["secret_settings"]) - kept)
+
+    def _extension(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        if revision is None:
+            self.changes.create_extension(actor, record.subject, **record.before)
+            return ["secret"]
+        self.changes.update_extension(actor, record.subject, record.before, revision)
+        return []
+
+    def _site(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        if revision is None:
+            self.changes.create_site(actor, record.subject, record.before)
+        else:
+            self.changes.update_site(actor, record.subject, record.before, revision)
+        return []
+
+    def _group(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        self.changes.put_group(actor, record.subject, record.before, revision or 0)
+        return []
+
+    def _department(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        self.changes.put_department(actor, record.subject, record.before["number"], revision or 0)
+        return []
+
+    def _user(self, actor: str, record: ChangeRecord, revision: int | None) -> list[str]:
+        self.changes.update_user(actor, record.subject, record.before, revision)
+        return []
+
+
+def _phone_input(before: Mapping[str, Any], kept: set[str]) -> PhoneInput:
+    """Returns a kept state as somebody would write it: ``***`` stands for the secrets that are still there."""
+    hidden = {name: SHOWN_SECRET for name in before["secret_settings"] if name in kept}
+    return PhoneInput(
+        model=before["model"],
+        site=before["site"],
+        group=before["group"],
+        clear_group=before["group"] is None,
+        enabled=before["enabled"],
+        modules=before["modules"],
+        firmware=before["firmware"],
+        settings={**before["settings"], **hidden},
+        lines=[LineInput(line, extension, label) for line, extension, label in before["lines"]],
+        keys=[KeyInput(key, type_, value, label, module, line) for module, key, type_, value, label, line in before["keys"]],
+    )

@@ -1,0 +1,254 @@
+"""Reads of somebody who sees some sites only, or only their own phones. What lies beyond is as if it were not there."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from provisioner.core.layers import Origin
+from provisioner.core.lockstep import LockstepFacts
+from provisioner.core.mac import Mac
+from provisioner.errors import Forbidden
+from provisioner.models import change, extension, phone, phone_line
+from provisioner.records import (
+    ChangeRecord,
+    DepartmentRecord,
+    ExtensionRecord,
+    FetchRecord,
+    FileRecord,
+    GroupRecord,
+    PhoneAccess,
+    PhoneRecord,
+    RefusalRecord,
+    RegistrationRecord,
+    RenderJob,
+    SightingRecord,
+    SiteRecord,
+    WakeRecord,
+)
+from provisioner.scope import Scope, closed
+from provisioner.store import Store
+from provisioner.store.base import CHUNK
+
+_BATCH = 500
+
+
+@closed(Store, but={"secret_settings", "secrets_of", "stage_column"})
+class ScopedStore(Store):
+    """The part of a store that a scope reaches."""
+
+    def __init__(self, whole: Store, scope: Scope) -> None:
+        vars(self).update(vars(whole))
+        self._whole = whole
+        self._reach = scope
+
+    # Phones.
+
+    def phones(
+        self,
+        *,
+        after: str = "",
+        limit: int = 100,
+        site_name: str = "",
+        model: str = "",
+        search: str = "",
+        macs: Sequence[Mac] | None = None,
+        stage: str = "",
+        has_pbx: bool = True,
+        within: Any = None,
+    ) -> list[PhoneRecord]:
+        asked: dict[str, Any] = {"site_name": site_name, "model": model, "search": search, "stage": stage, "has_pbx": has_pbx}
+        return self._whole.phones(after=after, limit=limit, macs=macs, within=phones_within(self._reach), **asked)
+
+    def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
+        record = self._whole.phone(mac, connection)
+        return record if record is not None and self.sees(record) else None
+
+    def sees(self, record: PhoneRecord) -> bool:
+        """Returns whether a phone is within the scope."""
+        own = self._reach.extensions
+        return self._reach.has_site(record.site) and (own is None or any(line.extension in own for line in record.lines))
+
+    def _seen(self, macs: Iterable[Mac]) -> list[Mac]:
+        """Returns those of ``macs`` that are within the scope."""
+        wanted, found = list(macs), set()
+        with self.database.read() as connection:
+            for start in range(0, len(wanted), CHUNK):
+                query = sa.select(phone.c.mac).where(phone.c.mac.in_(wanted[start : start + CHUNK]), phones_within(self._reach))
+                found |= set(connection.execute(query).scalars())
+        return [mac for mac in wanted if mac in found]
+
+    def stage_counts(self, *, has_pbx: bool, site_names: list[str] | None = None, within: Any = None) -> dict[str, int]:
+        return self._whole.stage_counts(has_pbx=has_pbx, site_names=site_names, within=phones_within(self._reach))
+
+    def lockstep(self, mac: Mac, *, has_pbx: bool) -> LockstepFacts | None:
+        return self._whole.lockstep(mac, has_pbx=has_pbx) if self._seen([mac]) else None
+
+    def locksteps(self, macs: Sequence[Mac], *, has_pbx: bool) -> dict[Mac, LockstepFacts]:
+        return self._whole.locksteps(self._seen(macs), has_pbx=has_pbx)
+
+    def wakes(self, macs: Sequence[Mac]) -> dict[Mac, WakeRecord]:
+        return self._whole.wakes(self._seen(macs))
+
+    def registrations(self, macs: Sequence[Mac], connection: Connection | None = None) -> dict[Mac, list[RegistrationRecord]]:
+        return self._whole.registrations(self._seen(macs), connection)
+
+    def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
+        return self._whole.render_jobs(self._seen(macs), connection)
+
+    def explain(self, mac: Mac, name: str) -> Origin | None:
+        return self._whole.explain(mac, name) if self._seen([mac]) else None
+
+    def phone_access(self, record: PhoneRecord) -> PhoneAccess:
+        if not self.sees(record):
+            raise Forbidden("this phone is beyond your sites")
+        return self._whole.phone_access(record)
+
+    def files(self, mac: Mac) -> list[tuple[FileRecord, bytes]]:
+        return self._whole.files(mac) if self._seen([mac]) else []
+
+    def fetches(self, *, mac: Mac | None = None, before: int | None = None, limit: int = 100, reason: str = "") -> list[FetchRecord]:
+        if mac is None:
+            raise Forbidden("the fetches of all phones need the right to all sites; those of one phone are below its own address")
+        return self._whole.fetches(mac=mac, before=before, limit=limit, reason=reason) if self._seen([mac]) else []
+
+    def bootstrap_refusals(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, within: Any = None) -> list[RefusalRecord]:
+        return self._whole.bootstrap_refusals(after=after, limit=limit, mac=mac, within=phones_within(self._reach))
+
+    def pbx_busy(self) -> frozenset[str]:
+        return frozenset(self.numbers_seen(self._whole.pbx_busy()))
+
+    # Extensions and departments.
+
+    def extensions(
+        self, *, after: str = "", limit: int = 100, search: str = "", numbers: Sequence[str] | None = None, within: Any = None
+    ) -> list[ExtensionRecord]:
+        return self._whole.extensions(after=after, limit=limit, search=search, numbers=numbers, within=extensions_within(self._reach))
+
+    def extension(self, number: str, connection: Connection | None = None) -> ExtensionRecord | None:
+        return self._whole.extension(number, connection) if self.numbers_seen([number]) else None
+
+    def numbers_seen(self, numbers: Collection[str]) -> set[str]:
+        """Returns those of ``numbers`` that are extensions within the scope."""
+        wanted, found = list(numbers), set()
+        with self.database.read() as connection:
+            for start in range(0, len(wanted), CHUNK):
+                query = sa.select(extension.c.number).where(extension.c.number.in_(wanted[start : start + CHUNK]))
+                found |= set(connection.execute(query.where(extensions_within(self._reach))).scalars())
+        return found
+
+    def is_shared(self, number: str) -> bool:
+        """Returns whether an extension is on a line of a phone beyond the scope."""
+        joined = phone_line.join(phone, phone.c.mac == phone_line.c.mac)
+        query = sa.select(sa.literal(1)).select_from(joined).where(phone_line.c.extension == number, ~phones_within(self._reach)).limit(1)
+        with self.database.read() as connection:
+            return connection.execute(query).first() is not None
+
+    def rotation_waiting(self, numbers: Sequence[str]) -> dict[str, list[Mac]]:
+        waiting = self._whole.rotation_waiting(sorted(self.numbers_seen(numbers)))
+        return {number: self._seen(waiting.get(number, ())) for number in numbers}
+
+    def departments(self, *, after: str = "", limit: int = 100) -> list[DepartmentRecord]:
+        found: list[DepartmentRecord] = []
+        while len(found) < limit:
+            rows = self._whole.departments(after=after, limit=_BATCH)
+            found += [seen for row in rows if (seen := self._department(row))]
+            if len(rows) < _BATCH:
+                break
+            after = rows[-1].name
+        return found[:limit]
+
+    def department(self, name: str, connection: Connection | None = None) -> DepartmentRecord | None:
+        record = self._whole.department(name, connection)
+        return self._department(record) if record else None
+
+    def _department(self, record: DepartmentRecord) -> DepartmentRecord | None:
+        """Returns a department with the members that are seen; None where nobody is."""
+        seen = self.numbers_seen(record.members)
+        members = tuple(number for number in record.members if number in seen)
+        return replace(record, members=members) if members else None
+
+    # Sites and groups.
+
+    def sites(self, connection: Connection | None = None) -> list[SiteRecord]:
+        return [record for record in self._whole.sites(connection) if self._reach.has_site(record.name)]
+
+    def site(self, name: str, connection: Connection | None = None) -> SiteRecord | None:
+        return self._whole.site(name, connection) if self._reach.has_site(name) else None
+
+    def groups(self, connection: Connection | None = None) -> list[GroupRecord]:
+        query = sa.select(phone.c.group).where(phone.c.group.is_not(None), phones_within(self._reach)).distinct()
+        with self.database.read() as own:
+            used = set((connection or own).execute(query).scalars())
+        return [record for record in self._whole.groups(connection) if record.name in used]
+
+    # What was seen and done.
+
+    def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, listed: bool = False) -> list[SightingRecord]:
+        """Returns phones seen in the trusted networks of the sites: until it is listed, a phone is nowhere else."""
+        networks = [ipaddress.ip_network(text) for record in self.sites() for text in record.trusted_networks]
+        found: list[SightingRecord] = []
+        while self._reach.extensions is None and len(found) < limit:
+            rows = self._whole.sightings(after=after, limit=_BATCH, mac=mac, listed=listed)
+            theirs = self._beyond([row.mac for row in rows]) if listed else set()
+            found += [row for row in rows if row.mac not in theirs and _is_in(row.peer, networks)]
+            if len(rows) < _BATCH:
+                break
+            after = rows[-1].mac
+        return found[:limit]
+
+    def _beyond(self, macs: Sequence[Mac]) -> set[Mac]:
+        """Returns those of ``macs`` that are phones beyond the scope."""
+        known = {
+            row.mac for start in range(0, len(macs), CHUNK) for row in self._whole.phones(macs=macs[start : start + CHUNK], limit=CHUNK)
+        }
+        return known - set(self._seen(macs))
+
+    def changes(self, *, before: int | None = None, limit: int = 100, subject: str = "", within: Any = None) -> list[ChangeRecord]:
+        return self._whole.changes(before=before, limit=limit, subject=subject, within=_changes_within(self._reach))
+
+    def change(self, number: int, *, within: Any = None) -> ChangeRecord | None:
+        return self._whole.change(number, within=_changes_within(self._reach))
+
+
+def phones_within(scope: Scope) -> sa.ColumnElement[bool]:
+    """Returns the condition that a row of ``phone`` is within the scope."""
+    condition: sa.ColumnElement[bool] = sa.true()
+    if scope.sites is not None:
+        condition = condition & phone.c.site.in_(scope.sites)
+    if scope.extensions is not None:
+        condition = condition & phone.c.mac.in_(sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(scope.extensions)))
+    return condition
+
+
+def extensions_within(scope: Scope) -> sa.ColumnElement[bool]:
+    """Returns the condition that a row of ``extension`` is within the scope: of a site of it, or on a line of a phone there."""
+    if scope.extensions is not None:
+        return extension.c.number.in_(scope.extensions)
+    if scope.sites is None:
+        return sa.true()
+    on_line = sa.select(phone_line.c.extension).join(phone, phone.c.mac == phone_line.c.mac).where(phones_within(scope))
+    return extension.c.site.in_(scope.sites) | extension.c.number.in_(on_line)
+
+
+def _changes_within(scope: Scope) -> sa.ColumnElement[bool]:
+    macs = sa.select(phone.c.mac).where(phones_within(scope))
+    numbers = sa.select(extension.c.number).where(extensions_within(scope))
+    return sa.or_(
+        change.c.action.like("phone.%") & change.c.subject.in_(macs),
+        change.c.action.like("extension.%") & change.c.subject.in_(numbers),
+        change.c.action.like("site.%") & change.c.subject.in_(scope.sites or ()),
+    )
+
+
+def _is_in(peer: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)

@@ -1,0 +1,82 @@
+"""One delivery on the wire: signed as Standard Webhooks 1.0 has it, to one address, without following anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from provisioner.webhooks.reaching import Unreachable, address_for
+
+TIMEOUT_S = 5.0
+ANSWER_BYTES = 1024
+"""As much of an answer is read; what it says matters to nobody, only its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """``status`` of the answer, None where there was none; ``error`` says why it does not count as taken."""
+
+    status: int | None
+    error: str
+
+    @property
+    def is_taken(self) -> bool:
+        return not self.error
+
+
+def signature(secret: bytes, message_id: str, at: int, body: bytes) -> str:
+    """Returns the header ``Webhook-Signature``: HMAC-SHA256 over id, time and body, so that none of them can be another's."""
+    digest = hmac.digest(secret, f"{message_id}.{at}.".encode() + body, hashlib.sha256)
+    return f"v1,{base64.b64encode(digest).decode('ascii')}"
+
+
+def send(url: str, secret: bytes, message_id: str, body: bytes, at: float, allowed: Sequence[str], timeout_s: float = TIMEOUT_S) -> Result:
+    """Sends one delivery; whatever goes wrong is in the result."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        host = parts.hostname or ""
+        connection = _Pinned(host, port, address_for(host, port, allowed), is_tls=parts.scheme == "https", timeout_s=timeout_s)
+    except (ValueError, Unreachable) as error:
+        return Result(None, str(error)[:200])
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", path, body, _headers(secret, message_id, int(at), body))
+        answer = connection.getresponse()
+        answer.read(ANSWER_BYTES)
+    except (OSError, http.client.HTTPException) as error:
+        return Result(None, f"{type(error).__name__}: {error}"[:200])
+    finally:
+        connection.close()
+    return Result(answer.status, "" if 200 <= answer.status < 300 else f"it answered {answer.status}")
+
+
+def _headers(secret: bytes, message_id: str, at: int, body: bytes) -> dict[str, str]:
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "provisioner-webhook/1",
+        "Webhook-Id": message_id,
+        "Webhook-Timestamp": str(at),
+        "Webhook-Signature": signature(secret, message_id, at, body),
+    }
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to one address, whatever the name says by then; TLS is for the name."""
+
+    def __init__(self, host: str, port: int, address: str, *, is_tls: bool, timeout_s: float) -> None:
+        super().__init__(host, port, timeout=timeout_s)
+        self._address = address
+        self._tls = ssl.create_default_context() if is_tls else None
+
+    def connect(self) -> None:
+        self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        if self._tls is not None:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)

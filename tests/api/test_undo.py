@@ -1,0 +1,111 @@
+"""Undoing changes of everything that has a state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner.wiring import Installation
+from tests.api.conftest import MAC, Api, reason
+
+
+def newest(admin: Api, subject: str) -> int:
+    return int(admin.get(f"/changes?subject={subject}&limit=1").get_json()["items"][0]["id"])
+
+
+def undo(admin: Api, subject: str, **more: Any) -> Any:
+    return admin.post(f"/changes/{newest(admin, subject)}/undo", **more)
+
+
+def without_revision(answer: Any) -> dict[str, Any]:
+    return {name: value for name, value in answer.get_json().items() if name not in {"revision", "created_at", "opened_at"}}
+
+
+def test_a_phone_gets_back_lines_keys_and_settings(admin: Api, phone: dict[str, Any], installation: Installation) -> None:
+    before = without_revision(admin.get(f"/phones/{MAC}"))
+    admin.patch(f"/phones/{MAC}", {"keys": [], "lines": [], "settings": {"voice_vlan": 30, "language": "nl"}, "firmware": "2.0"})
+    assert undo(admin, MAC).get_json() == {"action": "phone.update", "subject": MAC, "lost": []}
+    assert without_revision(admin.get(f"/phones/{MAC}")) == before
+    assert installation.store.phone_secret_settings([installation.store.phones()[0].mac]) != {}
+    assert undo(admin, MAC).status_code == 200  # the undoing is a change like others
+    assert admin.get(f"/phones/{MAC}").get_json()["settings"]["voice_vlan"] == 30
+
+
+def test_a_removed_phone_comes_back_without_its_secrets_which_are_named(admin: Api, phone: dict[str, Any]) -> None:
+    before = without_revision(admin.get(f"/phones/{MAC}"))
+    admin.delete(f"/phones/{MAC}")
+    assert undo(admin, MAC).get_json()["lost"] == ["admin_password"]
+    before["settings"].pop("admin_password")
+    assert without_revision(admin.get(f"/phones/{MAC}")) == before
+
+
+def test_a_phone_that_was_listed_is_taken_off(admin: Api, phone: dict[str, Any]) -> None:
+    assert undo(admin, MAC).status_code == 200
+    assert admin.get(f"/phones/{MAC}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("subject", "path", "make", "change"),
+    [
+        (
+            "7001",
+            "/extensions/7001",
+            ("POST", "/extensions", {"number": "7001", "display_name": "Ann"}),
+            ("PATCH", {"display_name": "Bea"}),
+        ),
+        ("oslo", "/sites/oslo", ("POST", "/sites", {"name": "oslo"}), ("PATCH", {"settings": {"voice_vlan": 7}, "access": "token"})),
+        ("blue", "/groups/blue", ("PUT", "/groups/blue", {"settings": {"voice_vlan": 1}}), ("PUT", {"settings": {}})),
+        ("Ops", "/departments/Ops", ("PUT", "/departments/Ops", {"number": "600"}), ("PUT", {"number": None})),
+        ("eve", "/users/eve", ("POST", "/users", {"name": "eve", "role": "viewer"}), ("PATCH", {"role": "technician", "language": "fi"})),
+    ],
+)
+def test_every_noun_goes_back(admin: Api, subject: str, path: str, make: tuple[str, str, Any], change: tuple[str, Any]) -> None:
+    admin.post("/users", {"name": "root", "role": "admin"})
+    assert admin.send(make[0], make[1], json=make[2]).status_code in {200, 201}
+    before = without_revision(admin.get(path))
+    assert admin.send(change[0], path, json=change[1]).status_code == 200
+    assert without_revision(admin.get(path)) != before
+    assert undo(admin, subject).status_code == 200
+    assert without_revision(admin.get(path)) == before
+    if subject != "eve":  # a user's password cannot come back, so a removed user does not
+        assert admin.delete(path).status_code == 204
+        assert undo(admin, subject).status_code == 200
+        assert without_revision(admin.get(path)) == before
+    first = [row["id"] for row in admin.get(f"/changes?subject={subject}").get_json()["items"]][-1]
+    assert admin.post(f"/changes/{first}/undo", {"over_later": True}).status_code == 200
+    assert admin.get(path).status_code == 404
+
+
+def test_later_changes_are_not_undone_unasked(admin: Api, phone: dict[str, Any]) -> None:
+    admin.patch(f"/phones/{MAC}", {"firmware": "2.0"})
+    change = newest(admin, MAC)
+    admin.patch(f"/phones/{MAC}", {"firmware": "3.0"})
+    refused = admin.post(f"/changes/{change}/undo")
+    assert (refused.status_code, reason(refused)) == (409, "needs_confirmation")
+    assert admin.post(f"/changes/{change}/undo", {"over_later": True}).status_code == 200
+    assert admin.get(f"/phones/{MAC}").get_json()["firmware"] == ""
+
+
+def test_undoing_honours_if_match(admin: Api, phone: dict[str, Any]) -> None:
+    seen = admin.get(f"/phones/{MAC}").headers["ETag"]
+    admin.patch(f"/phones/{MAC}", {"firmware": "2.0"})
+    assert reason(undo(admin, MAC, headers={"If-Match": seen})) == "changed_meanwhile"
+    now = admin.get(f"/phones/{MAC}").headers["ETag"]
+    assert undo(admin, MAC, headers={"If-Match": now}).status_code == 200
+
+
+def test_what_has_no_state_is_not_undone(admin: Api, phone: dict[str, Any]) -> None:
+    admin.post(f"/phones/{MAC}/resync")
+    assert undo(admin, MAC).status_code == 422
+    for number in (10**9, 10**30):
+        assert admin.post(f"/changes/{number}/undo").status_code == 404
+
+
+def test_nobody_undoes_what_they_may_not_write(roles: dict[str, Api], admin: Api) -> None:
+    admin.post("/sites", {"name": "oslo"})
+    technician = roles["technician"]
+    assert undo(technician, "oslo").status_code == 403
+    admin.post("/extensions", {"number": "7001"})
+    assert undo(technician, "7001").status_code == 403
+    assert undo(roles["viewer"], "7001").status_code == 403
