@@ -161,6 +161,7 @@ _PATH_HELP: Mapping[str, tuple[str, str]] = {
     "mac": ("MAC in any usual form", "80:5e:c0:aa:bb:cc"),
     "number": ("Number of the extension", "1001"),
     "name": ("Name", "default"),
+    "layout": ("Name of the layout", "Sales"),
     "setting": ("Name of the setting", "timezone"),
     "vendor": ("Vendor", "yealink"),
     "model": ("Model", "t46u"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.copying import CopyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
@@ -20,7 +21,9 @@ from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites):
+class Changes(
+    SwapWrites, CopyWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites
+):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 

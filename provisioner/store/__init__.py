@@ -11,6 +11,7 @@ from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.installs import InstallReads
+from provisioner.store.layouts import LayoutReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
 from provisioner.store.phonebooks import PhonebookReads
@@ -34,6 +35,7 @@ class Store(
     LockstepReads,
     InstallReads,
     ListingReads,
+    LayoutReads,
     DepartmentReads,
     HistoryReads,
     SightingReads,

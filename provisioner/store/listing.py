@@ -26,6 +26,7 @@ from provisioner.records import (
     SiteRecord,
 )
 from provisioner.store.base import CHUNK, by_mac, extension_of, like
+from provisioner.store.layouts import PHONES, on_layout_keys
 from provisioner.store.stages import StageReads
 
 
@@ -84,7 +85,7 @@ class ListingReads(StageReads):
         has_pbx: bool = True,
     ) -> list[PhoneRecord]:
         """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone."""
-        query = sa.select(phone).where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)
+        query = PHONES.where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)
         if site_name:
             query = query.where(phone.c.site == site_name)
         if model:
@@ -101,11 +102,15 @@ class ListingReads(StageReads):
         with self.database.read() as connection:
             return self._phones(connection, connection.execute(query).all())
 
+    def phones_named(self, macs: Sequence[Mac], connection: Connection) -> list[PhoneRecord]:
+        """Returns the phones named (at most ``CHUNK``), as a transaction sees them."""
+        return self._phones(connection, connection.execute(PHONES.where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all())
+
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         if connection is None:
             with self.database.read() as own:
                 return self.phone(mac, own)
-        found = self._phones(connection, connection.execute(sa.select(phone).where(phone.c.mac == mac)).all())
+        found = self._phones(connection, connection.execute(PHONES.where(phone.c.mac == mac)).all())
         return found[0] if found else None
 
     def _phones(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[PhoneRecord]:
@@ -133,6 +138,7 @@ class ListingReads(StageReads):
                 token_epoch=row.token_epoch,
                 opened_at=row.opened_at,
                 first_success_at=row.first_success_at,
+                layout=row.layout,
             )
             for row in rows
         ]
@@ -141,7 +147,7 @@ class ListingReads(StageReads):
         """Returns the phones whose files name the extension: on a line, or on a key without a label of its own."""
         on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension == number)
         on_key = sa.select(phone_key.c.mac).where(phone_key.c.value == number, phone_key.c.label == "")
-        return [Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()]
+        return [Mac(mac) for mac in connection.execute(sa.union(on_line, on_key, on_layout_keys([number]))).scalars()]
 
     def phones_of_extensions(self, numbers: Sequence[str], connection: Connection) -> set[Mac]:
         """As ``phones_of_extension`` for however many."""
@@ -150,7 +156,7 @@ class ListingReads(StageReads):
             chunk = numbers[start : start + CHUNK]
             on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(chunk))
             on_key = sa.select(phone_key.c.mac).where(phone_key.c.value.in_(chunk), phone_key.c.label == "")
-            found |= {Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()}
+            found |= {Mac(mac) for mac in connection.execute(sa.union(on_line, on_key, on_layout_keys(chunk))).scalars()}
         return found
 
     def sites(self, connection: Connection | None = None) -> list[SiteRecord]:

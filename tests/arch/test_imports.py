@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "db": set(),
     "models": set(),
     "models_enrolment": {"models"},
+    "models_layouts": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_phonebook": {"models"},
@@ -36,8 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_layouts", "models_phonebook", "models_sightings", "records", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_layouts", "models_sightings", "passwords", "records", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
@@ -108,12 +109,12 @@ ONLY: dict[str, tuple[str, ...]] = {
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
@@ -121,6 +122,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),
     "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",
