@@ -150,6 +150,8 @@ class PhoneRecord:
     token_epoch: int
     opened_at: float
     first_success_at: float | None
+    layout: str | None = None
+    """Name of the key layout that it has; ``keys`` are its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class PhonePatch(Strict):
     model = Text(longest=64, metadata={"example": "yealink/t46u"})
     site = Text(longest=64, metadata={"example": "default"})
     group = Text(longest=64, allow_none=True)
+    layout = Text(longest=64, allow_none=True, metadata={"description": "The key layout that it shares with others; null: none"})
     enabled = Flag()
     modules = Whole(metadata={"description": "Expansion modules attached"})
     firmware = Text(
@@ -175,6 +176,7 @@ def phone_input(given: dict[str, Any], *, merge_settings: bool = False) -> Phone
         model=given.get("model"),
         site=given.get("site"),
         group=given.get("group"),
+        layout=given.get("layout"),
         enabled=given.get("enabled"),
         modules=given.get("modules"),
         firmware=given.get("firmware"),
@@ -182,6 +184,7 @@ def phone_input(given: dict[str, Any], *, merge_settings: bool = False) -> Phone
         keys=None if keys is None else tuple(KeyInput(**key) for key in keys),
         settings=given.get("settings"),
         clear_group="group" in given and given["group"] is None,
+        clear_layout="layout" in given and given["layout"] is None,
         merge_settings=merge_settings,
     )
 

@@ -25,6 +25,7 @@ def shown_phone(record: PhoneRecord) -> dict[str, Any]:
         "model": record.model,
         "site": record.site,
         "group": record.group,
+        "layout": record.layout,
         "enabled": record.enabled,
         "modules": record.modules,
         "firmware": record.firmware,

@@ -15,7 +15,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
-from provisioner.core.catalogue import Disagreement, Expansion, Model, Place, SettingRows, When
+from provisioner.core.catalogue import Disagreement, Expansion, Model, Panel, Place, SettingRows, When
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import KEY_TYPES
 
@@ -29,6 +29,14 @@ class _ExpansionSchema(Strict):
     modules = fields.Integer(required=True, validate=validate.Range(min=1, max=16))
     keys = fields.Integer(required=True, validate=validate.Range(min=1, max=200))
     reserved = fields.List(fields.Integer(validate=validate.Range(min=1)))
+    per_page = fields.Integer(validate=validate.Range(min=1, max=200))
+
+
+class _PanelSchema(Strict):
+    name = fields.String(required=True, validate=validate.OneOf(["line", "memory", "multi_purpose"]))
+    keys = fields.Integer(required=True, validate=validate.Range(min=1, max=200))
+    per_page = fields.Integer(validate=validate.Range(min=1, max=200))
+    left = fields.Integer(validate=validate.Range(min=0, max=200))
 
 
 class _WhenSchema(Strict):
@@ -71,6 +79,7 @@ class _SeriesSchema(Strict):
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     when = fields.List(fields.Nested(_WhenSchema))
     place = fields.List(fields.Nested(_PlaceSchema))
+    panel = fields.List(fields.Nested(_PanelSchema))
     cannot = fields.List(fields.Nested(_CannotSchema))
     disagreement = fields.List(fields.Nested(_DisagreementSchema))
     sources = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
@@ -116,6 +125,8 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
         for setting in whole["unsupported"]:
             if setting not in part.settings:
                 mistakes.note(path, f"unsupported.{setting}", "there is no such setting")
+        for field, sentence in _panel_mistakes(whole):
+            mistakes.note(path, field, sentence)
         models[path.stem] = _model(part, path, name, whole, mistakes)
     # A file that could not be read may be of any series.
     for name in series.keys() - named if all(models_read) else ():
@@ -159,11 +170,28 @@ def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mi
         maps=raw.get("maps", {}),
         series=series,
         places=tuple(Place(**{**row, "lacks": tuple(row["lacks"])}) for row in raw.get("place", ())),
+        panels=tuple(Panel(**row) for row in raw.get("panel", ())),
         unknown=tuple(raw.get("not_known", ())),
         disagreements=tuple(Disagreement(**row) for row in raw.get("disagreement", ())),
         sources=tuple(raw.get("sources", ())),
         unsupported={**part.unsupported, **raw.get("unsupported", {})},
     )
+
+
+def _panel_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields what cannot be of how the keys sit: the panels hold every key once, and a page is no larger than its panel."""
+    panels, keys = raw.get("panel", ()), raw.get("keys", 0)
+    if panels and (there := sum(row["keys"] for row in panels)) != keys:
+        yield "panel", f"the panels have {there} keys and the model {keys}"
+    for row in panels:
+        per_page = row.get("per_page", row["keys"])
+        if per_page > row["keys"]:
+            yield "panel", f"a page of {per_page} keys is larger than its panel of {row['keys']}"
+        if row.get("left", 0) > per_page:
+            yield "panel", f"{row['left']} keys are left of the display, and a page has {per_page}"
+    expansion = raw.get("expansion", {})
+    if expansion.get("per_page", 0) > expansion.get("keys", 0):
+        yield "expansion", f"a page of {expansion['per_page']} keys is larger than the module of {expansion['keys']}"
 
 
 def _shared_agents(folder: Path, models: Mapping[str, Model]) -> Iterator[str]:

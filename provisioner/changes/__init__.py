@@ -5,7 +5,8 @@ the index log is a record to be read again. Nothing is sent from here.
 """
 
 from provisioner.changes.keys import KeyInput
+from provisioner.changes.layouts import LayoutKeyInput
 from provisioner.changes.phones import LineInput, PhoneInput
 from provisioner.changes.writer import Changes, open_changes
 
-__all__ = ["Changes", "KeyInput", "LineInput", "PhoneInput", "open_changes"]
+__all__ = ["Changes", "KeyInput", "LayoutKeyInput", "LineInput", "PhoneInput", "open_changes"]

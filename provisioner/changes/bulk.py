@@ -20,6 +20,7 @@ from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
 from provisioner.models import extension, index_log, pbx_removal, phone, phone_line, sighting
+from provisioner.models_layouts import phone_layout
 from provisioner.records import ExtensionRecord, PhoneRecord
 from provisioner.secrets import new_sip_secret
 from provisioner.store import CHUNK
@@ -49,6 +50,7 @@ class PhoneRow:
     lines: tuple[LineInput, ...] | None = None
     settings: Mapping[str, SettingValue | None] = field(default_factory=dict, repr=False)
     before: PhoneRecord | None = None
+    layout: str | None = None
 
 
 class BulkWrites(DepartmentWrites, RotationWrites):
@@ -66,6 +68,7 @@ class BulkWrites(DepartmentWrites, RotationWrites):
         self._update_phones(unit, [row for row in phones if row.before is not None])
         self._replace_lines(unit, [row for row in phones if row.lines is not None])
         self._put_settings(unit, [row for row in phones if row.settings])
+        self._put_layouts(unit, [row for row in phones if row.layout != (row.before.layout if row.before else None)])
         named = self.store.phones_of_extensions([row.number for row in extensions], unit.connection)
         touched = unit.rerender(named | {row.mac for row in phones})
         self._tell(unit, [row.mac for row in phones])
@@ -137,6 +140,13 @@ class BulkWrites(DepartmentWrites, RotationWrites):
         lines = [{"mac": row.mac, **_line(line)} for row in rows for line in row.lines or ()]
         if lines:
             unit.connection.execute(phone_line.insert(), lines)
+
+    def _put_layouts(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            unit.connection.execute(phone_layout.delete().where(phone_layout.c.mac.in_([row.mac for row in part])))
+            if given := [{"mac": row.mac, "layout": row.layout} for row in part if row.layout]:
+                unit.connection.execute(phone_layout.insert(), given)
 
     def _put_settings(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         kept: dict[Mac, dict[str, SettingValue]] = {}

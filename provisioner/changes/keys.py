@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from provisioner.core.catalogue import Model
+from provisioner.core.laying import LayoutRecord, kept_places
 from provisioner.core.settings_check import text_mistakes
+from provisioner.core.values import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +89,28 @@ def _content(model: Model, key: KeyInput) -> Iterator[tuple[str, str]]:
         yield "line", f"the {model.title} has lines 1 to {model.lines}"
     yield from text_mistakes("value", key.value, 255).items()
     yield from text_mistakes("label", key.label, 64).items()
+
+
+def key_inputs(keys: Iterable[Key]) -> tuple[KeyInput, ...]:
+    """Returns keys as somebody would write them."""
+    return tuple(KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in keys)
+
+
+def layout_mistake(model: Model, layout: LayoutRecord) -> str:
+    """Returns why a phone of ``model`` cannot have the layout, key by key; empty where it can."""
+    keys = key_inputs(row.key for row in layout.keys)
+    found = key_mistakes(model, keys, None)
+    told = ((layout.keys[int(path.split(".")[1])].key, sentence) for path, sentence in found.items())
+    return "; ".join(f"{_named(key.module, key.key)}: {sentence}" for key, sentence in told)
+
+
+def kept_mistakes(keys: Sequence[KeyInput], before: Iterable[Key], layout: LayoutRecord | None) -> dict[str, str]:
+    """Returns which keys cannot be laid out because the phone's layout has the place. One that was there before may stay: it is hidden."""
+    if layout is None:
+        return {}
+    kept, known = kept_places(layout.keys), set(key_inputs(before))
+    return {
+        f"keys.{at}.key": f"{_named(key.module, key.key)} is laid out by the layout {layout.name}: change it there"
+        for at, key in enumerate(keys)
+        if (key.module, key.key) in kept and key not in known
+    }

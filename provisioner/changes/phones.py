@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from provisioner.changes.keys import KeyInput, key_mistakes
+from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes, layout_mistake
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
@@ -18,6 +18,7 @@ from provisioner.core.settings_check import checked_setting, text_mistakes
 from provisioner.core.values import SettingValue
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, phone, phone_group, phone_key, phone_line, retired_token, sighting, site
+from provisioner.models_layouts import phone_layout
 from provisioner.records import PhoneRecord
 
 SHOWN_SECRET = "***"
@@ -44,7 +45,9 @@ class PhoneInput:
     lines: Sequence[LineInput] | None = None
     keys: Sequence[KeyInput] | None = None
     settings: Mapping[str, object] | None = None
+    layout: str | None = None
     clear_group: bool = field(default=False)
+    clear_layout: bool = field(default=False)
     merge_settings: bool = field(default=False)
     """True lays ``settings`` over what is there, None taking one away; False replaces them whole."""
 
@@ -90,7 +93,7 @@ class PhoneWrites(UnitMaker):
         model = given.model or before.model
         if given.model not in (None, before.model):  # a new model must take the lines and keys that stay
             lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
-            keys = tuple(KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys)
+            keys = key_inputs(before.keys)
             given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
         self._check(unit, given, model, before)
         return self._write(unit, before.mac, given, before, "phone.update")
@@ -164,6 +167,8 @@ class PhoneWrites(UnitMaker):
             unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**columns))
         self._replace(unit, phone_line, mac, given.lines)
         self._replace(unit, phone_key, mac, given.keys)
+        if given.layout is not None or given.clear_layout:
+            self.lay_out(unit, [mac], None if given.clear_layout else given.layout)
         unit.rerender([mac])
         unit.reindex(mac)
         unit.connection.execute(sighting.delete().where(sighting.c.mac == mac))
@@ -177,6 +182,12 @@ class PhoneWrites(UnitMaker):
         most = model.expansion.modules if model and model.expansion else 0
         attached = given.modules if given.modules is not None else min(before.modules if before else 0, most)
         return max([attached, *(key.module for key in keys)])
+
+    def lay_out(self, unit: Unit, macs: Sequence[Mac], layout: str | None) -> None:
+        """Gives the phones (at most ``CHUNK``) a layout, or takes it away."""
+        unit.connection.execute(phone_layout.delete().where(phone_layout.c.mac.in_(macs)))
+        if layout is not None and macs:
+            unit.connection.execute(phone_layout.insert(), [{"mac": mac, "layout": layout} for mac in macs])
 
     def _replace(self, unit: Unit, table: sa.Table, mac: Mac, rows: Sequence[LineInput] | Sequence[KeyInput] | None) -> None:
         if rows is None:
@@ -222,6 +233,7 @@ class PhoneWrites(UnitMaker):
             mistakes |= line_mistakes(model, given.lines or (), lambda number: _exists(unit, extension.c.number, number))
             lines = given.lines if given.lines is not None else before.lines if before else ()
             mistakes |= key_mistakes(model, given.keys or (), given.modules, [line.line for line in lines])
+            mistakes |= self._layout_mistakes(unit, given, model, before)
             mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], given.settings or {})
         laid_out = max((key.module for key in before.keys), default=0) if before and given.keys is None else 0
         if given.modules is not None and given.modules < laid_out:
@@ -229,6 +241,17 @@ class PhoneWrites(UnitMaker):
         mistakes |= text_mistakes("firmware", given.firmware or "", 64)
         if mistakes:
             raise InputError(mistakes)
+
+    def _layout_mistakes(self, unit: Unit, given: PhoneInput, model: Model, before: PhoneRecord | None) -> dict[str, str]:
+        name = None if given.clear_layout else given.layout or (before.layout if before else None)
+        layout = self.store.layout(name, unit.connection) if name else None
+        if name and layout is None:
+            return {"layout": f"there is no layout {name[:64]}"}
+        if layout is None:
+            return {}
+        why = layout_mistake(model, layout) if before is None or (model.id, name) != (before.model, before.layout) else ""
+        mistakes = {"layout": f"the {model.title} cannot have the layout {layout.name}: {why}"} if why else {}
+        return mistakes | kept_mistakes(given.keys or (), before.keys if before else (), layout)
 
     def _phone(self, unit: Unit, mac: Mac) -> PhoneRecord:
         record = self.store.phone(mac, unit.connection)
@@ -301,6 +324,7 @@ def shown_for_change(record: PhoneRecord) -> dict[str, Any]:
         "model": record.model,
         "site": record.site,
         "group": record.group,
+        "layout": record.layout,
         "enabled": record.enabled,
         "modules": record.modules,
         "firmware": record.firmware,

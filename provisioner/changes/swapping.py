@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from provisioner.changes.extensions import ExtensionWrites
-from provisioner.changes.keys import KeyInput
+from provisioner.changes.keys import key_inputs
 from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites
 from provisioner.changes.rotation import in_use, phones_on_line
 from provisioner.changes.unit import Unit
@@ -62,6 +62,7 @@ def _as_input(before: PhoneRecord, settings: dict[str, Any], model: str) -> Phon
         enabled=True,
         modules=before.modules if model == before.model else None,
         lines=[LineInput(line.line, line.extension, line.label) for line in before.lines],
-        keys=[KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys],
+        keys=key_inputs(before.keys),
+        layout=before.layout,
         settings=settings,
     )

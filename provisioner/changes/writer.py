@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.copying import CopyWrites
 from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.many import ManyWrites
@@ -26,6 +27,7 @@ from provisioner.store import Store
 class Changes(
     ManyWrites,
     SwapWrites,
+    CopyWrites,
     InstallWrites,
     SiteWrites,
     BulkWrites,

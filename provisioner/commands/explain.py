@@ -19,6 +19,8 @@ from provisioner.errors import NotFound
 if TYPE_CHECKING:
     from provisioner.core.layers import Layer
     from provisioner.core.mac import Mac
+    from provisioner.core.values import Key
+    from provisioner.records import PhoneRecord
 
 # The ways in which configuration files write "name is value"; formats, not vendors.
 _SHAPES = (
@@ -27,6 +29,10 @@ _SHAPES = (
     re.compile(r"<(?P<name>[\w.\-]+)(?:\s[^>]*)?>(?P<value>[^<]*)</(?P=name)>"),
     re.compile(r"(?<![\w.\-])(?P<name>[\w.\-]+)=\"(?P<value>[^\"]*)\""),
 )
+
+
+_KEY = re.compile(r"key\.(?:(?P<module>\d{1,2})\.)?(?P<key>\d{1,3})")
+_SOURCES = {"own": "the phone", "layout": "its layout {layout}", "slot": "a slot of its layout {layout} that the phone has not filled"}
 
 
 class Place(NamedTuple):
@@ -46,17 +52,22 @@ class Place(NamedTuple):
 def explain(session: Session, mac: Mac, parameter: str, as_json: bool) -> None:
     """Say where a value of the phone MAC comes from.
 
-    PARAMETER is a setting (timezone): then the layer that gives its value is named, and what that hides. Or it is a parameter as the
-    maker writes it (linekey.3.value, P47): then file, line and value are.
+    PARAMETER is a setting (timezone): then the layer that gives its value is named, and what that hides. Or it is a key (key.3, or key.1.3
+    on module 1): then whether it is the phone's own or its layout's. Or it is a parameter as the maker writes it (linekey.3.value, P47):
+    then file, line and value are.
 
     \b
     Examples:
       provisioner explain 80:5e:c0:aa:bb:cc timezone
+      provisioner explain 80:5e:c0:aa:bb:cc key.3
       provisioner explain 80:5e:c0:aa:bb:cc linekey.3.value
     """
     from provisioner.commands.phone import found
 
-    found(session, mac)
+    record = found(session, mac)
+    if key := _KEY.fullmatch(parameter):
+        _explain_key(session, record, int(key["module"] or 0), int(key["key"]), as_json)
+        return
     if parameter in session.installation.catalogue.settings:
         _explain_setting(session, mac, parameter, as_json)
         return
@@ -106,6 +117,23 @@ def _explain_setting(session: Session, mac: Mac, name: str, as_json: bool) -> No
     if why_not:
         click.echo(f"  not on this phone: {why_not}")
     click.echo(f"  {row.help}")
+
+
+def _explain_key(session: Session, record: PhoneRecord, module: int, key: int, as_json: bool) -> None:
+    laid = next((row for row in session.installation.store.laid_keys(record) if (row.key.module, row.key.key) == (module, key)), None)
+    if laid is None:
+        raise NotFound({"parameter": f"nothing is laid out on key {key}{f' of module {module}' if module else ''} of {record.mac.colons}"})
+    if as_json:
+        print_json({"key": laid.key, "source": laid.source, "layout": record.layout, "hidden": laid.hidden})
+        return
+    click.echo(_shown_key(laid.key))
+    click.echo(f"  from   {_SOURCES[laid.source].format(layout=record.layout)}")
+    if laid.hidden:
+        click.echo(f"  hides  {_shown_key(laid.hidden)} of the phone")
+
+
+def _shown_key(key: Key) -> str:
+    return " ".join(harmless(text) for text in (key.type, key.value, key.label) if text)
 
 
 def _layer(kind: str, name: str) -> str:

@@ -111,7 +111,7 @@ def show(session: Session, mac: Mac, as_json: bool) -> None:
         return
     opened = "done" if record.first_success_at else f"since {shown_time(record.opened_at)}"
     facts_shown: Sequence[tuple[str, object]] = [
-        ("MAC", record.mac.colons), ("Model", record.model), ("Site", record.site), ("Group", record.group or "-"),
+        ("MAC", record.mac.colons), ("Model", record.model), ("Site", record.site), ("Group", record.group or "-"), ("Layout", record.layout or "-"),
         ("Enabled", "yes" if record.enabled else "no"), ("Firmware", record.firmware or "-"), ("Modules", record.modules),
         ("Listed", shown_time(record.created_at)), ("First fetch", opened), ("Stage", is_at),
         ("Error", facts.error if facts and facts.error else "-"), ("Told", facts.notify_error if facts and facts.notify_error else "-"),
@@ -288,7 +288,7 @@ def _lines(record: PhoneRecord) -> str:
 
 def _as_json(record: PhoneRecord) -> dict[str, object]:
     return {
-        "mac": record.mac, "model": record.model, "site": record.site, "group": record.group, "enabled": record.enabled,
+        "mac": record.mac, "model": record.model, "site": record.site, "group": record.group, "layout": record.layout, "enabled": record.enabled,
         "modules": record.modules, "firmware": record.firmware, "lines": list(record.lines), "keys": list(record.keys),
         "settings": {**record.settings, **dict.fromkeys(record.secret_names, "***")},
         "created_at": record.created_at, "opened_at": record.opened_at, "first_success_at": record.first_success_at,

@@ -98,6 +98,28 @@ class Expansion:
     keys: int
     reserved: tuple[int, ...] = ()
     """Positions on each module that the phone keeps for itself (its page keys): nothing can be laid on them."""
+    per_page: int = 0
+    """Positions that a module shows at a time; 0 where no source tells."""
+
+
+PanelName = Literal["line", "memory", "multi_purpose"]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A block of keys on the phone itself, as a person sees it; its keys count on from those of the panel before."""
+
+    name: PanelName
+    keys: int
+    per_page: int = 0
+    """Keys that are there at a time, the others on further pages; 0: all."""
+    left: int | None = None
+    """Keys of a page left of the display, the others being right of it; None where no source tells how they sit."""
+
+    def pages(self, first: int) -> list[list[int]]:
+        """Returns the keys of each page, where ``first`` is the panel's first key."""
+        step = self.per_page or self.keys
+        return [list(range(start, min(start + step, first + self.keys))) for start in range(first, first + self.keys, step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +183,8 @@ class Model:
     """Name of the ``series/*.toml`` that it is built on, or empty."""
     places: tuple[Place, ...] = ()
     """Where a key type of the model is not possible."""
+    panels: tuple[Panel, ...] = ()
+    """How the keys sit on the phone; empty where no source tells."""
     unknown: tuple[str, ...] = ()
     """Fields that no source tells: what they hold is the least that is sure, or what works without knowing."""
     disagreements: tuple[Disagreement, ...] = ()

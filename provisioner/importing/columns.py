@@ -11,6 +11,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "model": ("phone_model", "device_model"),
     "site": ("location", "branch", "office"),
     "group": ("phone_group", "device_group"),
+    "layout": ("key_layout", "keys_layout", "button_layout"),
     "enabled": ("active", "is_enabled"),
     "extension": ("ext", "number", "extension_number", "ext_number", "exten"),
     "display_name": ("name", "displayname", "full_name", "fullname", "user_name", "caller_id_name", "extension_name"),
@@ -21,7 +22,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 }
 NUMBERED = re.compile(r"^(line|label)_?([1-9]\d{0,2})$")
 SETTING = re.compile(r"^settings?\s*[:.]\s*(\w+)$")
-CLEARABLE = frozenset({"group", "email", "department", "display_name"})
+CLEARABLE = frozenset({"group", "layout", "email", "department", "display_name"})
 """Columns, beside lines, labels and settings, where a lone ``-`` takes away what is there."""
 
 CLEAR = "-"

@@ -13,14 +13,14 @@ from provisioner.records import ExtensionRecord, PhoneRecord
 from provisioner.store import CHUNK, Store
 from provisioner.wiring import Installation
 
-_FIRST = ("mac", "model", "site", "group", "enabled", "extension", "display_name", "secret", "email", "department")
+_FIRST = ("mac", "model", "site", "group", "layout", "enabled", "extension", "display_name", "secret", "email", "department")
 Row = dict[str, str]
 
 
 def export_csv(installation: Installation, *, with_secrets: bool = False) -> str:
     """Returns all phones and extensions as CSV (comma, CRLF) that ``preview_csv`` takes back as it is.
 
-    Keys of phones are not in it. Secrets are left empty unless ``with_secrets``; importing an empty cell keeps the secret that is there.
+    Of a phone's keys only its layout is in it. Secrets are left empty unless ``with_secrets``; importing an empty cell keeps the secret that is there.
     """
     store = installation.store
     extensions = {record.number: record for record in _extensions(store)}
@@ -53,6 +53,8 @@ def _phone(
     row = {"mac": phone.mac.colons, "model": phone.model, "site": guarded(phone.site), "enabled": "yes" if phone.enabled else "no"}
     if phone.group:
         row["group"] = guarded(phone.group)
+    if phone.layout:
+        row["layout"] = guarded(phone.layout)
     for line in phone.lines:
         if line.line == 1 and line.extension not in described:
             row |= _extension(extensions[line.extension], secrets)

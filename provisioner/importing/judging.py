@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
 from provisioner.changes.extensions import checked_extension
-from provisioner.changes.keys import KeyInput, key_mistakes
+from provisioner.changes.keys import key_inputs, key_mistakes, layout_mistake
 from provisioner.changes.phones import SHOWN_SECRET, LineInput, line_mistakes
 from provisioner.core.catalogue import Model
 from provisioner.core.mac import InvalidMac, Mac
@@ -141,6 +141,7 @@ def _judge_phone(row: ParsedRow, world: World, candidate: Candidate, mac: Mac) -
     group = row.cells.get("group", before.group if before else None)
     if group and group not in world.groups:
         candidate.refuse("group", f"there is no group {group[:60]}", "make the group first, or leave the cell empty")
+    layout = _layout(row, world, candidate, before)
     enabled = _enabled(row, candidate, before)
     settings = _settings(row, world, candidate, before)
     lines = _lines(row, candidate, before)
@@ -149,8 +150,10 @@ def _judge_phone(row: ParsedRow, world: World, candidate: Candidate, mac: Mac) -
     _check_lines(model, lines, candidate)
     if before is not None and model.id != before.model:
         _check_keys(model, before, candidate)
+    if layout and layout in world.layouts and (why := layout_mistake(model, world.layouts[layout])):
+        candidate.refuse("layout", f"the {model.title} cannot have this layout: {why}", "choose another layout")
     _note_other_maker(world, candidate, mac, model)
-    wanted = PhoneRow(mac, model.id, site, group or None, enabled, tuple(lines.values()), settings, before)
+    wanted = PhoneRow(mac, model.id, site, group or None, enabled, tuple(lines.values()), settings, before, layout)
     candidate.phone = wanted if before is None or _differs(candidate, before, wanted, world) else None
 
 
@@ -165,6 +168,16 @@ def _model(row: ParsedRow, world: World, candidate: Candidate, before: PhoneReco
         mend = f"did you mean {near}?" if near else "'provisioner check' lists the models"
         candidate.refuse("model", f"the catalogue has no model '{text[:60]}'", mend)
     return model
+
+
+def _layout(row: ParsedRow, world: World, candidate: Candidate, before: PhoneRecord | None) -> str | None:
+    """Returns the layout that the phone would have."""
+    if "layout" not in row.cells:
+        return before.layout if before else None
+    name = row.cells["layout"]
+    if name and name not in world.layouts:
+        candidate.refuse("layout", f"there is no layout {name[:60]}", "make the layout first, or leave the cell empty")
+    return name
 
 
 def _enabled(row: ParsedRow, candidate: Candidate, before: PhoneRecord | None) -> bool:
@@ -237,8 +250,7 @@ def _check_lines(model: Model, lines: Mapping[int, LineInput], candidate: Candid
 
 
 def _check_keys(model: Model, before: PhoneRecord, candidate: Candidate) -> None:
-    keys = [KeyInput(key.key, key.type, key.value, key.label, key.module, key.line) for key in before.keys]
-    for sentence in sorted(set(key_mistakes(model, keys, None).values())):
+    for sentence in sorted(set(key_mistakes(model, key_inputs(before.keys), None).values())):
         candidate.refuse("model", f"the keys of this phone do not fit: {sentence}", "lay its keys out anew first")
 
 
@@ -251,7 +263,9 @@ def _note_other_maker(world: World, candidate: Candidate, mac: Mac, model: Model
 
 def _differs(candidate: Candidate, before: PhoneRecord, wanted: PhoneRow, world: World) -> bool:
     """Notes what would change of a phone that is listed; returns whether anything does."""
-    found = [candidate.compare(name, getattr(before, name), getattr(wanted, name)) for name in ("model", "site", "group", "enabled")]
+    found = [
+        candidate.compare(name, getattr(before, name), getattr(wanted, name)) for name in ("model", "site", "group", "layout", "enabled")
+    ]
     old, new = {line.line: line for line in before.lines}, {line.line: line for line in wanted.lines or ()}
     for at in sorted(old.keys() | new.keys()):
         for kind, name in (("line", "extension"), ("label", "label")):

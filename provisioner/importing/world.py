@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from provisioner.core.catalogue import Catalogue, Model
+from provisioner.core.laying import LayoutRecord
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import SettingValue
 from provisioner.importing.columns import numbers_of
@@ -26,6 +27,8 @@ class World:
     catalogue: Catalogue
     sites: frozenset[str]
     groups: frozenset[str]
+    layouts: Mapping[str, LayoutRecord]
+    """Those that the file names."""
     phones: Mapping[Mac, PhoneRecord]
     extensions: Mapping[str, ExtensionRecord]
     secrets: Mapping[str, str] = field(repr=False)
@@ -55,6 +58,7 @@ def world_of(store: Store, parsed: ParsedFile) -> World:
         catalogue=store.catalogue,
         sites=frozenset(site.name for site in store.sites()),
         groups=frozenset(group.name for group in store.groups()),
+        layouts={name: layout for name in _layouts(parsed) if (layout := store.layout(name))},
         phones=phones,
         extensions={record.number: record for chunk in _chunks(numbers) for record in store.extensions(numbers=chunk, limit=CHUNK)},
         secrets={number: secret for chunk in _chunks(with_secret) for number, secret in store.extension_secrets(chunk).items()},
@@ -68,6 +72,10 @@ def _numbers(cells: Mapping[str, str | None]) -> Iterator[str]:
         number = cells.get(name)
         if number:
             yield number
+
+
+def _layouts(parsed: ParsedFile) -> set[str]:
+    return {name for row in parsed.rows if (name := row.cells.get("layout"))}
 
 
 def _model_names(catalogue: Catalogue) -> dict[str, str | None]:

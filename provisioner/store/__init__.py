@@ -12,6 +12,7 @@ from provisioner.store.departments import DepartmentReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
+from provisioner.store.layouts import LayoutReads
 from provisioner.store.listing import ListingReads
 from provisioner.store.lockstep import LockstepReads
 from provisioner.store.marks import MarkReads
@@ -37,6 +38,7 @@ class Store(
     LockstepReads,
     InstallReads,
     ListingReads,
+    LayoutReads,
     DepartmentReads,
     HistoryReads,
     SightingReads,

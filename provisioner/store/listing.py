@@ -26,6 +26,7 @@ from provisioner.records import (
     SiteRecord,
 )
 from provisioner.store.base import CHUNK, by_mac, extension_of, like
+from provisioner.store.layouts import PHONES, on_layout_keys
 from provisioner.store.stages import StageReads
 
 
@@ -96,7 +97,7 @@ class ListingReads(StageReads):
 
         ``within`` is a condition on ``phone``, of ``store.scoped``.
         """
-        query = self._fitting(sa.select(phone), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
+        query = self._fitting(PHONES, site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
         query = query.where(within) if within is not None else query
         query = query.where(phone.c.mac.in_(macs)) if macs is not None else query
         with self.database.read() as connection:
@@ -139,13 +140,13 @@ class ListingReads(StageReads):
 
     def phones_named(self, macs: Sequence[Mac], connection: Connection) -> list[PhoneRecord]:
         """Returns the phones named (at most ``CHUNK``), as a transaction sees them."""
-        return self._phones(connection, connection.execute(sa.select(phone).where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all())
+        return self._phones(connection, connection.execute(PHONES.where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all())
 
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         if connection is None:
             with self.database.read() as own:
                 return self.phone(mac, own)
-        found = self._phones(connection, connection.execute(sa.select(phone).where(phone.c.mac == mac)).all())
+        found = self._phones(connection, connection.execute(PHONES.where(phone.c.mac == mac)).all())
         return found[0] if found else None
 
     def _phones(self, connection: Connection, rows: Sequence[Row[Any]]) -> list[PhoneRecord]:
@@ -173,6 +174,7 @@ class ListingReads(StageReads):
                 token_epoch=row.token_epoch,
                 opened_at=row.opened_at,
                 first_success_at=row.first_success_at,
+                layout=row.layout,
             )
             for row in rows
         ]
@@ -181,7 +183,7 @@ class ListingReads(StageReads):
         """Returns the phones whose files name the extension: on a line, or on a key without a label of its own."""
         on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension == number)
         on_key = sa.select(phone_key.c.mac).where(phone_key.c.value == number, phone_key.c.label == "")
-        return [Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()]
+        return [Mac(mac) for mac in connection.execute(sa.union(on_line, on_key, on_layout_keys([number]))).scalars()]
 
     def phones_of_extensions(self, numbers: Sequence[str], connection: Connection) -> set[Mac]:
         """As ``phones_of_extension`` for however many."""
@@ -190,7 +192,7 @@ class ListingReads(StageReads):
             chunk = numbers[start : start + CHUNK]
             on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(chunk))
             on_key = sa.select(phone_key.c.mac).where(phone_key.c.value.in_(chunk), phone_key.c.label == "")
-            found |= {Mac(mac) for mac in connection.execute(sa.union(on_line, on_key)).scalars()}
+            found |= {Mac(mac) for mac in connection.execute(sa.union(on_line, on_key, on_layout_keys(chunk))).scalars()}
         return found
 
     def sites(self, connection: Connection | None = None) -> list[SiteRecord]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from provisioner.core.layers import Layer, Origin, explained, merged
+from provisioner.core.laying import effective_keys
 from provisioner.core.mac import Mac
 from provisioner.core.values import Line, PhoneConfig, SettingValue
 from provisioner.models import (
@@ -26,6 +27,7 @@ from provisioner.records import (
     RenderJob,
 )
 from provisioner.store.base import StoreBase, by_mac, edited_alone, key_of, settings_by_name
+from provisioner.store.layouts import PHONES, named_keys
 
 
 class RenderingReads(StoreBase):
@@ -46,11 +48,11 @@ class RenderingReads(StoreBase):
         return [Mac(mac) for mac in found]
 
     def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
-        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``)."""
+        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``), and one more for layouts."""
         if connection is None:
             with self.database.read() as own:
                 return self.render_jobs(macs, own)
-        phones = connection.execute(sa.select(phone).where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all()
+        phones = connection.execute(PHONES.where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all()
         lines = connection.execute(
             sa.select(phone_line, extension.c.display_name, extension.c.secret)
             .join(extension, extension.c.number == phone_line.c.extension)
@@ -65,17 +67,19 @@ class RenderingReads(StoreBase):
         ).all()
         sites = settings_by_name(connection, site, {row.site for row in phones})
         groups = settings_by_name(connection, phone_group, {row.group for row in phones if row.group})
+        layouts = named_keys(connection, {row.layout for row in phones if row.layout})
         lines_of, keys_of = by_mac(lines), by_mac(keys)
+        laid = {row.mac: effective_keys(map(key_of, keys_of.get(row.mac, ())), layouts.get(row.layout, ())) for row in phones}
         return [
             RenderJob(
                 PhoneConfig(
                     mac=Mac(row.mac),
                     model=row.model,
                     lines=tuple(self._line(line) for line in lines_of.get(row.mac, ())),
-                    keys=tuple(key_of(key) for key in keys_of.get(row.mac, ())),
+                    keys=laid[row.mac],
                     settings=self._own_passwords(Mac(row.mac), merged(self._layers(row, sites, groups))),
                     provisioning_url=f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/",
-                    modules=row.modules,
+                    modules=max([row.modules, *(key.module for key in laid[row.mac])]),
                     firmware=row.firmware,
                 ),
                 row.render_revision,

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "db": set(),
     "models": set(),
     "models_enrolment": {"models"},
+    "models_layouts": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_phonebook": {"models"},
@@ -37,8 +38,8 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "scope", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_layouts", "models_phonebook", "models_sightings", "records", "scope", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_install", "models_layouts", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
@@ -117,15 +118,15 @@ ONLY: dict[str, tuple[str, ...]] = {
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.bootstrap_notes", "provisioner.models_api", "provisioner.models_install", "provisioner.models_phonebook",
+        "provisioner.models_api",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api", "provisioner.models_install", "provisioner.models_phonebook",
+        "provisioner.models_api",
     ),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_enrolment": (
@@ -133,6 +134,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     ),
     "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",

@@ -101,6 +101,9 @@ def added(name: str, text: str) -> Callable[[Path], None]:
 
 PLANTED = [
     ("a key that the model file does not know", replaced("models/a7.toml", "keys = 12", "keyz = 12"), "a7.toml:4: keyz"),
+    ("panels that do not hold every key", replaced("models/a7.toml", "[quirks]", '[[panel]]\nname = "line"\nkeys = 11\n[quirks]'), "the panels have 11 keys and the model 12"),
+    ("a page larger than its panel", replaced("models/a7.toml", "[quirks]", '[[panel]]\nname = "line"\nkeys = 12\nper_page = 13\n[quirks]'), "a page of 13 keys is larger"),
+    ("more keys beside the display than on a page", replaced("models/a7.toml", "[quirks]", '[[panel]]\nname = "line"\nkeys = 12\nper_page = 6\nleft = 7\n[quirks]'), "7 keys are left of the display, and a page has 6"),
     ("a number that is text", replaced("models/a7.toml", "keys = 12", 'keys = "many"'), "a7.toml:4: keys"),
     ("no TOML at all", replaced("models/a7.toml", "keys = 12", "keys 12"), "a7.toml:4: "),
     ("an unknown key of a series", replaced("series/s.toml", "lines = 4", "wires = 4"), "s.toml:1: wires"),
@@ -128,3 +131,13 @@ def test_lines_of_a_file_are_found_by_their_path() -> None:
     text = 'a = 1\n\n[t]\nb = 2\n[[r]]\nc = 3\n[[r]]\nc = 4\n[maps.m]\n"x-1" = "2"\n'
     places = {"a": 1, "t.b": 4, "r.0.c": 6, "r.1.c": 8, "r.1.d": 7, "maps.m.x-1": 10, "maps.m.gone": 9, "nowhere": 1}
     assert {where: line_of(text, where) for where in places} == places
+
+
+def test_keys_sit_on_pages_of_panels_that_count_on() -> None:
+    catalogue = load_catalogue()
+    t46u, gxp2160 = catalogue.model("yealink/t46u"), catalogue.model("grandstream/gxp2160")
+    assert t46u is not None and gxp2160 is not None
+    assert [page[0] for page in t46u.panels[0].pages(1)] == [1, 10, 19] and t46u.panels[0].left == 5
+    line, more = gxp2160.panels
+    assert len(line.pages(1)) == 4 and more.pages(25) == [list(range(25, 49))]
+    assert t46u.expansion is not None and t46u.expansion.per_page == 20

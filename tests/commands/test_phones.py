@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from provisioner.changes import KeyInput, LayoutKeyInput, PhoneInput
 from provisioner.commands.explain import places
 from provisioner.commands.output import harmless, print_table, shown_time
 from provisioner.commands.render import ShownFile
@@ -218,3 +219,19 @@ def test_install_link_is_printed_once_and_kept_as_a_digest(cli: Cli) -> None:
     url = printed.split()[1]
     assert url.startswith("http://192.0.2.7:0/p/") and "Holds until" in printed
     assert url.split("/")[-2].encode() not in (cli.data / "provisioner.sqlite3").read_bytes()
+
+
+def test_explain_key_says_whether_it_is_the_phones_or_its_layouts(cli: Cli) -> None:
+    installation = opened(cli)
+    changes = installation.changes
+    changes.put_layout("tests", "Sales", [LayoutKeyInput(3, "speed_dial", "0800", "Desk"), LayoutKeyInput(4, "blf", slot=True)])
+    changes.update_phone("tests", Mac.parse(MAC), PhoneInput(keys=[KeyInput(3, "url", "http://own.example")]))
+    changes.update_phone("tests", Mac.parse(MAC), PhoneInput(layout="Sales"))
+    installation.database.dispose()
+    assert cli("explain", MAC, "key.3").stdout.splitlines() == [
+        "speed_dial 0800 Desk",
+        "  from   its layout Sales",
+        "  hides  url http://own.example of the phone",
+    ]
+    assert cli.json("explain", MAC, "key.4")["source"] == "slot"
+    assert "nothing is laid out on key 5 of module 1" in cli("explain", MAC, "key.1.5", status=1).stderr
