@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
@@ -20,13 +21,14 @@ from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites):
+class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites, FirmwareWrites):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 
 def open_changes(store: Store, renderer: Renderer, settings: Settings, clock: Callable[[], float] = time.time) -> Changes:
     """Returns the writer of an installation, with its default site made."""
     changes = Changes(store, renderer, clock)
+    changes.firmware_folder = settings.tftp_root / "firmware"
     changes.keeps_former = settings.has_pbx
     networks = list(settings.trusted_networks)
     changes.site_defaults = {"access": settings.access, "trusted_networks": networks, "enrolment": settings.enrolment}

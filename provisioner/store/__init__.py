@@ -9,6 +9,7 @@ from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
+from provisioner.store.firmware import FirmwareReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
@@ -41,5 +42,6 @@ class Store(
     BootstrapReads,
     AccountReads,
     PhonebookReads,
+    FirmwareReads,
 ):
     """All reads of an installation."""

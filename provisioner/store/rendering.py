@@ -26,6 +26,7 @@ from provisioner.records import (
     RenderJob,
 )
 from provisioner.store.base import StoreBase, by_mac, edited_alone, key_of, settings_by_name
+from provisioner.store.firmware import PinnedFile, pinned_files
 
 
 class RenderingReads(StoreBase):
@@ -46,7 +47,7 @@ class RenderingReads(StoreBase):
         return [Mac(mac) for mac in found]
 
     def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
-        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``)."""
+        """Returns the facts of the phones named, in six statements however many they are (at most ``CHUNK``)."""
         if connection is None:
             with self.database.read() as own:
                 return self.render_jobs(macs, own)
@@ -65,7 +66,7 @@ class RenderingReads(StoreBase):
         ).all()
         sites = settings_by_name(connection, site, {row.site for row in phones})
         groups = settings_by_name(connection, phone_group, {row.group for row in phones if row.group})
-        lines_of, keys_of = by_mac(lines), by_mac(keys)
+        lines_of, keys_of, images = by_mac(lines), by_mac(keys), pinned_files(connection, macs)
         return [
             RenderJob(
                 PhoneConfig(
@@ -73,8 +74,8 @@ class RenderingReads(StoreBase):
                     model=row.model,
                     lines=tuple(self._line(line) for line in lines_of.get(row.mac, ())),
                     keys=tuple(key_of(key) for key in keys_of.get(row.mac, ())),
-                    settings=self._own_passwords(Mac(row.mac), merged(self._layers(row, sites, groups))),
-                    provisioning_url=f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/",
+                    settings=self._own_values(row, merged(self._layers(row, sites, groups)), images),
+                    provisioning_url=self._own_address(row),
                     modules=row.modules,
                     firmware=row.firmware,
                 ),
@@ -111,6 +112,16 @@ class RenderingReads(StoreBase):
         """Returns the phone's own address and its credentials, in clear."""
         url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
         return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
+
+    def _own_address(self, row: Row[Any]) -> str:
+        return f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/"
+
+    def _own_values(self, row: Row[Any], settings: dict[str, SettingValue], images: Mapping[Mac, PinnedFile]) -> dict[str, SettingValue]:
+        """Returns the settings with what is this phone's alone: its passwords, and the address at which it finds the image pinned for it."""
+        mac = Mac(row.mac)
+        if mac in images:
+            settings["firmware_url"] = f"{self._own_address(row)}{mac}/{images[mac].file.rpartition('/')[2]}"
+        return self._own_passwords(mac, settings)
 
     def _own_passwords(self, mac: Mac, settings: dict[str, SettingValue]) -> dict[str, SettingValue]:
         for name, purpose in (("admin_password", "admin"), ("user_password", "user")):
