@@ -44,6 +44,7 @@ from provisioner.api import (
     sightings,
     sites,
     tokens,
+    uploads,
     users,
 )
 from provisioner.api.metrics import Metrics
@@ -54,7 +55,7 @@ from provisioner.wiring import Installation
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
-    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, scans.noun, bootstrap.noun, sites.noun, groups.noun, firmware.noun,
+    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, scans.noun, bootstrap.noun, sites.noun, groups.noun, firmware.noun, uploads.noun,
     catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, install_links.noun, sheets.noun, tokens.noun, users.noun, session.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")

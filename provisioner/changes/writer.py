@@ -21,7 +21,9 @@ from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites, FirmwareWrites):
+class Changes(
+    SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites, FirmwareWrites
+):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 
