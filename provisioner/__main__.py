@@ -17,6 +17,7 @@ COMMANDS = {
     "phone": ("provisioner.commands.phone:phone", "Add, show, list, change, swap, remove, re-open and wake phones."),
     "extension": ("provisioner.commands.extension:extension", "Add, change, list and remove extensions; renew their passwords."),
     "department": ("provisioner.commands.department:department", "Add, list and remove departments that can be called."),
+    "firmware": ("provisioner.commands.firmware:firmware", "Pin firmware for phones, and roll it out share by share."),
     "plan": ("provisioner.commands.plan:plan", "Show what differs between the PBX and what it should say."),
     "sync": ("provisioner.commands.plan:sync", "Put right what differs in the PBX."),
     "site": ("provisioner.commands.site:site", "Add and list sites."),

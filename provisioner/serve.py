@@ -21,6 +21,7 @@ from provisioner.core.identify import CODE_LENGTH, MAX_PATH, Candidate, ParsedPa
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
+from provisioner.images import PinnedImages
 from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
 from provisioner.records import InstallLink, ServingRecord
@@ -109,6 +110,7 @@ class Server:
         self._static = StaticFiles(static_root)
         self._directories = MergedDirectories()
         self._books = Bookshelf(store)
+        self._images = PinnedImages(store, self._static)
         self._first_fetch_s = first_fetch_s
         self._check_credentials = check_credentials
         self._clock = clock
@@ -316,8 +318,10 @@ class Server:
 
     def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int, path: str) -> FileAnswer:
         mac, name = record.mac, candidate.name
+        missing = FileAnswer(Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
+        if candidate.rule is not None and candidate.kind == "firmware":
+            return self._images.answer(candidate.rule, missing)
         if candidate.rule is not None and candidate.rule.scope == "book":
-            missing = FileAnswer(Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
             return self._books.answer(record.vendor, self._index.books.get(mac), candidate.rule, path, missing)
         entry: FileEntry | None = self._index.files.get(mac, _NOTHING).get(name)
         content = self._index.content(mac, entry) if entry is not None else None

@@ -177,6 +177,7 @@ def _condition(method: str) -> dict[str, Any]:
 
 
 _PATH_HELP: Mapping[str, tuple[str, str]] = {
+    "target": ("A model, a model and a group with @ between them, or a MAC", "yealink/t46u"),
     "mac": ("MAC in any usual form", "80:5e:c0:aa:bb:cc"),
     "number": ("Number of the extension", "1001"),
     "name": ("Name", "default"),

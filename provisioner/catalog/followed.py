@@ -13,7 +13,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog.reading import Mistakes, Strict
-from provisioner.core.raw import RawRule, listed
+from provisioner.core.raw import RawForm, RawRule, listed
 
 ALL_OTHERS = "*"
 """In ``[unsupported]``: every setting that no template uses."""
@@ -22,12 +22,21 @@ _INDIRECT = {"timezone": re.compile(r"\btz\."), "codecs": re.compile(r"\bcodecs\
 """Settings that templates get in another shape than ``settings.<name>``."""
 
 
+class RawFormSchema(Strict):
+    """A table ``[raw.forms.<value of the quirk>]``."""
+
+    names = fields.String(required=True)
+    example = fields.String(required=True)
+
+
 class RawSchema(Strict):
     """The table ``[raw]``."""
 
     parameters = fields.String(required=True)
     refused = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     written = fields.String(required=True)
+    form_quirk = fields.String()
+    forms = fields.Dict(keys=fields.String(), values=fields.Nested(RawFormSchema))
 
 
 def used_settings(templates: Mapping[str, str]) -> frozenset[str]:
@@ -58,7 +67,7 @@ def vendor_mistakes(declared: Mapping[str, str], used: frozenset[str], every: Ma
         yield "unsupported", f"a template uses settings.{name}, which is no setting"
 
 
-def raw_rule(folder: Path, raw: Mapping[str, str | list[str]], mistakes: Mistakes) -> RawRule | None:
+def raw_rule(folder: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRule | None:
     """Returns what may be added by hand, or None where the vendor folder says nothing of it."""
     path = folder / "vendor.toml"
     if not raw:
@@ -74,4 +83,8 @@ def raw_rule(folder: Path, raw: Mapping[str, str | list[str]], mistakes: Mistake
         mistakes.note(path, "raw.written", "has no {name}")
     mistakes.pattern(path, "raw.written", str(raw["written"]).replace("{name}", "name"))
     refused = tuple(mistakes.pattern(path, "raw.refused", pattern) for pattern in raw["refused"])
-    return RawRule(frozenset(listed(text)), refused, str(raw["written"]))
+    forms = {
+        value: RawForm(mistakes.pattern(path, f"raw.forms.{value}.names", form["names"]), form["example"])
+        for value, form in raw.get("forms", {}).items()
+    }
+    return RawRule(frozenset(listed(text)), refused, str(raw["written"]), str(raw.get("form_quirk", "")), forms)

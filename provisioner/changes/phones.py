@@ -13,7 +13,7 @@ from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mi
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
-from provisioner.core.raw import parameter_of, why_refused
+from provisioner.core.raw import parameter_of, why_refused, why_wrong_form
 from provisioner.core.settings_check import checked_setting, text_mistakes
 from provisioner.core.values import SettingValue
 from provisioner.errors import AlreadyExists, InputError, NotFound
@@ -234,7 +234,7 @@ class PhoneWrites(UnitMaker):
             lines = given.lines if given.lines is not None else before.lines if before else ()
             mistakes |= key_mistakes(model, given.keys or (), given.modules, [line.line for line in lines])
             mistakes |= self._layout_mistakes(unit, given, model, before)
-            mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], given.settings or {})
+            mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], model, given.settings or {})
         laid_out = max((key.module for key in before.keys), default=0) if before and given.keys is None else 0
         if given.modules is not None and given.modules < laid_out:
             mistakes.setdefault("modules", f"keys are laid out on module {laid_out}: take them off first")
@@ -280,11 +280,12 @@ def checked_settings(catalogue: Catalogue, settings: Mapping[str, object]) -> di
     return checked
 
 
-def raw_mistakes(vendor: Vendor, settings: Mapping[str, object]) -> dict[str, str]:
-    """Returns which parameters by hand phones of ``vendor`` do not take; a site or a group may have those of any vendor."""
+def raw_mistakes(vendor: Vendor, model: Model, settings: Mapping[str, object]) -> dict[str, str]:
+    """Returns which parameters by hand phones of ``model`` do not take; a site or a group may have those of any vendor, in any form."""
     named = {name: parameter for name in settings if (parameter := parameter_of(name)) is not None and settings[name] is not None}
     rules = [vendor.raw] if vendor.raw else []
-    return {f"settings.{name}": f"{vendor.name}: {why}" for name, parameter in named.items() if (why := why_refused(rules, parameter))}
+    reasons = {name: why_refused(rules, word) or why_wrong_form(vendor.raw, model.quirks, word) for name, word in named.items()}
+    return {f"settings.{name}": f"{vendor.name}: {why}" for name, why in reasons.items() if why}
 
 
 def first_epochs(unit: Unit, macs: Sequence[Mac]) -> dict[Mac, dict[str, int]]:

@@ -10,6 +10,7 @@ from provisioner.changes.keys import key_inputs
 from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites
 from provisioner.changes.rotation import in_use, phones_on_line
 from provisioner.changes.unit import Unit
+from provisioner.changes.uploads import UploadWrites
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError
 from provisioner.models import extension
@@ -17,12 +18,13 @@ from provisioner.records import PhoneRecord
 from provisioner.secrets import new_sip_secret
 
 
-class SwapWrites(ExtensionWrites, PhoneWrites):
+class SwapWrites(ExtensionWrites, PhoneWrites, UploadWrites):
     """Puts a phone in the place of another."""
 
     def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
         """Lists ``new_mac`` with everything that the phone ``mac`` had, takes ``mac`` off the list, and renews the secrets of its lines.
 
+        What the user of the old phone had on it and the phone sent (contacts, call lists, own changes) goes over to one of the same maker.
         The old phone's address, password and files are dead at once, and so are its SIP secrets; only where an extension is on a line of
         another phone too, its old secret lasts until that one has moved. Raises ``NotFound``, ``AlreadyExists``, and ``InputError`` naming
         each line or key that does not fit another ``model``.
@@ -32,10 +34,13 @@ class SwapWrites(ExtensionWrites, PhoneWrites):
             if new_mac == mac:
                 raise InputError({"mac": "the new phone has another MAC than the old one"})
             settings = {**before.settings, **self.store.own_settings(mac, unit.connection)[1]}
+            kept = self.uploads_to_carry(unit, mac)
             told = self._taken_off(unit, before)
             numbers = sorted({line.extension for line in before.lines})
             shared = in_use(unit, numbers)  # by others: the old phone is gone, the new one not there yet
             after = self.add_phone(unit, new_mac, _as_input(before, settings, model or before.model))
+            if after.model.partition("/")[0] == before.model.partition("/")[0]:  # another maker's phone reads other forms
+                self.carry_uploads(unit, kept, mac, new_mac)
             touched = self._renew(unit, numbers, shared)
             unit.log("phone.swap", mac, told, {"mac": new_mac, "model": after.model}, touched)
             return after

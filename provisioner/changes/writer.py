@@ -8,6 +8,7 @@ from collections.abc import Callable
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
 from provisioner.changes.copying import CopyWrites
+from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.many import ManyWrites
@@ -38,6 +39,7 @@ class Changes(
     ScanWrites,
     IdempotencyWrites,
     WebhookWrites,
+    FirmwareWrites,
 ):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
@@ -45,6 +47,7 @@ class Changes(
 def open_changes(store: Store, renderer: Renderer, settings: Settings, clock: Callable[[], float] = time.time) -> Changes:
     """Returns the writer of an installation, with its default site made."""
     changes = Changes(store, renderer, clock)
+    changes.firmware_folder = settings.tftp_root / "firmware"
     changes.keeps_former = settings.has_pbx
     networks = list(settings.trusted_networks)
     changes.site_defaults = {"access": settings.access, "trusted_networks": networks, "enrolment": settings.enrolment}

@@ -368,7 +368,7 @@ class Catalogue:
 def parse_user_agent(catalogue: Catalogue, text: str) -> UserAgent | None:
     """Returns what a User-Agent (HTTP or SIP) says, or None where it is not one of our vendors' phones.
 
-    A patterns' groups are ``model``, ``version`` and ``mac``, each optional. A MAC that is none is left out.
+    A patterns' groups are ``model``, ``version``, ``mac`` and ``hardware``, each optional. A MAC that is none is left out.
     """
     if not text or len(text) > MAX_USER_AGENT:
         return None
@@ -380,7 +380,7 @@ def parse_user_agent(catalogue: Catalogue, text: str) -> UserAgent | None:
                 model, mac = groups.get("model"), groups.get("mac")
                 if model and vendor.ua_strip:
                     model = model.replace(vendor.ua_strip, "")
-                return UserAgent(vendor.id, model, groups.get("version"), try_parse(mac) if mac else None)
+                return UserAgent(vendor.id, model, groups.get("version"), try_parse(mac) if mac else None, groups.get("hardware"))
     return None
 
 

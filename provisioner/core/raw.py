@@ -18,6 +18,14 @@ _SECRET = re.compile(r"passw|secret|passphrase|psk|aes_key|pri_key", re.IGNORECA
 
 
 @dataclass(frozen=True, slots=True)
+class RawForm:
+    """How the names of parameters look on some phones of a vendor."""
+
+    names: re.Pattern[str]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class RawRule:
     """What a vendor folder says of parameters added by hand."""
 
@@ -27,6 +35,14 @@ class RawRule:
     """Those that would take the phone away: registration, server, passwords that this server sets."""
     written: str
     """How one stands in a file, as a pattern with ``{name}``; where a name is there twice, the last place holds and the others go."""
+    form_quirk: str = ""
+    """The quirk of a model that tells which of ``forms`` its phones take; empty where all take one form."""
+    forms: Mapping[str, RawForm] = field(default_factory=dict)
+    """Value of that quirk -> the form."""
+
+    def form_of(self, quirks: Mapping[str, object]) -> RawForm | None:
+        """Returns the form that phones with these quirks take; None where any name of the list will do."""
+        return self.forms.get(str(quirks.get(self.form_quirk, "")))
 
     def knows(self, name: str) -> bool:
         """Returns whether the vendor's list has ``name``."""
@@ -59,6 +75,14 @@ def why_refused(rules: Iterable[RawRule], parameter: str) -> str | None:
     if any(rule.knows(parameter) for rule in rules):
         return "this parameter is not set by hand: it would take the phone away from this server; use the settings, lines and keys"
     return "no list of parameters has this name; write it as the maker does"
+
+
+def why_wrong_form(rule: RawRule | None, quirks: Mapping[str, object], parameter: str) -> str | None:
+    """Returns the sentence that refuses a parameter whose name is of a form that phones with these quirks do not read, or None."""
+    form = rule.form_of(quirks) if rule is not None else None
+    if form is None or form.names.match(parameter):
+        return None
+    return f"this model reads names of another form, for example {form.example}: this one would be left out of its file"
 
 
 def chosen(rule: RawRule | None, settings: Mapping[str, object]) -> list[tuple[str, object]]:

@@ -220,3 +220,5 @@ class UserAgent:
     """The model as the vendor spells it, without prefix and underscores: ``T46U``, ``GXP2170``, ``VVX411``."""
     version: str | None
     mac: Mac | None
+    hardware: str | None = None
+    """Revision of the hardware, where the vendor's phones say it."""

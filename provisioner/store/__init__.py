@@ -9,6 +9,7 @@ from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
+from provisioner.store.firmware import FirmwareReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
@@ -49,5 +50,6 @@ class Store(
     PhonebookReads,
     IdempotencyReads,
     WebhookReads,
+    FirmwareReads,
 ):
     """All reads of an installation."""

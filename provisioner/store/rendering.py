@@ -27,6 +27,7 @@ from provisioner.records import (
     RenderJob,
 )
 from provisioner.store.base import StoreBase, by_mac, edited_alone, key_of, settings_by_name
+from provisioner.store.firmware import PinnedFile, pinned_files
 from provisioner.store.layouts import PHONES, named_keys
 
 
@@ -48,7 +49,7 @@ class RenderingReads(StoreBase):
         return [Mac(mac) for mac in found]
 
     def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
-        """Returns the facts of the phones named, in five statements however many they are (at most ``CHUNK``), and one more for layouts."""
+        """Returns the facts of the phones named, in six statements however many they are (at most ``CHUNK``), and one more for layouts."""
         if connection is None:
             with self.database.read() as own:
                 return self.render_jobs(macs, own)
@@ -68,7 +69,7 @@ class RenderingReads(StoreBase):
         sites = settings_by_name(connection, site, {row.site for row in phones})
         groups = settings_by_name(connection, phone_group, {row.group for row in phones if row.group})
         layouts = named_keys(connection, {row.layout for row in phones if row.layout})
-        lines_of, keys_of = by_mac(lines), by_mac(keys)
+        lines_of, keys_of, images = by_mac(lines), by_mac(keys), pinned_files(connection, macs)
         laid = {row.mac: effective_keys(map(key_of, keys_of.get(row.mac, ())), layouts.get(row.layout, ())) for row in phones}
         return [
             RenderJob(
@@ -77,8 +78,8 @@ class RenderingReads(StoreBase):
                     model=row.model,
                     lines=tuple(self._line(line) for line in lines_of.get(row.mac, ())),
                     keys=laid[row.mac],
-                    settings=self._own_passwords(Mac(row.mac), merged(self._layers(row, sites, groups))),
-                    provisioning_url=f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/",
+                    settings=self._own_values(row, merged(self._layers(row, sites, groups)), images),
+                    provisioning_url=self._own_address(row),
                     modules=max([row.modules, *(key.module for key in laid[row.mac])]),
                     firmware=row.firmware,
                 ),
@@ -121,6 +122,16 @@ class RenderingReads(StoreBase):
         """Returns the phone's own address and its credentials, in clear."""
         url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
         return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
+
+    def _own_address(self, row: Row[Any]) -> str:
+        return f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/"
+
+    def _own_values(self, row: Row[Any], settings: dict[str, SettingValue], images: Mapping[Mac, PinnedFile]) -> dict[str, SettingValue]:
+        """Returns the settings with what is this phone's alone: its passwords, and the address at which it finds the image pinned for it."""
+        mac = Mac(row.mac)
+        if mac in images:
+            settings["firmware_url"] = f"{self._own_address(row)}{mac}/{images[mac].file.rpartition('/')[2]}"
+        return self._own_passwords(mac, settings)
 
     def _own_passwords(self, mac: Mac, settings: dict[str, SettingValue]) -> dict[str, SettingValue]:
         for name, purpose in (("admin_password", "admin"), ("user_password", "user")):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from pbx_sync.backend import Backend, PBXUnavailable
+from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.rotation import RotationWrites
 from provisioner.core.render import Renderer
 from provisioner.errors import ProvisionerError
@@ -14,6 +15,7 @@ from provisioner.store import Store
 from provisioner.worker.answering import Answering
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
+from provisioner.worker.firmware import Rollout
 from provisioner.worker.lane import Lane
 from provisioner.worker.observing import Observing
 from provisioner.worker.phonebooks import Phonebooks
@@ -47,6 +49,7 @@ class Worker:
         rotation_s: float = 86_400.0,
     ) -> None:
         self.phonebooks = Phonebooks(store, renderer, clock, timer)
+        self.rollout = Rollout(store, FirmwareWrites(store, renderer, clock), clock, timer)
         self.rendering = Rendering(store, renderer, clock)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
@@ -60,13 +63,13 @@ class Worker:
     def counters(self) -> Mapping[str, float]:
         """What was done since this worker started, and how many contacts the PBX has."""
         if self.lockstep is None:
-            return {}
+            return dict(self.rollout.counters)
         facts = self.lockstep.facts
-        return {"contacts": facts.contacts, **{f"{name}_total": count for name, count in facts.counters.items()}}
+        return {**self.rollout.counters, "contacts": facts.contacts, **{f"{name}_total": count for name, count in facts.counters.items()}}
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""
-        done = self.phonebooks.step() + self.rendering.step()
+        done = self.phonebooks.step() + self.rollout.step() + self.rendering.step()
         done += self.lockstep.push() if self.lockstep else 0
         done += self.promoting.step()
         return done + (self.lockstep.follow() if self.lockstep else 0)

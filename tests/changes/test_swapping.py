@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from pbx_sync.state import Endpoint
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.errors import AlreadyExists, InputError, NotFound
-from provisioner.models import rendered_file, retired_token
+from provisioner.models import rendered_file, retired_token, upload
 from tests.engines import A2, World, mac_of
 
 OLD, NEW = mac_of(1), mac_of(9)
@@ -128,3 +128,27 @@ def test_phone_that_was_on_the_list_before_comes_back_with_a_new_address(world: 
     back = world.changes.swap_phone("t", NEW, OLD)
     assert back.token_epoch == 2 and back.lines[0].extension == "1001"
     assert world.changes.update_phone("t", OLD, PhoneInput(lines=[LineInput(1, "1001", "x")]))
+
+
+def test_what_the_user_had_on_the_phone_goes_over_but_not_its_log(world: World) -> None:
+    listed(world)
+    sent = {f"{OLD}-contacts.xml": ("contacts_upload", b"Mum"), f"calls/{OLD}.xml": ("call_list", b"calls"), f"{OLD}.log": ("log", b"log")}
+    for name, (kind, body) in sent.items():
+        with world.store.database.write() as connection:
+            sealed = world.store.box.seal(body, f"upload:{OLD}:{name}")
+            row = {
+                "mac": OLD,
+                "name": name,
+                "kind": kind,
+                "content_type": "text/xml",
+                "received_at": 5.0,
+                "size": len(body),
+                "sha256": "0" * 64,
+            }
+            connection.execute(upload.insert().values(**row, body=sealed))
+    world.changes.swap_phone("t", OLD, NEW)
+    assert {row.name for row in world.store.uploads_of(NEW)} == {f"{NEW}-contacts.xml", f"calls/{NEW}.xml"}
+    found = world.store.upload_body(NEW, f"{NEW}-contacts.xml")
+    assert found is not None
+    assert found[1] == b"Mum"
+    assert world.store.uploads_of(OLD) == []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.catalog import load_catalogue
-from provisioner.core.raw import MAX_NAME, RawRule, chosen, is_secret, parameter_of, why_refused, without_doubles
+from provisioner.core.raw import MAX_NAME, RawRule, chosen, is_secret, parameter_of, why_refused, why_wrong_form, without_doubles
 from provisioner.core.settings_check import checked_setting
 from provisioner.errors import InputError
 
@@ -106,3 +106,25 @@ def test_harmless_yealink_parameter_is_a_setting(name: str) -> None:
     assert f"raw.{name}" not in list(CATALOGUE.settings)
     with pytest.raises(InputError, match="line breaks"):
         checked_setting(CATALOGUE.settings, CATALOGUE.zones, f"raw.{name}", "1\naccount.1.password = x")
+
+
+@pytest.mark.parametrize(
+    ("model", "parameter", "refused"),
+    [
+        ("gxp2170", "P1234", False),
+        ("gxp2170", "phonebook.download.mode", True),
+        ("grp2614", "P330", True),
+        ("grp2614", "phonebook.download.mode", False),
+    ],
+)
+def test_a_name_of_the_form_that_the_model_does_not_read_is_refused(model: str, parameter: str, refused: bool) -> None:
+    vendor = CATALOGUE.vendors["grandstream"]
+    why = why_wrong_form(vendor.raw, vendor.models[model].quirks, parameter)
+    assert (why is not None) == refused
+    assert why is None or ("P1234" if model == "gxp2170" else "phonebook.download.mode") in why
+
+
+def test_where_all_phones_read_one_form_every_name_of_the_list_will_do() -> None:
+    vendor = CATALOGUE.vendors["yealink"]
+    assert why_wrong_form(vendor.raw, vendor.models["t46u"].quirks, "features.x") is None
+    assert why_wrong_form(None, {}, "anything") is None
