@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.state import PBXObject
+from provisioner.accounts import Accounts
 from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, LineInput, PhoneInput, open_changes
 from provisioner.core.catalogue import Catalogue
@@ -133,7 +134,8 @@ def quick_installation(url: str, folder: Path, catalogue: Catalogue, clock: Cloc
     box, database, renderer = load_secret_box(folder, create=True), Database(settings.database), Renderer(catalogue)
     own = {"sip_server": settings.host, "sip_port": settings.sip_bind.port}
     store = Store(database, box, catalogue, base_url=settings.provisioning_base, installation=own)
-    return Installation(settings, database, box, catalogue, renderer, store, open_changes(store, renderer, settings, clock))
+    writer = open_changes(store, renderer, settings, clock)
+    return Installation(settings, database, box, catalogue, renderer, store, writer, Accounts(store, writer, settings))
 
 
 def _migrated(url: str) -> None:

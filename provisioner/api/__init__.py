@@ -24,12 +24,14 @@ from provisioner.api import (
     departments,
     dhcp,
     document,
+    enrolment,
     etags,
     extensions,
     groups,
     health,
     imports,
     install_links,
+    lights,
     pbx,
     pbx_service,
     phone_actions,
@@ -53,8 +55,9 @@ from provisioner.wiring import Installation
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 NOUNS = [
-    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, scans.noun, bootstrap.noun, sites.noun, groups.noun,
-    catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, install_links.noun, sheets.noun, tokens.noun, users.noun, session.noun, health.noun, document.noun,
+    extensions.noun, departments.noun, phones.noun, phone_layout.noun, phone_state.noun, phone_actions.noun, sightings.noun, scans.noun, bootstrap.noun, enrolment.noun, lights.noun,
+    sites.noun, groups.noun, catalogue.noun, changes_.noun, pbx.noun, pbx_service.noun, imports.noun, dhcp.noun, install_links.noun, sheets.noun, tokens.noun,
+    users.noun, session.noun, health.noun, document.noun,
 ]  # fmt: skip
 log = logging.getLogger("provisioner.admin")
 

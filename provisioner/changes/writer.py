@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
+from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
-from provisioner.changes.swapping import SwapWrites
+from provisioner.changes.testing import TestingWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
 from provisioner.changes.users import UserWrites
@@ -20,7 +21,9 @@ from provisioner.settings import Settings
 from provisioner.store import Store
 
 
-class Changes(SwapWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites):
+class Changes(
+    EnrolmentWrites, InstallWrites, SiteWrites, BulkWrites, AskingWrites, UserWrites, TokenWrites, SessionWrites, ScanWrites, TestingWrites
+):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 
 

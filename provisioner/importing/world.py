@@ -35,7 +35,7 @@ class World:
 
     def model(self, text: str) -> Model | None:
         """Returns the model that ``text`` means: ``yealink/t46u``, ``T46U``, ``Yealink T46U``."""
-        found = self.models.get(_bare(text))
+        found = named_model(self.models, text)
         return self.catalogue.model(found) if found else None
 
     def near_model(self, text: str) -> str | None:
@@ -59,7 +59,7 @@ def world_of(store: Store, parsed: ParsedFile) -> World:
         extensions={record.number: record for chunk in _chunks(numbers) for record in store.extensions(numbers=chunk, limit=CHUNK)},
         secrets={number: secret for chunk in _chunks(with_secret) for number, secret in store.extension_secrets(chunk).items()},
         secret_settings={mac: values for chunk in _chunks(hidden) for mac, values in store.phone_secret_settings(chunk).items()},
-        models=_model_names(store.catalogue),
+        models=model_names(store.catalogue),
     )
 
 
@@ -70,13 +70,19 @@ def _numbers(cells: Mapping[str, str | None]) -> Iterator[str]:
             yield number
 
 
-def _model_names(catalogue: Catalogue) -> dict[str, str | None]:
+def model_names(catalogue: Catalogue) -> dict[str, str | None]:
+    """Returns what people call a model -> its id; None where two share the name."""
     names: dict[str, str | None] = {}
     for vendor in catalogue.vendors.values():
         for model in vendor.models.values():
             for text in {_bare(model.id), _bare(model.name), _bare(model.title), *map(_bare, model.ua_models)}:
                 names[text] = model.id if names.get(text, model.id) == model.id else None
     return names
+
+
+def named_model(names: Mapping[str, str | None], text: str) -> str | None:
+    """Returns the id of the model that ``text`` means, or None where it means none or several."""
+    return names.get(_bare(text))
 
 
 def _bare(text: str) -> str:

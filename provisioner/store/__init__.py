@@ -9,6 +9,7 @@ from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
+from provisioner.store.enrolment import EnrolmentReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.listing import ListingReads
@@ -20,9 +21,11 @@ from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
+from provisioner.store.testing import TestingReads
+from provisioner.store.waiting import WAITING_PREFIX, WaitingReads
 from provisioner.store.waking import WakingReads
 
-__all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
+__all__ = ["CHUNK", "WAITING_PREFIX", "LinePhone", "Store", "has_secrets"]
 
 
 class Store(
@@ -41,5 +44,8 @@ class Store(
     BootstrapReads,
     AccountReads,
     PhonebookReads,
+    EnrolmentReads,
+    WaitingReads,
+    TestingReads,
 ):
     """All reads of an installation."""

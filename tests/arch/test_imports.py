@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "db": set(),
     "models": set(),
     "models_enrolment": {"models"},
+    "models_testcall": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_phonebook": {"models"},
@@ -29,6 +30,8 @@ ALLOWED: dict[str, set[str]] = {
     # Pure: values, rules, rendering.
     "core": {"errors"},
     "records": {"core"},
+    "records_enrolment": {"core"},
+    "places": {"records"},
     # Edges to files: settings, key, catalogue.
     "settings": {"errors"},
     "secrets": {"core", "errors"},
@@ -36,8 +39,14 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "records", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_sightings", "passwords", "records", "secrets", "settings", "store"},
+    "store": {
+        "core", "db", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_phonebook", "models_sightings", "models_testcall",
+        "records", "records_enrolment", "secrets",
+    },
+    "changes": {
+        "core", "errors", "models", "models_accounts", "models_enrolment", "models_install", "models_sightings", "models_testcall", "passwords", "places",
+        "records", "records_enrolment", "secrets", "settings", "store",
+    },
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
@@ -45,12 +54,13 @@ ALLOWED: dict[str, set[str]] = {
     "accounts": {"changes", "errors", "passwords", "records", "settings", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
-    "serving_index": {"core", "db", "records", "store"},
+    "serving_index": {"core", "db", "places", "records", "store"},
     "static_files": set(),
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
     "install_codes": {"core", "records", "secrets", "serving_index"},
-    "serve": {"bookshelf", "core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
+    "waiting_room": {"core", "errors", "serving_index", "store"},
+    "serve": {"bookshelf", "core", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store", "waiting_room"},
     "seen": {"core", "models", "models_sightings"},
     "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records", "seen"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
@@ -65,23 +75,24 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "seen", "settings", "store",
+        "bundled", "changes", "core", "db", "errors", "models", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
+        "records", "records_enrolment", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "scans", "secrets", "settings",
-        "sheets", "store", "web", "wiring",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
+        "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "web", "wiring",
     },
     "parts": {
         "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
-        "wiring", "worker",
+        "waiting_room", "wiring", "worker",
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -109,7 +120,8 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment",
-        "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.bootstrap_notes", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.models_testcall",
+        "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
