@@ -353,9 +353,7 @@ def load_settings(
             mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
     mistakes += _missing_for_pbx(values)
     if values.get("access") == "mtls" and values.get("tls_client_ca", "mistaken") is None:
-        mistakes.append(
-            f"{PREFIX}TLS_CLIENT_CA: {PREFIX}ACCESS=mtls needs it, and {PREFIX}PHONES_TLS_BIND: no other phone could prove itself"
-        )
+        mistakes.append(f"{PREFIX}TLS_CLIENT_CA: {PREFIX}ACCESS=mtls needs it, and {PREFIX}PHONES_TLS_BIND")
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
