@@ -125,7 +125,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_testcall", "provisioner.bootstrap_notes",
         "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
     ),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
