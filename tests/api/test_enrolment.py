@@ -110,6 +110,6 @@ def test_adopting_chooses_site_and_extension(admin: Api, installation: Installat
     admin.post("/sites", {"name": "utrecht", "trusted_networks": ["192.168.50.0/24"], "pool": "3000-3009"})
     facts = {"mac": BARE, "vendor": "acme", "model": "A1", "firmware": "1.2", "peer": "192.168.50.4", "first_seen": 1.0, "last_seen": 2.0}
     with installation.database.write() as connection:
-        connection.execute(sighting.insert().values(**facts, count=1, conflict="", evidence={}))
+        connection.execute(sighting.insert().values(**facts, count=1, conflict=""))
     phone = admin.post(f"/sightings/{MAC}/adopt").get_json()
     assert (phone["site"], phone["lines"][0]["extension"]) == ("utrecht", "3000")
