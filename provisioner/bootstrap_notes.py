@@ -1,6 +1,6 @@
-"""What the recorder keeps of the bootstrap: who took a first fetch, which listed phones were refused one, and scans for MACs.
+"""What the recorder keeps of the bootstrap: who took a first fetch, which listed phones were refused one, newcomers, scans for MACs.
 
-Written with the recorder's batches, in its transactions. Bounded: one entry a listed phone, and so many alarms.
+Written with the recorder's batches, in its transactions. Bounded: one entry a listed phone, and so many newcomers and alarms.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import index_log, phone
 from provisioner.models_enrolment import alarm as alarm_table
-from provisioner.models_enrolment import bootstrap_refusal, first_fetch
+from provisioner.models_enrolment import bootstrap_refusal, first_fetch, newcomer
 
 ALARMS = 1_000
 """Alarms kept, and at the most as many waiting."""
-REFUSED = frozenset({Reason.BOOTSTRAP_CLOSED, Reason.REPLAYED, Reason.CONFLICT})
+NEWCOMERS = 2_000
+"""Newcomers kept; those that asked longest ago go first."""
+REFUSED = frozenset({Reason.BOOTSTRAP_CLOSED, Reason.REPLAYED, Reason.CONFLICT, Reason.WAITING})
 """What a listed phone meets that was reset, that asks from elsewhere, or that is another model than was written down."""
+NEW = frozenset({Reason.UNKNOWN_PHONE, Reason.WAITING})
 _CHUNK = 400
 
 
@@ -64,7 +67,8 @@ class BootstrapNotes:
     def write(self, connection: Connection, batch: Iterable[Fetch]) -> Notes:
         """Writes what waits and what the batch tells; returns what ``written`` is to forget once the transaction holds."""
         notes = Notes(dict(self._taken), len(self._alarms))
-        refused = _refused(batch)
+        refused = _by_mac(batch, REFUSED)
+        self._write_newcomers(connection, list(_by_mac(batch, NEW).values()))
         known = _known(connection, {*notes.taken, *refused})
         self._write_taken(connection, {mac: taken for mac, taken in notes.taken.items() if mac in known})
         self._write_refused(connection, [fetches for mac, fetches in refused.items() if mac in known])
@@ -98,16 +102,32 @@ class BootstrapNotes:
         update["count"] = bootstrap_refusal.c.count + statement.excluded.count
         connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), [_row(fetches) for fetches in refused])
 
+    def _write_newcomers(self, connection: Connection, asked: Sequence[list[Fetch]]) -> None:
+        if not asked:
+            return
+        statement = self._insert(newcomer)
+        update: dict[str, Any] = {name: statement.excluded[name] for name in ("peer", "user_agent", "transport", "at")}
+        update["waits"] = sa.or_(newcomer.c.waits, statement.excluded.waits)  # its other files may well not be there
+        update["count"] = newcomer.c.count + statement.excluded.count
+        rows = [
+            {**_asked(fetches), "transport": fetches[-1].transport, "waits": any(fetch.reason is Reason.WAITING for fetch in fetches)}
+            for fetches in asked
+        ]
+        connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), rows)
+        oldest = sa.select(newcomer.c.at).order_by(newcomer.c.at.desc()).offset(NEWCOMERS).limit(1).scalar_subquery()
+        connection.execute(newcomer.delete().where(newcomer.c.at <= oldest))
+
     def _write_alarms(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
         connection.execute(alarm_table.insert(), [{"part": self._part, **found._asdict()} for found in alarms])
         newest = connection.execute(sa.select(sa.func.max(alarm_table.c.id))).scalar() or 0
         connection.execute(alarm_table.delete().where(alarm_table.c.id <= newest - ALARMS))
 
 
-def _refused(batch: Iterable[Fetch]) -> dict[Mac, list[Fetch]]:
+def _by_mac(batch: Iterable[Fetch], reasons: frozenset[Reason]) -> dict[Mac, list[Fetch]]:
+    """Returns the requests with one of these answers, and without a token, by their phone."""
     found: dict[Mac, list[Fetch]] = {}
     for fetch in batch:
-        if fetch.mac is not None and fetch.reason in REFUSED and not fetch.epoch:
+        if fetch.mac is not None and fetch.reason in reasons and not fetch.epoch:
             found.setdefault(fetch.mac, []).append(fetch)
     return found
 
@@ -120,9 +140,13 @@ def _known(connection: Connection, macs: set[Mac]) -> set[str]:
 
 
 def _row(fetches: list[Fetch]) -> dict[str, Any]:
+    return {**_asked(fetches), "reason": str(fetches[-1].reason)}
+
+
+def _asked(fetches: list[Fetch]) -> dict[str, Any]:
     last = fetches[-1]
     agent = "".join(sign if sign.isprintable() and sign.isascii() else "?" for sign in last.user_agent[:200])
     return {
-        "mac": last.mac, "reason": str(last.reason), "first_at": fetches[0].at, "at": last.at, "count": len(fetches),
+        "mac": last.mac, "first_at": fetches[0].at, "at": last.at, "count": len(fetches),
         "peer": last.peer[:45], "user_agent": agent,
     }  # fmt: skip

@@ -42,6 +42,7 @@ site = sa.Table(
     sa.Column("access", sa.String(16), nullable=False),
     sa.Column("trusted_networks", sa.JSON, nullable=False),
     sa.Column("enrolment", sa.String(16), nullable=False),
+    sa.Column("pool", sa.String(64), nullable=False, server_default="", comment="extensions for phones that are taken in there: 1000-1199"),
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
 )

@@ -53,7 +53,9 @@ _UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
 """The database cannot be reached, is busy or full: the same rows may succeed later."""
-_SEEN = frozenset({Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED})
+_SEEN = frozenset(
+    {Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED, Reason.WAITING}
+)
 
 
 class Recorder:

@@ -17,11 +17,13 @@ Role = Literal["user", "viewer", "technician", "admin"]
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
     name: str
-    access: Literal["open", "first-fetch", "token", "digest"]
+    access: Literal["open", "first-fetch", "token", "digest", "mtls"]
     trusted_networks: tuple[str, ...]
     enrolment: str
     settings: Mapping[str, SettingValue]
     revision: int
+    pool: str = ""
+    """Extensions for phones that are taken in there, as ``1000-1199``; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,35 +291,6 @@ class ScanRecord:
     found: int
     ended_at: float | None
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class RefusalRecord:
-    """A listed phone whose first fetch was refused after it was opened last, and has not come by its own address since."""
-
-    mac: Mac
-    site: str
-    reason: str
-    first_at: float
-    at: float
-    count: int
-    peer: str
-    user_agent: str
-    succeeded_at: float | None
-    """When it was last proven to have its own address; None: never."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlarmRecord:
-    """A scan for MACs. ``scope`` is an address, or ``everywhere``; ``until`` is when the bootstrap opened again, or will."""
-
-    id: int
-    at: float
-    part: str
-    kind: str
-    scope: str
-    macs: int
-    until: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ class SecretBox:
         digest = hmac.digest(self._password_key, f"{purpose}:{mac}".encode(), hashlib.sha256)
         return "".join(_PASSWORD_ALPHABET[byte % len(_PASSWORD_ALPHABET)] for byte in digest[:12])
 
+    def waiting_code(self, mac: Mac) -> str:
+        """Returns the six digits that a phone in the waiting room shows on its display: they name it to a technician, and open nothing."""
+        digest = hmac.digest(self._password_key, f"waiting-code:{mac}".encode(), hashlib.sha256)
+        return f"{int.from_bytes(digest[:8]) % 1_000_000:06d}"
+
 
 def load_secret_box(data_dir: Path, *, create: bool) -> SecretBox:
     """Returns the box of an installation. With ``create`` the key is made where there is none, readable by its owner alone."""

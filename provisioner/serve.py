@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from provisioner.bookshelf import Bookshelf
-from provisioner.core.access import Credentials, Proof, Standing, decide
+from provisioner.core.access import Credentials, Proof, Standing, certificate_of, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
 from provisioner.core.flood import Alarm, FloodGuard
 from provisioner.core.identify import CODE_LENGTH, MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
@@ -29,6 +29,7 @@ from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
 from provisioner.store import Store
+from provisioner.waiting_room import WaitingFiles
 
 PLANS = 8_192
 """Parsed paths kept: names with a MAC in them are chosen by strangers, so the memory for them is bounded and then dropped whole."""
@@ -100,6 +101,7 @@ class Server:
         static_root: Path,
         first_fetch_s: float,
         check_credentials: CredentialCheck,
+        waiting: WaitingFiles,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._catalogue = catalogue
@@ -120,6 +122,7 @@ class Server:
         self._plans: dict[str, ParsedPath] = {}
         self._evidence: dict[tuple[str, Mac, str], tuple[bool, str]] = {}
         self._tokens: dict[tuple[Mac, int], str] = {}
+        self._waiting = waiting
         self._guard = FloodGuard()
         self._guard_lock = threading.Lock()
         self._moving = frozenset(vendor.id for vendor in catalogue.vendors.values() if vendor.provisions_again)
@@ -136,12 +139,12 @@ class Server:
                 return static
         record = self._index.phones.get(plan.mac)
         if record is None:
-            return self._unknown(request, plan, plan.mac)
+            return self._waiting_or(self._unknown(request, plan, plan.mac), request, plan)
         candidate = plan.candidates.get(record.vendor)
         name = candidate.name if candidate else ""
         reason, epoch, is_first_fetch = self._access(request, plan, record)
         if reason is not Reason.SERVED:
-            return self._refused(reason, plan.mac, name)
+            return self._waiting_or(self._refused(reason, plan.mac, name), request, plan)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
         answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch, request.path)
@@ -205,6 +208,8 @@ class Server:
 
     def finished(self, fetch: Fetch) -> None:
         """Takes note of a request that is over; the transports call it after the last byte."""
+        if not fetch.epoch and self._waiting.gave(fetch.mac, fetch.sha256) and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
+            fetch = fetch._replace(reason=Reason.WAITING)
         if fetch.epoch and fetch.mac is not None and _is_success(fetch):
             self._codes.arrived(fetch.mac, fetch.at)
             if self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
@@ -223,6 +228,16 @@ class Server:
             self._plans.clear()
         self._plans[path] = plan
         return plan
+
+    def _waiting_or(self, refused: FileAnswer, request: FileRequest, plan: ParsedPath) -> FileAnswer:
+        """Returns the file of the waiting room where the site has one, whatever the reason for refusing was; else the refusal."""
+        now = self._clock()
+        if plan.mac is None or request.method == "PUT" or self._guard.is_frozen(request.peer, everywhere=True, now=now):
+            return refused
+        file = self._waiting.file(request, plan, plan.mac, now)
+        if file is None:
+            return refused
+        return FileAnswer(Reason.SERVED, file.body, file.content_type, file.sha256, mac=plan.mac, name=file.name, secret=True)
 
     def _unknown(self, request: FileRequest, plan: ParsedPath, mac: Mac) -> FileAnswer:
         """Refuses a phone that nobody listed, after as much work as refusing one that is: the time must not tell which it was."""
@@ -253,8 +268,9 @@ class Server:
         now, is_first_fetch = self._clock(), site.access == "first-fetch" and not epoch
         frozen = self._guard.is_frozen(request.peer, everywhere=is_first_fetch, now=now)
         elsewhere = bool(record.first_peer) and record.first_peer != request.peer
+        shown = certificate_of(request.tls_subject, record.mac) if request.tls_subject else "none"
         # By position: this is made for every request of a storm.
-        proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere)
+        proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere, shown)
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
         return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from provisioner.core.mac import Mac
 from provisioner.db import DatabaseError, Watcher
+from provisioner.places import SiteFinder, closest_network
 from provisioner.records import InstallLink, LiveFile, ServingRecord, SiteRecord
 from provisioner.store import Store
 
@@ -22,7 +23,6 @@ log = logging.getLogger("provisioner.serving")
 
 POLL_S = 0.02
 _PEERS = 65_536
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class FileEntry:
@@ -41,10 +41,19 @@ class FileEntry:
 class SiteRule:
     """A site as serving needs it. Whether an address is trusted is remembered, for a bounded number of addresses."""
 
-    def __init__(self, record: SiteRecord) -> None:
+    def __init__(self, record: SiteRecord, window_until: float = 0.0) -> None:
+        self.name = record.name
         self.access = record.access
+        self._enrolment = record.enrolment
+        self._window_until = window_until
         self._networks = [ipaddress.ip_network(text) for text in record.trusted_networks]
         self._verdicts: dict[str, bool] = {}
+
+    def takes_in(self, in_warehouse: bool, now: float) -> bool:
+        """Returns whether a phone that nobody has let in may wait here for that."""
+        if self._enrolment == "claim" or (in_warehouse and self._enrolment != "never"):
+            return True
+        return self._enrolment == "window" and now < self._window_until
 
     def trusts(self, peer: str) -> bool:
         """Returns whether ``peer``, an address as text, is in one of the site's trusted networks."""
@@ -57,37 +66,6 @@ class SiteRule:
 
     def _look(self, peer: str) -> bool:
         return closest_network(self._networks, peer) is not None
-
-
-class SiteFinder:
-    """Tells at which site an address is: the one whose trusted networks say it most closely. Bounded as ``SiteRule``."""
-
-    def __init__(self, records: Iterable[SiteRecord]) -> None:
-        # Of two sites with the same network ``default`` comes first, then the order of their names: the same everywhere and every time.
-        ordered = sorted(records, key=lambda record: (record.name != "default", record.name))
-        self._networks = [(ipaddress.ip_network(text), record.name) for record in ordered for text in record.trusted_networks]
-        self._found: dict[str, str | None] = {}
-
-    def site_of(self, peer: str) -> str | None:
-        """Returns the name of the site, or None where no site trusts the address."""
-        if peer not in self._found:
-            if len(self._found) >= _PEERS:
-                self._found.clear()
-            closest = closest_network([network for network, _ in self._networks], peer)
-            self._found[peer] = None if closest is None else next(name for network, name in self._networks if network == closest)
-        return self._found[peer]
-
-
-def closest_network(networks: Iterable[Network], peer: str) -> Network | None:
-    """Returns the smallest network that ``peer``, an address as text, is in; None where it is in none."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    fitting = (network for network in networks if address.version == network.version and address in network)
-    return max(fitting, key=lambda network: network.prefixlen, default=None)
 
 
 class ServingIndex:
@@ -109,6 +87,7 @@ class ServingIndex:
         """The phone book that each phone may read; phones without have none."""
         self.sites: dict[str, SiteRule] = {}
         self.places = SiteFinder(())
+        self.warehouse: frozenset[Mac] = frozenset()
         self.any_digest = False
 
     def load(self) -> None:
@@ -118,7 +97,9 @@ class ServingIndex:
             records = list(self._store.serving_records())
             # Sites after phones: one that a phone was moved to since is then there as well.
             site_records = self._store.sites()
-            sites = {record.name: SiteRule(record) for record in site_records}
+            windows = {window.site: window.closes_at for window in self._store.windows()}
+            sites = {record.name: SiteRule(record, windows.get(record.name, 0.0)) for record in site_records}
+            self.warehouse = self._store.warehouse_macs()
             uploads = _grouped(self._store.upload_names())
             books = self._store.books_of_phones()
             self._cached.clear()

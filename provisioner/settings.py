@@ -206,7 +206,7 @@ SETTINGS: tuple[Row, ...] = (
     Row(
         "ACCESS",
         "first-fetch",
-        _choice("open", "first-fetch", "token", "digest"),
+        _choice("open", "first-fetch", "token", "digest", "mtls"),
         "How a phone of a new site proves itself before it gets secrets.",
     ),
     Row("TRUSTED_NETWORKS", PRIVATE_NETWORKS, _networks, "Networks where open and first-fetch apply, comma separated."),
@@ -315,6 +315,11 @@ class Settings:
         return bool(self.discovery) or self.dhcp_proxy
 
     @property
+    def has_waiting_room(self) -> bool:
+        """Whether phones that nobody has let in can wait at the PBX: at one that is ours to put accounts into."""
+        return self.pbx in {"bundled", "fake"}
+
+    @property
     def host(self) -> str:
         """The host that phones are told."""
         return self.public_host or default_route_address()
@@ -349,6 +354,8 @@ def load_settings(
         except ValueError as error:
             mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
     mistakes += _missing_for_pbx(values)
+    if values.get("access") == "mtls" and values.get("tls_client_ca", "mistaken") is None:
+        mistakes.append(f"{PREFIX}TLS_CLIENT_CA: {PREFIX}ACCESS=mtls needs it, and {PREFIX}PHONES_TLS_BIND")
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)

@@ -134,8 +134,8 @@ def quick_installation(url: str, folder: Path, catalogue: Catalogue, clock: Cloc
     box, database, renderer = load_secret_box(folder, create=True), Database(settings.database), Renderer(catalogue)
     own = {"sip_server": settings.host, "sip_port": settings.sip_bind.port}
     store = Store(database, box, catalogue, base_url=settings.provisioning_base, installation=own)
-    changes = open_changes(store, renderer, settings, clock)
-    return Installation(settings, database, box, catalogue, renderer, store, changes, Accounts(store, changes, settings))
+    writer = open_changes(store, renderer, settings, clock)
+    return Installation(settings, database, box, catalogue, renderer, store, writer, Accounts(store, writer, settings))
 
 
 def _migrated(url: str) -> None:

@@ -18,6 +18,8 @@ from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, Row
 from pbx_sync.asterisk.observer import Observer
 from pbx_sync.asterisk.proof import fault
 from pbx_sync.asterisk.registrations import registrations_of_endpoint, registrations_of_tree
+from pbx_sync.asterisk.testcalls import AsteriskTestCalls
+from pbx_sync.asterisk.waiting import AsteriskWaitingRoom
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.plan import Plan
 from pbx_sync.state import About, Contact, Endpoint, PBXObject, State
@@ -37,6 +39,13 @@ class AsteriskBackend:
         self._observer = Observer(address, TIMEOUT_S)
         self._mailboxes = mailboxes
         self._profile = profile or Profile()
+        self.waiting_room = AsteriskWaitingRoom(self._ask)
+        self.test_calls = AsteriskTestCalls(self._ask)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is the bundled one, whose dialplan and mailboxes are ours."""
+        return self._mailboxes is not None
 
     def read(self, numbers: Collection[str] | None = None) -> State:
         rows = read_rows(self._ask, numbers)

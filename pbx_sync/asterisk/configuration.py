@@ -22,6 +22,10 @@ CONTEXT = "internal"
 """What extensions may dial; also where their lamps are (``subscribe_context``)."""
 GROUP_FAMILY = "provisioner-group"
 """AstDB family of ring groups: number -> member numbers, separated by commas."""
+DIALLED_FAMILY = "provisioner-dialled"
+"""AstDB family of claim codes that were dialled in the waiting room: account -> code."""
+TEST_FAMILY, TESTED_FAMILY = "provisioner-test", "provisioner-tested"
+"""AstDB families of test calls: name -> number and contact; name -> what came of it."""
 USER = "provisioner"
 FIRST_SLOT, LAST_SLOT = 701, 720
 """Parking: 700 parks into the first free slot."""
@@ -169,6 +173,8 @@ def _values(folder: Path, program: Program, facts: Facts, passwords: Passwords) 
         "rtp_first": str(facts.rtp[0]), "rtp_last": str(facts.rtp[1]),
         "modules_list": "\n".join(loaded_modules(program)),
         "group_family": GROUP_FAMILY,
+        "dialled_family": DIALLED_FAMILY,
+        "test_family": TEST_FAMILY, "tested_family": TESTED_FAMILY,
         "first_slot": str(FIRST_SLOT), "last_slot": str(LAST_SLOT),
         "parking_slots": "\n".join(f"exten => {slot},1,Set(slot={slot})\n same => n,Goto(park-slot,s,1)" for slot in slots),
         "parking_hints": "\n".join(f"exten => {slot},hint,park:{slot}@parkedcalls" for slot in slots),

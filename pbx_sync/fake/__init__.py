@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.plan import Plan
 from pbx_sync.state import About, Contact, PBXObject, State
+from pbx_sync.waiting import Dialled, WaitingPhone
 
 
 class FakePBX:
@@ -24,6 +25,12 @@ class FakePBX:
         """Whom each of ``notified`` went to."""
         self.is_down = False
         self.refuses: dict[str, str] = {}
+        self.seated: frozenset[WaitingPhone] = frozenset()
+        self.codes: list[Dialled] = []
+        """Claim codes that were dialled and not asked for yet."""
+        self.rung: list[tuple[str, str, str]] = []
+        self.ended: dict[str, str] = {}
+        """Test calls that ended and were not asked for yet: name -> outcome."""
         self._started_at = time.time()
 
     def read(self, numbers: Collection[str] | None = None) -> State:
@@ -49,6 +56,25 @@ class FakePBX:
         self.notified += [(number, event) for _ in reached]
         self.notified_uris += [contact.uri for contact in reached]
         return len(reached)
+
+    def seat(self, phones: Collection[WaitingPhone]) -> None:
+        self._answering()
+        self.seated = frozenset(phones)
+
+    def dialled(self) -> Sequence[Dialled]:
+        self._answering()
+        found, self.codes = self.codes, []
+        return found
+
+    def ring(self, name: str, number: str, uri: str) -> str:
+        self._answering()
+        self.rung.append((name, number, uri))
+        return self.refuses.get(number, "")
+
+    def outcomes(self) -> Mapping[str, str]:
+        self._answering()
+        found, self.ended = self.ended, {}
+        return found
 
     def contacts(self) -> Sequence[Contact]:
         self._answering()

@@ -12,7 +12,7 @@ from provisioner.api.noun import Noun
 from provisioner.api.paging import MacPageQuery, NewestQuery, page, page_of
 from provisioner.api.schemas import MacField, Time
 from provisioner.core.values import Reason
-from provisioner.records import RefusalRecord
+from provisioner.records_enrolment import RefusalRecord
 
 noun = Noun("bootstrap", "Phones that were refused their first fetch, and scans for MACs.", of_sites=True)
 

@@ -53,6 +53,7 @@ def shown_site(record: SiteRecord) -> dict[str, Any]:
         "access": record.access,
         "trusted_networks": list(record.trusted_networks),
         "enrolment": record.enrolment,
+        "pool": record.pool,
         "timezone": record.settings.get("timezone"),
         "language": record.settings.get("language"),
         "settings": dict(record.settings),

@@ -78,13 +78,16 @@ class Adopt(MethodView):
     @noun.takes(PhonePatch, required=False, example={"site": "default", "lines": [{"line": 1, "extension": "1001"}]})
     @noun.gives(201, PhoneShown, headers={**ETAG, "Location": {"schema": {"type": "string"}}})
     def post(self, given: dict[str, Any], mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
-        """List a phone that was seen; model and firmware are as seen unless they are given. With a conflict, the model has to be given."""
+        """List a phone that was seen. What is not given is chosen: model and firmware as seen, the site by its address, line 1 from the site's pool.
+
+        Where the evidence disagrees, the model has to be given.
+        """
         seen = found_sighting(mac)
         if seen.conflict and "model" not in given:
             raise InputError({"model": f"what was seen of it disagrees ({seen.conflict}): look at the phone, then say its model"})
         seen_model = catalogue_model(installation().catalogue, seen)
         about = {"firmware": seen.firmware, **({"model": seen_model} if seen_model else {}), **given}
-        return created(installation().changes.create_phone(actor(), seen.mac, phone_input(about)))
+        return created(installation().changes.adopt_phone(actor(), seen.mac, phone_input(about), seen.peer))
 
 
 def catalogue_model(catalogue: Catalogue, seen: SightingRecord) -> str | None:

@@ -29,6 +29,7 @@ class SitePatch(Strict):
     access = Text(longest=16, metadata={"example": "first-fetch", "description": "How a phone proves itself before it gets secrets"})
     trusted_networks = Rows(Text(longest=64), metadata={"example": ["192.168.1.0/24"]})
     enrolment = Text(longest=16, metadata={"example": "listed", "description": "What happens with a phone that nobody listed"})
+    pool = Text(longest=64, metadata={"example": "1000-1199", "description": "Extensions for phones that are taken in; empty for none"})
     timezone = Text(longest=64, allow_none=True, metadata={"example": "Europe/Amsterdam", "description": "Short for settings.timezone"})
     language = Text(longest=16, allow_none=True, metadata={"example": "nl", "description": "Short for settings.language"})
     settings = SettingsField(metadata={"description": "Laid over those that are there; null takes one away"})

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 
 from provisioner.changes.phones import checked_settings, merged_settings
 from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.core.enrolment import POLICIES, pool_problem
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, phone, phone_group, site
 from provisioner.records import GroupRecord, SiteRecord, TokenRecord, UserRecord
 
 NAME = re.compile(r"^[\w][\w .\-]{0,63}\Z")
-ACCESS = ("open", "first-fetch", "token", "digest")
-ENROLMENT = ("never", "listed", "window", "claim")
+ACCESS = ("open", "first-fetch", "token", "digest", "mtls")
 
 
 class SiteWrites(UnitMaker):
@@ -106,11 +106,15 @@ class SiteWrites(UnitMaker):
         values: dict[str, Any] = {}
         if not NAME.match(name):
             mistakes["name"] = "1 to 64 letters, digits, blanks, dots or dashes are needed"
-        for field, choices in (("access", ACCESS), ("enrolment", ENROLMENT)):
+        for field, choices in (("access", ACCESS), ("enrolment", POLICIES)):
             if field in given and given[field] not in choices:
                 mistakes[field] = f"one of {', '.join(choices)} is needed"
             elif field in given:
                 values[field] = given[field]
+        if "pool" in given:
+            values["pool"] = str(given["pool"] or "")
+            if why := pool_problem(values["pool"]):
+                mistakes["pool"] = why
         if "trusted_networks" in given:
             values["trusted_networks"] = _networks(given["trusted_networks"], mistakes)
         settings = dict(given.get("settings", before.settings if before else {}))

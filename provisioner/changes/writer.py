@@ -8,6 +8,7 @@ from collections.abc import Callable
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.bulk import BulkWrites
 from provisioner.changes.copying import CopyWrites
+from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
@@ -15,7 +16,7 @@ from provisioner.changes.many import ManyWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
-from provisioner.changes.swapping import SwapWrites
+from provisioner.changes.testing import TestingWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
 from provisioner.changes.users import UserWrites
@@ -27,7 +28,8 @@ from provisioner.store import Store
 
 class Changes(
     ManyWrites,
-    SwapWrites,
+    EnrolmentWrites,
+    TestingWrites,
     CopyWrites,
     InstallWrites,
     SiteWrites,

@@ -21,8 +21,9 @@ def site() -> None:
 
 @site.command()
 @click.argument("name")
-@click.option("--access", type=click.Choice(["open", "first-fetch", "token", "digest"]), help="How its phones prove themselves.")
+@click.option("--access", type=click.Choice(["open", "first-fetch", "token", "digest", "mtls"]), help="How its phones prove themselves.")
 @click.option("--enrolment", type=click.Choice(["never", "listed", "window", "claim"]), help="What happens with phones nobody listed.")
+@click.option("--pool", help="Extensions for phones that are taken in there, for example 1000-1199.")
 @click.option("--network", "networks", multiple=True, metavar="CIDR", help="A network that is trusted there; may be given several times.")
 @click.option("--timezone", help="IANA name, for example Europe/Amsterdam.")
 @click.option("--language", help="Language of the phones' menus, for example nl.")
@@ -34,6 +35,7 @@ def add(
     name: str,
     access: str | None,
     enrolment: str | None,
+    pool: str | None,
     networks: tuple[str, ...],
     timezone: str | None,
     language: str | None,
@@ -46,7 +48,7 @@ def add(
       provisioner site add Utrecht --access token --timezone Europe/Amsterdam --setting outbound_proxy=sbc.example
     """
     asked = {
-        "access": access, "enrolment": enrolment, "trusted_networks": list(networks) or None,
+        "access": access, "enrolment": enrolment, "pool": pool, "trusted_networks": list(networks) or None,
         "timezone": timezone, "language": language, "settings": settings_of(settings),
     }  # fmt: skip
     given = {key: value for key, value in asked.items() if value is not None}

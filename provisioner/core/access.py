@@ -5,11 +5,14 @@ Pure: the clock, the network test and the credentials' verdict come in as argume
 
 from __future__ import annotations
 
+import re
 from typing import Literal, NamedTuple, Protocol
 
+from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import Reason
 
 Credentials = Literal["none", "good", "bad"]
+_COMMON_NAME = re.compile(r"(?:^|(?<!\\),)CN=([^,\\]*)")
 
 
 class Proof(NamedTuple):
@@ -28,6 +31,8 @@ class Proof(NamedTuple):
     """The bootstrap is shut for this address: a scan for MACs goes on."""
     another_address: bool = False
     """Another address took the file since the first fetch was opened."""
+    certificate: Credentials = "none"
+    """Of the client, verified: ``good`` names this phone's MAC, ``bad`` another one's; one without a MAC says nothing."""
 
 
 class Standing(NamedTuple):
@@ -35,7 +40,7 @@ class Standing(NamedTuple):
 
     enabled: bool
     access: str
-    """``open``, ``first-fetch``, ``token`` or ``digest``: the site's."""
+    """``open``, ``first-fetch``, ``token``, ``digest`` or ``mtls``: the site's."""
     opened_at: float
     first_success_at: float | None
 
@@ -81,7 +86,7 @@ def link_state(link: CodeStanding, now: float) -> Literal["open", "running", "us
 def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float) -> Reason:
     """Returns SERVED where the phone may have its files, else the reason why not.
 
-    A token or good digest credentials prove the phone wherever it is. Without either, ``open`` and ``first-fetch`` accept a trusted
+    A token, good digest credentials or a certificate of its own prove the phone wherever it is. Without, ``open`` and ``first-fetch`` accept a trusted
     network; a first fetch, besides, only a phone of the listed vendor and model, only until its first success at its own address, only for
     ``first_fetch_s`` seconds, and only to the one address that took it first. Nothing helps against a conflict, nor, without a token or
     credentials, against a frozen bootstrap.
@@ -89,7 +94,8 @@ def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float
     if not standing.enabled:
         return Reason.DISABLED
     reason = _proven(standing, proof, now, first_fetch_s)
-    return Reason.CONFLICT if reason is Reason.SERVED and proof.conflict else reason
+    contradicted = proof.conflict or proof.certificate == "bad"
+    return Reason.CONFLICT if reason is Reason.SERVED and contradicted else reason
 
 
 def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) -> Reason:
@@ -97,11 +103,23 @@ def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) 
         return Reason.SERVED if proof.token == "good" else Reason.BAD_TOKEN
     if standing.access == "digest":
         return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS, "none": Reason.UNPROVEN}[proof.credentials]
+    if standing.access == "mtls":
+        return Reason.SERVED if proof.certificate == "good" else Reason.UNPROVEN
     if standing.access not in {"open", "first-fetch"} or not proof.trusted_network:
         return Reason.UNPROVEN
     if proof.frozen:
         return Reason.FROZEN
     return Reason.SERVED if standing.access == "open" else _first_fetch(standing, proof, now, first_fetch_s)
+
+
+def certificate_of(subject: str, mac: Mac) -> Credentials:
+    """Returns what a verified client certificate says of the phone ``mac``; ``subject`` as ``CN=805EC0AABBCC,O=Maker``.
+
+    The makers write the MAC as the common name (sources: ``docs/explain/access-and-secrets.md``), with or without separators, in any case.
+    """
+    names = _COMMON_NAME.findall(subject)
+    named = try_parse(names[0].strip()) if len(names) == 1 else None
+    return "none" if named is None else "good" if named == mac else "bad"
 
 
 def _first_fetch(standing: Standing, proof: Proof, now: float, first_fetch_s: float) -> Reason:

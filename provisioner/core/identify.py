@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
-from provisioner.core.catalogue import Catalogue, FileRule, FirstOf, UploadRule, Vendor, canonical_name
+from provisioner.core.catalogue import Catalogue, FileRule, FirstOf, UploadRule, Vendor, canonical_name, parse_user_agent
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import UserAgent
 
@@ -190,6 +190,21 @@ def conflict_of(catalogue: Catalogue, mac: Mac | None, record_model: str, agent:
     if agent.model is not None and agent.model not in model.ua_models:
         return f"the User-Agent names the model {agent.model}"
     return ""
+
+
+def model_of(catalogue: Catalogue, mac: Mac, user_agent: str) -> tuple[str, str]:
+    """Returns the catalogue's model that a User-Agent names, or an empty text; and in words what contradicts it."""
+    agent = parse_user_agent(catalogue, user_agent)
+    if agent is None:
+        return "", ""
+    models = catalogue.vendors[agent.vendor].models.values()
+    model = next((model.id for model in models if agent.model in model.ua_models), "")
+    if agent.mac is not None and agent.mac != mac:
+        return model, f"its User-Agent names the MAC {agent.mac.colons}"
+    maker = catalogue.vendor_of_oui(mac.oui)
+    if maker is not None and maker != agent.vendor:
+        return model, f"its User-Agent is that of a {agent.vendor} phone, and its MAC is one of {maker}"
+    return model, ""
 
 
 def _tails(rest: str) -> list[str]:

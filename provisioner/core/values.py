@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """A first fetch from another address than the one that took the file since it was opened."""
     FROZEN = "frozen"
     """A scan for MACs goes on: nothing is served that rests on a MAC alone."""
+    WAITING = "waiting"
+    """Not let in by its MAC, at a site that takes phones in: it got the configuration of the waiting room, which holds nothing of worth."""
     NOT_A_PHONE = "not_a_phone"
     """A first fetch whose User-Agent is not that of the listed vendor's phones."""
     NOT_RENDERED = "not_rendered"

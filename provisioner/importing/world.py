@@ -38,7 +38,7 @@ class World:
 
     def model(self, text: str) -> Model | None:
         """Returns the model that ``text`` means: ``yealink/t46u``, ``T46U``, ``Yealink T46U``."""
-        found = self.models.get(_bare(text))
+        found = named_model(self.models, text)
         return self.catalogue.model(found) if found else None
 
     def near_model(self, text: str) -> str | None:
@@ -63,7 +63,7 @@ def world_of(store: Store, parsed: ParsedFile) -> World:
         extensions={record.number: record for chunk in _chunks(numbers) for record in store.extensions(numbers=chunk, limit=CHUNK)},
         secrets={number: secret for chunk in _chunks(with_secret) for number, secret in store.extension_secrets(chunk).items()},
         secret_settings={mac: values for chunk in _chunks(hidden) for mac, values in store.phone_secret_settings(chunk).items()},
-        models=_model_names(store.catalogue),
+        models=model_names(store.catalogue),
     )
 
 
@@ -78,13 +78,18 @@ def _layouts(parsed: ParsedFile) -> set[str]:
     return {name for row in parsed.rows if (name := row.cells.get("layout"))}
 
 
-def _model_names(catalogue: Catalogue) -> dict[str, str | None]:
+def model_names(catalogue: Catalogue) -> dict[str, str | None]:
     names: dict[str, str | None] = {}
     for vendor in catalogue.vendors.values():
         for model in vendor.models.values():
             for text in {_bare(model.id), _bare(model.name), _bare(model.title), *map(_bare, model.ua_models)}:
                 names[text] = model.id if names.get(text, model.id) == model.id else None
     return names
+
+
+def named_model(names: Mapping[str, str | None], text: str) -> str | None:
+    """Returns the id of the model that ``text`` means, or None where it means none or several."""
+    return names.get(_bare(text))
 
 
 def _bare(text: str) -> str:

@@ -16,6 +16,7 @@ from provisioner.serve import Server
 from provisioner.serving_index import ServingIndex
 from provisioner.settings import Settings
 from provisioner.uploads import UploadWriter
+from provisioner.waiting_room import WaitingFiles
 from provisioner.wiring import Installation, open_installation
 
 SWITCH_S = 0.001
@@ -71,6 +72,7 @@ def open_serving(settings: Settings, part: str) -> Serving:
         static_root=settings.tftp_root,
         first_fetch_s=settings.first_fetch_hours * 3600,
         check_credentials=credentials,
+        waiting=WaitingFiles(installation.store, index, installation.renderer, is_open=settings.has_waiting_room),
     )
 
     def counters() -> Mapping[str, float]:

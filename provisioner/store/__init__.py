@@ -9,6 +9,7 @@ from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
+from provisioner.store.enrolment import EnrolmentReads
 from provisioner.store.firmware import FirmwareReads
 from provisioner.store.history import HistoryReads
 from provisioner.store.idempotency import IdempotencyReads
@@ -24,10 +25,12 @@ from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
+from provisioner.store.testing import TestingReads
+from provisioner.store.waiting import WAITING_PREFIX, WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
 
-__all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
+__all__ = ["CHUNK", "WAITING_PREFIX", "LinePhone", "Store", "has_secrets"]
 
 
 class Store(
@@ -51,5 +54,8 @@ class Store(
     IdempotencyReads,
     WebhookReads,
     FirmwareReads,
+    EnrolmentReads,
+    WaitingReads,
+    TestingReads,
 ):
     """All reads of an installation."""

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from provisioner.core.mac import Mac
 from provisioner.models import phone, served_file
 from provisioner.models_enrolment import alarm, bootstrap_refusal
-from provisioner.records import AlarmRecord, RefusalRecord
+from provisioner.records_enrolment import AlarmRecord, RefusalRecord
 from provisioner.store.base import StoreBase
 
 _SERVED = sa.select(sa.func.max(served_file.c.at)).where(served_file.c.mac == phone.c.mac).correlate(phone).scalar_subquery()

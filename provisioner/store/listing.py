@@ -200,7 +200,7 @@ class ListingReads(StageReads):
             with self.database.read() as own:
                 return self.sites(own)
         return [
-            SiteRecord(row.name, row.access, tuple(row.trusted_networks), row.enrolment, dict(row.settings), row.revision)
+            SiteRecord(row.name, row.access, tuple(row.trusted_networks), row.enrolment, dict(row.settings), row.revision, row.pool)
             for row in connection.execute(sa.select(site).order_by(site.c.name))
         ]
 

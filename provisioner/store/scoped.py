@@ -24,13 +24,13 @@ from provisioner.records import (
     GroupRecord,
     PhoneAccess,
     PhoneRecord,
-    RefusalRecord,
     RegistrationRecord,
     RenderJob,
     SightingRecord,
     SiteRecord,
     WakeRecord,
 )
+from provisioner.records_enrolment import RefusalRecord
 from provisioner.scope import Scope, closed
 from provisioner.store import Store
 from provisioner.store.base import CHUNK

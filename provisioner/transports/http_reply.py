@@ -19,6 +19,7 @@ SMALL_BYTES = 65_536
 """A static file up to here is read at once and sent as any other body; a larger one is streamed."""
 STATUS: dict[Reason, int] = {
     Reason.SERVED: 200,
+    Reason.WAITING: 200,
     Reason.NOT_MODIFIED: 304,
     Reason.STORED: 200,
     Reason.BAD_REQUEST: 400,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import ssl
 from collections.abc import Mapping
@@ -139,9 +140,15 @@ def _shorter() -> OSError:
 def subject_of(certificate: Mapping[str, Any]) -> str:
     """Returns a certificate's subject as ``CN=805EC0AABBCC,O=Maker``, the most particular name first; certificate as ``ssl`` gives it."""
     names = [pair for part in certificate.get("subject", ()) for pair in part]
-    return ",".join(f"{_SHORT.get(name, name)}={value}" for name, value in reversed(names))
+    return ",".join(f"{_SHORT.get(name, name)}={_escaped(value)}" for name, value in reversed(names))
 
 
+def _escaped(value: str) -> str:
+    """Returns a name's value as RFC 4514 writes it: an organisation must not spell a common name."""
+    return _SPECIAL.sub(lambda sign: f"\\{sign[0]}", value)
+
+
+_SPECIAL = re.compile(r"[,\\]")
 _SHORT = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C", "localityName": "L"}
 
 

@@ -7,8 +7,32 @@ from pbx_sync.asterisk.backend import AsteriskBackend
 from pbx_sync.asterisk.mailboxes import SQLiteMailboxes
 from pbx_sync.backend import Backend
 from pbx_sync.fake import FakePBX
+from pbx_sync.testcalls import TestCalls
+from pbx_sync.waiting import WaitingRoom
 from provisioner.bundled import bundled_address, mailboxes_file
 from provisioner.settings import Settings
+
+
+def waiting_room(backend: Backend | None) -> WaitingRoom | None:
+    """Returns where phones wait that nobody has let in; None at a PBX that is not ours to put accounts into."""
+    match backend:
+        case AsteriskBackend(is_ours=True):
+            return backend.waiting_room
+        case FakePBX():
+            return backend
+        case _:
+            return None
+
+
+def test_calls(backend: Backend | None) -> TestCalls | None:
+    """Returns what rings phones to try them; None at a PBX whose dialplan is not ours."""
+    match backend:
+        case AsteriskBackend(is_ours=True):
+            return backend.test_calls
+        case FakePBX():
+            return backend
+        case _:
+            return None
 
 
 def pbx_backend(settings: Settings) -> Backend | None:

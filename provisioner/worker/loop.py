@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 
 from pbx_sync.backend import Backend, PBXUnavailable
+from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.rotation import RotationWrites
 from provisioner.core.render import Renderer
 from provisioner.errors import ProvisionerError
 from provisioner.store import Store
 from provisioner.worker.answering import Answering
+from provisioner.worker.backends import test_calls, waiting_room
 from provisioner.worker.contacts import Contacts
+from provisioner.worker.enrolling import Enrolling
 from provisioner.worker.facts import Facts
 from provisioner.worker.firmware import Rollout
 from provisioner.worker.lane import Lane
@@ -24,6 +27,8 @@ from provisioner.worker.pushing import Pushing
 from provisioner.worker.rendering import Rendering
 from provisioner.worker.rotating import Rotating
 from provisioner.worker.timekeeping import Timekeeping, boot_time
+from provisioner.worker.trying import Trying
+from provisioner.worker.waiting import Waiting
 from provisioner.worker.waking import Waking
 
 SETTLE_S = 0.06
@@ -51,6 +56,7 @@ class Worker:
         self.phonebooks = Phonebooks(store, renderer, clock, timer)
         self.rollout = Rollout(store, FirmwareWrites(store, renderer, clock), clock, timer)
         self.rendering = Rendering(store, renderer, clock)
+        self.enrolling = Enrolling(store, EnrolmentWrites(store, renderer, clock), clock, timer)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
         self._store = store
@@ -69,14 +75,14 @@ class Worker:
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""
-        done = self.phonebooks.step() + self.rollout.step() + self.rendering.step()
+        done = self.enrolling.step() + self.phonebooks.step() + self.rollout.step() + self.rendering.step()
         done += self.lockstep.push() if self.lockstep else 0
         done += self.promoting.step()
         return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def make_files(self) -> int:
         """As ``step``, of what asks no PBX."""
-        return self.rendering.step() + self.promoting.step()
+        return self.enrolling.step() + self.phonebooks.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""
@@ -95,7 +101,7 @@ class Worker:
         outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
         """
         self.rendering.start()
-        files = Lane("files", self._store.database, stop, self.make_files)
+        files = Lane("files", self._store.database, stop, self.make_files, self.enrolling.step)
         if self.lockstep is None:
             files.run(beat, is_ours)
             return
@@ -133,6 +139,10 @@ class WithPBX:
         self.rotating = Rotating(store, RotationWrites(store, renderer, clock), self.facts, clock, timer, limit_s=rotation_s)
         self.waking = Waking(store, backend, contacts, self.facts, clock, timer)
         self.observing = Observing(store, backend, contacts, self.facts, clock, timer)
+        room = waiting_room(backend)
+        calls = test_calls(backend)
+        self.trying = Trying(store, contacts, calls, clock, timer) if calls else None
+        self.waiting = Waiting(store, EnrolmentWrites(store, renderer, clock), backend, room, clock, timer) if room else None
 
     def step(self) -> int:
         """Does a bounded part of everything that asks the PBX; returns how much it was."""
@@ -145,13 +155,16 @@ class WithPBX:
 
     def follow(self) -> int:
         """Tells phones, notes what they do, and ends the rotations that they proved."""
-        done = self._asking(lambda: self.waking.step() + self.observing.step())
+        done = self._asking(lambda: self._wait() + self.waking.step() + self.observing.step())
         return done + self.rotating.step()
 
     def look(self) -> int:
         """Notes what phones do, between steps."""
         self._keep_time()
-        return self._asking(self.observing.step)
+        return self._asking(lambda: self._wait() + self.observing.step())
+
+    def _wait(self) -> int:
+        return (self.waiting.step() if self.waiting else 0) + (self.trying.step() if self.trying else 0)
 
     def _keep_time(self) -> None:
         if self.timekeeping.step():
@@ -160,6 +173,8 @@ class WithPBX:
     def _asking(self, action: Callable[[], int]) -> int:
         if not self.pushing.is_up:
             self.observing.forget()
+            if self.waiting:
+                self.waiting.forget()
             return 0
         try:
             return action()

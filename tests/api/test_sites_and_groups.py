@@ -19,6 +19,7 @@ def test_a_site_is_made_with_what_the_installation_says(admin: Api) -> None:
         "enrolment": "listed",
         "timezone": "Europe/Amsterdam",
         "language": None,
+        "pool": "",
         "settings": {"timezone": "Europe/Amsterdam"},
         "revision": 1,
     }
@@ -30,7 +31,7 @@ def test_a_site_is_made_with_what_the_installation_says(admin: Api) -> None:
     [
         ({}, {"name": "this is needed"}),
         ({"name": "/"}, {"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"}),
-        ({"name": "a", "access": "none"}, {"access": "one of open, first-fetch, token, digest is needed"}),
+        ({"name": "a", "access": "none"}, {"access": "one of open, first-fetch, token, digest, mtls is needed"}),
         ({"name": "a", "enrolment": 1}, {"enrolment": "a text is needed"}),
         ({"name": "a", "trusted_networks": ["x"]}, {"trusted_networks.0": "'x' is not a network, for example 192.168.1.0/24"}),
         ({"name": "a", "trusted_networks": "10.0.0.0/8"}, {"trusted_networks": "a list is needed"}),

@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "models_enrolment": {"models"},
     "models_layouts": {"models"},
+    "models_testcall": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_firmware": {"models"},
@@ -32,6 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     # Pure: values, rules, rendering.
     "core": {"errors"},
     "records": {"core"},
+    "records_enrolment": {"core"},
+    "places": {"records"},
     # Edges to files: settings, key, catalogue.
     "settings": {"errors"},
     "secrets": {"core", "errors"},
@@ -39,8 +42,16 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_phonebook", "models_sightings", "records", "scope", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
+    "store": {
+        "core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "models_phonebook", "models_sightings", "models_testcall",
+        "records", "records_enrolment", "scope", "secrets",
+    },
+    "changes": {
+        "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "models_sightings", "models_testcall",
+        "passwords", "places", "records", "records_enrolment", "scope", "secrets", "settings", "store",
+    },
     "dhcp": {"core", "errors"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
@@ -50,13 +61,16 @@ ALLOWED: dict[str, set[str]] = {
     "webhooks": {"changes", "db", "errors", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
-    "serving_index": {"core", "db", "records", "store"},
+    "serving_index": {"core", "db", "places", "records", "store"},
     "static_files": set(),
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
     "images": {"core", "static_files", "store"},
     "install_codes": {"core", "records", "secrets", "serving_index"},
-    "serve": {"bookshelf", "core", "images", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store"},
+    "waiting_room": {"core", "errors", "serving_index", "store"},
+    "serve": {
+        "bookshelf", "core", "images", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store", "waiting_room",
+    },
     "seen": {"core", "models", "models_sightings"},
     "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records", "seen"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
@@ -71,15 +85,16 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "seen", "settings", "store",
+        "bundled", "changes", "core", "db", "errors", "models", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
+        "records", "records_enrolment", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "scans", "secrets", "settings",
-        "sheets", "store", "wiring",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
+        "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "wiring",
     },
     "web": {
         "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "records", "wiring",
@@ -87,11 +102,11 @@ ALLOWED: dict[str, set[str]] = {
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
         "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
-        "admin", "webhooks", "wiring", "worker",
+        "admin", "waiting_room", "webhooks", "wiring", "worker",
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -122,13 +137,13 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api",
+        "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api",
+        "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),

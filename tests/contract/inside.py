@@ -19,6 +19,7 @@ from provisioner.serve import Server
 from provisioner.serving_index import ServingIndex
 from provisioner.settings import ROOT
 from provisioner.uploads import UploadWriter
+from provisioner.waiting_room import WaitingFiles
 from provisioner.wiring import Installation
 from provisioner.worker import Worker
 from tests.contract.world import OUIS, OWN_NAME, Phone
@@ -78,7 +79,12 @@ class Inside:
     def ask(
         self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET"
     ) -> FileAnswer:
-        return self.server.answer(FileRequest(path, transport, peer, agent, method, authorization))  # type: ignore[arg-type]
+        return self.server.answer(self.request(path, agent, peer, transport, authorization, method))
+
+    def request(
+        self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET"
+    ) -> FileRequest:
+        return FileRequest(path, transport, peer, agent, method, authorization)  # type: ignore[arg-type]
 
     def fetch(self, path: str, agent: str = "", **more: str) -> FileAnswer:
         """As ``ask``, and the request is over: the last byte went out."""
@@ -115,6 +121,7 @@ def inside_of(installation: Installation, clock: Clock, cache_bytes: int = 64 <<
     server = Server(
         catalogue=installation.catalogue, store=installation.store, box=installation.box, index=index, renderer=installation.renderer,
         recording=recorder, static_root=installation.settings.tftp_root, first_fetch_s=24 * 3600, check_credentials=credentials, clock=clock,
+        waiting=WaitingFiles(installation.store, index, installation.renderer, is_open=installation.settings.has_waiting_room),
     )  # fmt: skip
     worker = Worker(installation.store, installation.renderer, None, clock)
     return Inside(installation, clock, index, recorder, server, credentials, UploadWriter(installation.store, clock), worker, log)

@@ -8,14 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.core.access import Proof, Standing, decide
+from provisioner.core.access import Proof, Standing, certificate_of, decide
+from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 
 HOURS = 3600.0
 PROOFS = [
-    Proof(token, trusted, credentials, looks, conflict)
-    for token, trusted, credentials, looks, conflict in product(
-        ("none", "good", "bad"), (False, True), ("none", "good", "bad"), (False, True), ("", "it names another model")
+    Proof(*facts)
+    for facts in product(
+        ("none", "good", "bad"),
+        (False, True),
+        ("none", "good", "bad"),
+        (False, True),
+        ("", "it names another model"),
+        (False, True),
+        (False, True),
+        ("none", "good", "bad"),
     )
 ]
 STANDINGS = [
@@ -33,10 +41,14 @@ def proven(standing: Standing, proof: Proof) -> bool:
         return proof.token == "good"
     if standing.access == "digest":
         return proof.credentials == "good"
+    if standing.access == "mtls":
+        return proof.certificate == "good"
+    if proof.frozen:
+        return False
     if standing.access == "open":
         return proof.trusted_network
     is_open = standing.first_success_at is None and NOW - standing.opened_at <= 24 * HOURS
-    return standing.access == "first-fetch" and proof.trusted_network and proof.looks_like_vendor and is_open
+    return standing.access == "first-fetch" and proof.trusted_network and proof.looks_like_vendor and is_open and not proof.another_address
 
 
 @pytest.mark.parametrize("access", ["open", "first-fetch", "token", "digest", "mtls", ""])
@@ -44,7 +56,9 @@ def test_served_means_enabled_proven_and_without_conflict(access: str) -> None:
     for standing, proof in product((item for item in STANDINGS if item.access == access), PROOFS):
         reason = decide(standing, proof, now=NOW, first_fetch_s=24 * HOURS)
         assert isinstance(reason, Reason)
-        assert (reason is Reason.SERVED) == (standing.enabled and proven(standing, proof) and not proof.conflict), (standing, proof)
+        assert (reason is Reason.SERVED) == (
+            standing.enabled and proven(standing, proof) and not proof.conflict and proof.certificate != "bad"
+        ), (standing, proof)
 
 
 FRESH = Standing(True, "first-fetch", 39 * HOURS, None)
@@ -70,6 +84,18 @@ TABLE = [
         Reason.BOOTSTRAP_CLOSED,
     ),
     ("the phone's own address, from anywhere", FRESH, Proof(token="good"), Reason.SERVED),
+    (
+        "a first fetch that another address has taken",
+        FRESH,
+        Proof(trusted_network=True, looks_like_vendor=True, another_address=True),
+        Reason.REPLAYED,
+    ),
+    ("a first fetch during a scan", FRESH, Proof(trusted_network=True, looks_like_vendor=True, frozen=True), Reason.FROZEN),
+    ("the phone's own address during a scan", FRESH, Proof(token="good", frozen=True), Reason.SERVED),
+    ("a certificate of its own, from anywhere", Standing(True, "mtls", 0, None), Proof(certificate="good"), Reason.SERVED),
+    ("no certificate where one is needed", Standing(True, "mtls", 0, None), Proof(trusted_network=True), Reason.UNPROVEN),
+    ("another phone's certificate and a good token", Standing(True, "mtls", 0, None), Proof("good", certificate="bad"), Reason.CONFLICT),
+    ("a certificate where the site asks for something else", Standing(True, "token", 0, None), Proof(certificate="good"), Reason.UNPROVEN),
     ("a bad token in a trusted network", FRESH, Proof(token="bad", trusted_network=True, looks_like_vendor=True), Reason.BAD_TOKEN),
     ("a good token and another phone's User-Agent", FRESH, Proof(token="good", conflict="x"), Reason.CONFLICT),
     ("a disabled phone with its token", Standing(False, "open", 0, None), Proof(token="good"), Reason.DISABLED),
@@ -94,3 +120,22 @@ def test_the_window_is_counted_from_when_it_was_opened(opened: float, now: float
     standing = Standing(True, "first-fetch", opened, None)
     reason = decide(standing, Proof(trusted_network=True, looks_like_vendor=True), now=now, first_fetch_s=first_fetch_s)
     assert reason is (Reason.SERVED if now - opened <= first_fetch_s else Reason.BOOTSTRAP_CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        ("CN=805EC0AABBCC,O=Maker", "good"),
+        ("CN=80:5e:c0:aa:bb:cc", "good"),
+        ("C=CN,O=Maker,CN=805ec0aabbcc", "good"),
+        ("CN=805EC0AABBCD,O=Maker", "bad"),
+        ("CN=Generic Device,O=Maker", "none"),
+        ("O=805EC0AABBCC", "none"),
+        (r"O=x\,CN=805EC0AABBCC", "none"),
+        ("CN=805EC0AABBCC,CN=805EC0AABBCC", "none"),
+        ("CN=000000000000", "none"),
+        ("", "none"),
+    ],
+)
+def test_a_certificate_speaks_for_the_mac_that_is_its_one_common_name(subject: str, said: str) -> None:
+    assert certificate_of(subject, Mac("805ec0aabbcc")) == said

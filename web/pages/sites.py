@@ -8,8 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, request, url_for
 
 from provisioner.api.context import actor, installation
-from provisioner.changes.sites import ACCESS, ENROLMENT
+from provisioner.changes.sites import ACCESS
 from provisioner.core.catalogue import Setting
+from provisioner.core.enrolment import POLICIES
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import GroupRecord, SiteRecord
 from web.forms import lines_of, revision_of
@@ -23,6 +24,7 @@ ACCESS_WORDS: Mapping[str, str] = {
     "first-fetch": mark("First fetch: open once for each phone, then by its own address"),
     "token": mark("Address: only by the phone's own address"),
     "digest": mark("Password: by user and password of the phone"),
+    "mtls": mark("Certificate: by the certificate that the phone was made with"),
 }
 ENROLMENT_WORDS: Mapping[str, str] = {
     "never": mark("Never: unlisted phones are not even noted"),
@@ -149,7 +151,7 @@ def _show(record: SiteRecord, given: Mapping[str, str], mistakes: Mapping[str, s
     values = {"access": record.access, "enrolment": record.enrolment, "trusted_networks": "\n".join(record.trusted_networks), **given}
     choices = {
         "access": [(name, ACCESS_WORDS[name]) for name in ACCESS],
-        "enrolment": [(name, ENROLMENT_WORDS[name]) for name in ENROLMENT],
+        "enrolment": [(name, ENROLMENT_WORDS[name]) for name in POLICIES],
     }
     settings = _settings(record.settings, adding)
     return page("site.html", status, it=record, values=values, mistakes=mistakes, choices=choices, **settings)

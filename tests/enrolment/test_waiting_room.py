@@ -1,0 +1,218 @@
+"""The waiting room: what a phone is given that was not let in, that it tells nobody which MACs are listed, and how it is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pbx_sync.fake import FakePBX
+from pbx_sync.state import Contact
+from pbx_sync.waiting import Dialled
+from provisioner.changes import PhoneInput
+from provisioner.core.flood import MOST_OF_ADDRESS
+from provisioner.core.mac import Mac
+from provisioner.core.values import FileAnswer, Reason
+from provisioner.waiting_room import A_SECOND, KEPT
+from provisioner.worker import Worker
+from provisioner.worker.enrolling import WAITS_S
+from provisioner.worker.waiting import MOST_WRONG
+from tests.contract.inside import ELSEWHERE, LOCAL, Clock, Inside, inside
+from tests.contract.world import OUIS, OWN_NAME, user_agent
+
+T46U = "yealink/t46u"
+LAN = ["192.168.0.0/16"]
+
+
+@dataclass
+class Room:
+    """An installation with a claim site, and a PBX in memory."""
+
+    own: Inside
+    pbx: FakePBX
+    timer: Clock
+
+    def __post_init__(self) -> None:
+        place = self.own.installation
+        self.own.worker = Worker(place.store, place.renderer, self.pbx, self.own.clock, self.timer)
+
+    def plug_in(self, mac: Mac, agent: str = "", peer: str = LOCAL, transport: str = "http") -> FileAnswer:
+        """A phone asks as from its box, and everybody does his part."""
+        vendor = next((name for name, oui in OUIS.items() if oui == mac.oui), "yealink")
+        answer = self.own.fetch(OWN_NAME[vendor].format(mac=mac), agent or user_agent(T46U, mac), peer=peer, transport=transport)
+        self.settle()
+        return answer
+
+    def settle(self) -> None:
+        self.own.recorder.flush()
+        for _ in range(3):
+            self.timer.now += 10
+            self.own.clock.now += 1
+            self.own.follow()
+
+    def register(self, mac: Mac) -> None:
+        self.pbx.registrations.append(Contact(f"wait-{mac}", f"sip:wait-{mac}@{LOCAL}", user_agent(T46U, mac), self.own.clock.now, LOCAL))
+
+    @property
+    def seated(self) -> set[str]:
+        return {phone.account for phone in self.pbx.seated}
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    with inside(tmp_path, pbx="fake") as own:
+        own.installation.changes.update_site("test", "default", {"trusted_networks": LAN, "enrolment": "claim", "pool": "2000-2099"})
+        own.index.refresh()
+        yield Room(own, FakePBX(), Clock())
+
+
+def mac_of(number: int) -> Mac:
+    return Mac(f"{OUIS['yealink']}{0xD00000 + number:06x}")
+
+
+def test_a_phone_that_nobody_listed_waits_with_nothing_of_worth(room: Room) -> None:
+    mac, box = mac_of(1), room.own.installation.box
+    answer = room.plug_in(mac)
+    assert answer.reason is Reason.SERVED
+    assert box.waiting_code(mac).encode() in answer.body
+    assert f"wait-{mac}".encode() in answer.body
+    secrets = [box.token(mac, 1), *(box.phone_password(mac, use) for use in ("admin", "user", "digest"))]
+    assert not any(secret.encode() in answer.body for secret in secrets)
+    assert b"/p/" not in answer.body
+    assert room.seated == {f"wait-{mac}"}
+    (row,) = room.own.installation.store.newcomers()
+    assert (row.waits, row.outcome) == (True, "it waits to be claimed")
+
+
+def test_whether_a_mac_is_listed_is_not_told_by_what_it_gets(room: Room) -> None:
+    listed, own = mac_of(1), room.own
+    before = room.plug_in(listed)
+    own.installation.changes.create_extension("test", "1001", secret="S1pS3cret000001")
+    own.installation.changes.create_phone("test", listed, PhoneInput(T46U, "default"))
+    own.follow()
+    own.clock.now += 25 * 3600
+    closed = room.plug_in(listed)
+    own.installation.changes.update_phone("test", listed, PhoneInput(enabled=False))
+    own.follow()
+    disabled = room.plug_in(listed)
+    own.installation.changes.update_phone("test", listed, PhoneInput(model="yealink/t31p", enabled=True))
+    own.follow()
+    another_model = room.plug_in(listed)
+    assert before == closed == disabled == another_model
+
+
+@pytest.mark.parametrize(
+    ("agent", "peer", "transport"),
+    [
+        ("curl/8.5.0", LOCAL, "http"),
+        ("", ELSEWHERE, "http"),
+        (user_agent(T46U, "805ec0eeeeee"), LOCAL, "http"),
+        (user_agent("polycom/vvx411", "805ec0d00001"), LOCAL, "http"),
+        (" ", LOCAL, "tftp"),
+    ],
+    ids=["no phone", "from elsewhere", "another MAC", "another maker", "no User-Agent"],
+)
+def test_whoever_is_no_fresh_phone_here_is_refused_as_ever(room: Room, agent: str, peer: str, transport: str) -> None:
+    answer = room.plug_in(mac_of(1), agent, peer, transport)
+    assert (answer.reason, answer.body) == (Reason.UNKNOWN_PHONE, b"")
+    assert room.seated == set()
+
+
+@pytest.mark.parametrize("enrolment", ["never", "listed", "window"])
+def test_a_site_that_takes_nobody_in_has_no_waiting_room(room: Room, enrolment: str) -> None:
+    room.own.installation.changes.update_site("test", "default", {"enrolment": enrolment})
+    room.own.index.refresh()
+    assert room.plug_in(mac_of(1)).reason is Reason.UNKNOWN_PHONE
+
+
+def test_without_a_pbx_of_ours_nobody_waits(tmp_path: Path) -> None:
+    with inside(tmp_path, pbx="none") as own:
+        own.installation.changes.update_site("test", "default", {"trusted_networks": LAN, "enrolment": "claim"})
+        own.index.refresh()
+        assert own.ask(f"{mac_of(1)}.cfg", user_agent(T46U, mac_of(1))).reason is Reason.UNKNOWN_PHONE
+
+
+def test_a_scan_finds_no_waiting_room(room: Room) -> None:
+    answers = [room.own.ask(f"{mac_of(at)}.cfg", user_agent(T46U, mac_of(at))) for at in range(MOST_OF_ADDRESS + 2)]
+    assert [answer.reason for answer in answers[:A_SECOND]] == [Reason.SERVED] * A_SECOND
+    assert {answer.reason for answer in answers[A_SECOND:]} == {Reason.UNKNOWN_PHONE}, "so many files are made in a second"
+    room.own.clock.now += 5
+    assert room.own.ask(f"{mac_of(0)}.cfg", user_agent(T46U, mac_of(0))).reason is Reason.UNKNOWN_PHONE
+
+
+def test_what_is_kept_for_phones_that_wait_is_bounded(room: Room) -> None:
+    for number in range(KEPT + 40):
+        room.own.clock.now += 1
+        peer = f"192.168.{number // 50 + 1}.{number % 50 + 1}"
+        assert room.own.ask(f"{mac_of(number)}.cfg", user_agent(T46U, mac_of(number)), peer).reason is Reason.SERVED
+    kept = room.own.server._waiting
+    assert len(kept._kept) == len(kept._given) == KEPT
+
+
+def test_a_code_that_is_dialled_puts_its_extension_on_the_phone_and_tells_it(room: Room) -> None:
+    mac, changes = mac_of(1), room.own.installation.changes
+    changes.create_extension("test", "1001", display_name="Alice")
+    code, _ = changes.make_claim_code("tech", "1001", 60)
+    room.plug_in(mac)
+    room.register(mac)
+    room.pbx.codes.append(Dialled(f"wait-{mac}", code))
+    room.settle()
+    record = room.own.installation.store.phone(mac)
+    assert record is not None
+    assert (record.site, record.lines[0].extension) == ("default", "1001")
+    assert (f"wait-{mac}", "check-sync;reboot=false") in room.pbx.notified
+    assert ("tech", "phone.create") in [(row.actor, row.action) for row in room.own.installation.store.changes(subject=mac)]
+    assert changes.claim_by_code(mac_of(2), code, PhoneInput(T46U)) is None, "it is good once"
+
+
+def test_a_phone_that_came_in_leaves_the_waiting_room(room: Room) -> None:
+    mac, own = mac_of(1), room.own
+    room.plug_in(mac)
+    room.register(mac)
+    own.installation.changes.adopt_phone("tech", mac, PhoneInput(T46U), LOCAL)
+    room.settle()
+    agent = user_agent(T46U, mac)
+    assert own.fetch(f"{mac}.cfg", agent).reason is Reason.SERVED
+    assert own.fetch(f"p/{own.installation.box.token(mac, 1)}/{mac}.cfg", agent).reason is Reason.SERVED
+    room.settle()
+    assert room.seated == set()
+    assert own.installation.store.newcomers() == []
+
+
+def test_codes_cannot_be_guessed_by_a_phone_that_waits(room: Room) -> None:
+    mac = mac_of(1)
+    room.plug_in(mac)
+    for number in range(MOST_WRONG):
+        assert room.seated == {f"wait-{mac}"}
+        room.pbx.codes.append(Dialled(f"wait-{mac}", f"{number:08d}"))
+        room.settle()
+    assert room.seated == set()
+    room.plug_in(mac)
+    assert room.seated == set(), "asking again does not help"
+
+
+def test_who_waits_for_nothing_is_forgotten(room: Room) -> None:
+    room.plug_in(mac_of(1))
+    room.own.clock.now += WAITS_S + 1
+    room.settle()
+    assert room.seated == set()
+
+
+def test_a_phone_that_was_reset_waits_and_comes_back_by_itself_when_it_is_let_in_again(room: Room) -> None:
+    own, mac = room.own, mac_of(1)
+    own.installation.changes.create_phone("test", mac, PhoneInput(T46U, "default"))
+    own.follow()
+    token, agent = own.installation.box.token(mac, 1), user_agent(T46U, mac)
+    own.fetch(f"p/{token}/{mac}.cfg", agent)
+    room.settle()
+    assert b"Claim" in room.plug_in(mac).body
+    room.register(mac)
+    (refusal,) = own.installation.store.bootstrap_refusals(mac=mac)
+    assert (refusal.reason, refusal.succeeded_at is not None) == ("waiting", True)
+    assert room.pbx.notified == []
+    own.installation.changes.reopen_first_fetch("tech", mac)
+    room.settle()
+    assert (f"wait-{mac}", "check-sync;reboot=false") in room.pbx.notified
+    assert own.fetch(f"{mac}.cfg", agent).reason is Reason.SERVED
