@@ -16,7 +16,7 @@ from provisioner.api.schemas import MacField, Time
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import FACTS, SOURCES
-from provisioner.errors import AlreadyExists, NotFound
+from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.records import SightingRecord
 
 noun = Noun("sightings", "Phones that were seen and are not listed. Taking one on needs the role technician.")
@@ -77,8 +77,10 @@ class Adopt(MethodView):
     @noun.takes(PhonePatch, required=False, example={"site": "default", "lines": [{"line": 1, "extension": "1001"}]})
     @noun.gives(201, PhoneShown, headers={**ETAG, "Location": {"schema": {"type": "string"}}})
     def post(self, given: dict[str, Any], mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
-        """List a phone that was seen; model and firmware are as seen unless they are given."""
+        """List a phone that was seen; model and firmware are as seen unless they are given. With a conflict, the model has to be given."""
         seen = _found(mac_of(mac))
+        if seen.conflict and "model" not in given:
+            raise InputError({"model": f"what was seen of it disagrees ({seen.conflict}): look at the phone, then say its model"})
         seen_model = _catalogue_model(installation().catalogue, seen)
         about = {"firmware": seen.firmware, **({"model": seen_model} if seen_model else {}), **given}
         return created(installation().changes.create_phone(actor(), seen.mac, phone_input(about)))

@@ -56,6 +56,14 @@ def test_a_model_that_nobody_knows_has_to_be_said(admin: Api, seen: None, instal
     assert admin.post(f"/sightings/{MAC}/adopt", {"model": "acme/a2"}).get_json()["model"] == "acme/a2"
 
 
+def test_a_phone_whose_evidence_disagrees_is_not_taken_on_unseen(admin: Api, seen: None, installation: Installation) -> None:
+    with installation.database.write() as connection:
+        connection.execute(sighting.update().values(conflict="vendor: acme by oui, other by fetch"))
+    refused = admin.post(f"/sightings/{MAC}/adopt")
+    assert refused.status_code == 422 and "acme by oui" in errors(refused)["model"]
+    assert admin.post(f"/sightings/{MAC}/adopt", {"model": "acme/a1"}).status_code == 201
+
+
 def test_a_phone_that_was_not_seen_gets_404(admin: Api) -> None:
     for answer in (admin.get(f"/sightings/{MAC}"), admin.post(f"/sightings/{MAC}/adopt"), admin.get("/sightings/zz")):
         assert (answer.status_code, reason(answer)) == (404, "not_found")
