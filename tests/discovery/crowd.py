@@ -25,7 +25,8 @@ def main() -> None:
     if "--plug" in sys.argv:
         for number, phone in enumerate(phones):
             plug(phone, number, selector)
-    print(json.dumps({"at": time.time()}), flush=True)
+    sys.stdout.write(json.dumps({"at": time.time()}) + "\n")
+    sys.stdout.flush()
     while True:
         for key, _ in selector.select(1.0):
             answer, phone = key.data

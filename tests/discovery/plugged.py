@@ -11,6 +11,7 @@ import select
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def main() -> None:
     found = {"pnp": by_pnp, "dhcp": by_dhcp, "proxy": by_proxy}[given.by](vendor, given.model.partition("/")[2].upper(), given.mac)
     asked, config = fetched(given.model, given.mac, found) if found else ([], None)
     lines = [line.number for line in config.lines] if config else []
-    print(json.dumps({"found": found, "asked": asked, "url": config.url if config else "", "lines": lines}))
+    sys.stdout.write(json.dumps({"found": found, "asked": asked, "url": config.url if config else "", "lines": lines}))
 
 
 def fetched(model: str, mac: str, url: str) -> tuple[list, object]:
