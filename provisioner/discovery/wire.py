@@ -83,7 +83,7 @@ def may_capture() -> bool:
     """Returns whether this process may open packet sockets."""
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
-    except PermissionError:
+    except OSError:  # no right to it, or the whole family is forbidden here
         return False
     return True
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.dhcp import dhcp_config
 from provisioner.heartbeat import read_heartbeats
 from provisioner.records import SightingRecord
 from provisioner.settings import ROOT
@@ -31,12 +33,6 @@ BASE = f"http://{SERVER}:8080/"
 MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411")
 numbers = count(0x51)
 PLAIN = "port=0\nbind-interfaces\ninterface=eth0\nuser=root\nleasefile-ro\ndhcp-range=10.77.0.100,10.77.0.190,255.255.255.0,1h\nno-ping\n"
-TELLING = f"""dhcp-vendorclass=set:phone,yealink
-dhcp-vendorclass=set:phone,Grandstream
-dhcp-vendorclass=set:phone,Polycom
-dhcp-option-force=tag:phone,66,{BASE}
-dhcp-option-force=tag:phone,160,{BASE}
-"""
 
 
 @dataclass
@@ -93,9 +89,9 @@ class Office:
         process.wait(10)
 
 
-@pytest.fixture(scope="module")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    folder = tmp_path_factory.mktemp("office")
+@contextmanager
+def an_office(folder: Path, *before: str, holder: bool = True) -> Iterator[Office]:
+    """Runs a network with a server in it; ``before`` is what the server is started by."""
     (folder / "tftp_root").mkdir()
     given = {
         "catalogue_dir": ROOT / "phone_templates", "tftp_root": folder / "tftp_root", "phones_bind": "0.0.0.0:8080", "tftp_bind": "off",
@@ -107,14 +103,20 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         environ = {f"PROVISIONER_{name.upper()}": str(value) for name, value in given.items()}
         environ |= {"PROVISIONER_DATA_DIR": str(folder / "var"), "PYTHONPATH": str(ROOT)}
         lan.environ |= environ
-        # A PBX holds port 5060 on every address: another program does here, and must be handed nothing.
-        server.start(sys.executable, "-c", HOLDER, str(folder / "heard"), log=folder / "holder.log")
-        server.start(sys.executable, "-m", "provisioner", "serve", "phones", "worker", "discovery", log=folder / "serve.log")
+        if holder:  # a PBX holds port 5060 on every address: another program does here, and must be handed nothing
+            server.start(sys.executable, "-c", HOLDER, str(folder / "heard"), log=folder / "holder.log")
+        server.start(*before, sys.executable, "-m", "provisioner", "serve", "phones", "worker", "discovery", log=folder / "serve.log")
         made = Office(lan, server, installation, folder)
         wait_until(lambda: "discovery" in read_heartbeats(folder / "var"), 60, "the discovery process")
         wait_until(lambda: ":1F90 " in server.run("cat", "/proc/net/tcp"), 60, "the phones' listener")
         yield made
         installation.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with an_office(tmp_path_factory.mktemp("office")) as made:
+        yield made
 
 
 HOLDER = """import socket, sys
@@ -128,8 +130,8 @@ while True:
 
 @pytest.fixture
 def telling(office: Office) -> Iterator[None]:
-    """A DHCP server that tells phones of the server."""
-    yield from (None for _ in office.dnsmasq(PLAIN + TELLING))
+    """A DHCP server that tells phones of the server: what is written for it is what an administrator gets."""
+    yield from (None for _ in office.dnsmasq(PLAIN + dhcp_config(office.installation.catalogue, "dnsmasq", BASE)))
 
 
 @pytest.fixture
@@ -261,6 +263,18 @@ def test_floods_of_nonsense_are_outlived(office: Office) -> None:
     mac = f"805ec0{next(numbers):06x}"
     assert office.plugged("yealink/t46u", mac, "pnp")["found"] == BASE
     assert read_heartbeats(office.folder / "var")["discovery"].pid == pid, "it is the same process"
+
+
+def test_without_the_right_pnp_takes_its_port_and_the_rest_says_why_it_is_off(tmp_path: Path) -> None:
+    with an_office(tmp_path, "setpriv", "--bounding-set=-net_raw", holder=False) as bare:
+        detail = read_heartbeats(tmp_path / "var")["discovery"].detail
+        assert detail.startswith("hears pnp, mdns; ")
+        assert all(f"{name} is off: it needs the right CAP_NET_RAW" in detail for name in ("dhcp", "arp")), detail
+        mac, extension = bare.listed("yealink/t46u")
+        came = bare.plugged("yealink/t46u", mac, "pnp")
+        assert (came["found"], came["lines"]) == (bare.own_url(mac), [extension])
+        found = json.loads(bare.server.python("provisioner", "discover", "10.77.0.0/28", "--json", timeout=120))
+        assert found == [], "nobody is there any more"
 
 
 FLOOD = """import os, random, socket
