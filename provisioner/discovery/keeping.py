@@ -35,6 +35,7 @@ class Keeper:
         self._queue: deque[Observation] = deque()
         self._recent = Recent(AGAIN_S, keys=QUEUE)
         self._stop = threading.Event()
+        self._turn = threading.Lock()
         self._trim_at = 0.0
         self._thread: threading.Thread | None = None
         self.counters: Counter[str] = Counter()
@@ -60,10 +61,19 @@ class Keeper:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        self._flush_all()
+        self.settle()
+
+    def settle(self) -> None:
+        """Writes what was taken so far: who says that a scan is done has its phones in the list by then."""
+        while self.flush() and self._queue:
+            pass
 
     def flush(self) -> bool:
         """Writes one batch; returns whether it could. What could not be written is lost: phones say it again."""
+        with self._turn:
+            return self._flush()
+
+    def _flush(self) -> bool:
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         is_time = time.monotonic() >= self._trim_at
         if not batch and not is_time:
@@ -85,10 +95,6 @@ class Keeper:
     def _run(self) -> None:
         while not self._stop.wait(FLUSH_S):
             try:
-                self._flush_all()
+                self.settle()
             except Exception:  # a process loop: what went wrong with one batch must not end the record of all others
                 log.exception("event=sightings_failed")
-
-    def _flush_all(self) -> None:
-        while self.flush() and self._queue:
-            pass

@@ -58,4 +58,5 @@ def _opened(settings: Settings, installation: Installation) -> tuple[Keeper, Lis
     observations = Database(settings.database, durable=False)
     keeper = Keeper(observations, installation.catalogue, most=settings.sightings)
     listening = Listening(sources(settings, installation.store, around), keeper.take)
-    return keeper, listening, Scanning(installation.store, ScanWriter(observations), Scanner(around), keeper.take)
+    scanning = Scanning(installation.store, ScanWriter(observations), Scanner(around), keeper.take, before_end=keeper.settle)
+    return keeper, listening, scanning
