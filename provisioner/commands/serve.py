@@ -79,6 +79,10 @@ def _say(session: Session, chosen: Collection[str]) -> None:
         click.echo(f"tftp     {settings.tftp_bind}", err=True)
     if "admin" in chosen:
         click.echo(f"admin    http://{settings.admin_bind}/", err=True)
+    if "discovery" in chosen:
+        click.echo(
+            f"phones are found by {', '.join(settings.discovery) or 'nothing'}{', DHCP proxy' if settings.dhcp_proxy else ''}", err=True
+        )
     if "pbx" in chosen:
         _say_pbx(settings)
 

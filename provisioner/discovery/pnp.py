@@ -100,7 +100,8 @@ class PnP:
                 self._pending.pop(sip_pnp.answered_call(item.payload) or "", None)
             return []
         items = (datagram(frame) for frame in self._packets.frames()) if self._packets else _received(ready)
-        seen = (self._subscribed(item) for item in items if item is not None and self._around.hears(item.interface or "*"))
+        # A socket of the group does not tell the interface: it is a member on those that were chosen, and on no other.
+        seen = (self._subscribed(item) for item in items if item is not None and (not item.interface or self._around.hears(item.interface)))
         return [each for each in seen if each is not None]
 
     def tick(self) -> None:

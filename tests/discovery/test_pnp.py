@@ -173,6 +173,13 @@ def test_the_group_is_joined_where_its_frames_come_in(line: Line) -> None:
     assert membership_report() == bytes.fromhex("160008b4e000014b")
 
 
+def test_a_socket_of_the_group_is_heard_where_interfaces_are_chosen(line: Line) -> None:
+    line.packets.waiting.append(Frame(ip_packet(subscribe("yealink", "805ec0000001")), "", None))
+    assert line.source.heard(line.packets.socket)
+    line.packets.waiting.append(Frame(ip_packet(subscribe("yealink", "805ec0000002")), "wlan0", None))
+    assert line.source.heard(line.packets.socket) == [], "but not by an interface that was not"
+
+
 def test_each_site_with_its_own_host_and_without(own: Inside, timer: Clock) -> None:
     from dataclasses import replace
 
