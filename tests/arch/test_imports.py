@@ -107,7 +107,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "weasyprint": ("provisioner.sheets.printing",),
     "segno": ("provisioner.sheets",),
     "a2wsgi": ("provisioner.admin",),
-    "babel": ("web.i18n", "web.texts"),
+    "babel": ("provisioner.sheets", "web.i18n", "web.texts"),
     "argon2": ("provisioner.passwords",),
     "netaddr": ("provisioner.core.mac",),
     "psycopg": ("provisioner.db",),
