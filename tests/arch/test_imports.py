@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_firmware": {"models"},
+    "models_redirect": {"models"},
     "models_phonebook": {"models"},
     "models_sightings": {"models"},
     "models_api": {"models"},
@@ -39,9 +40,11 @@ ALLOWED: dict[str, set[str]] = {
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
-    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_phonebook", "models_sightings", "records", "scope", "secrets"},
-    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
+    "store": {"core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_phonebook", "models_redirect", "models_sightings", "records", "scope", "secrets"},
+    "changes": {"core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_redirect", "models_sightings", "passwords", "records", "scope", "secrets", "settings", "store"},
     "dhcp": {"core", "errors"},
+    "redirect": {"core"},
+    "redirecting": {"changes", "core", "errors", "redirect", "store"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
@@ -71,14 +74,14 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "seen", "settings", "store",
+        "bundled", "changes", "core", "db", "errors", "models", "models_phonebook", "pbx_sync", "pbxview", "records", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "scans", "secrets", "settings",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "redirect", "redirecting", "scans", "secrets", "settings",
         "sheets", "store", "wiring",
     },
     "web": {
@@ -91,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -121,13 +124,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
-        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_redirect", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
-        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_redirect", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),
