@@ -22,6 +22,7 @@ COMMANDS = {
     "sync": ("provisioner.commands.plan:sync", "Put right what differs in the PBX."),
     "site": ("provisioner.commands.site:site", "Add and list sites."),
     "dhcp-config": ("provisioner.commands.dhcp:dhcp_config", "Print configuration for a DHCP server that tells phones where this one is."),
+    "redirect": ("provisioner.commands.redirect:redirect", "Register phones with their makers' redirect services."),
     "sheet": ("provisioner.commands.sheet:sheet", "Write the instruction sheet of one phone, as PDF or HTML."),
     "import": ("provisioner.commands.spreadsheet:import_", "Read phones and extensions from a CSV file."),
     "export": ("provisioner.commands.spreadsheet:export", "Write phones and extensions to a CSV file."),

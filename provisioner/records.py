@@ -180,6 +180,33 @@ class IssuedLink:
 
 
 @dataclass(frozen=True, slots=True)
+class RedirectAccount:
+    """An account at a maker's redirect service; ``fields`` are in clear."""
+
+    vendor: str
+    address: str
+    fields: Mapping[str, str] = field(repr=False)
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectRecord:
+    """What was asked of a redirect service for a phone, and what came of it."""
+
+    mac: Mac
+    wanted: bool
+    state: Literal["asked", "registered", "refused"]
+    reason: str
+    serial: str
+    url: str = field(repr=False)
+    """In clear: it may hold an install code."""
+    asked_at: float
+    changed_at: float
+    tries: int
+    due_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ServingRecord:
     """What a serving process holds of each phone: small, for there are ten thousand of them."""
 

@@ -25,6 +25,7 @@ from provisioner.core.catalogue import (
     DHCPFacts,
     FileRule,
     Maker,
+    RedirectFacts,
     Setting,
     SettingRows,
     UploadRule,
@@ -91,6 +92,11 @@ class _DHCPSchema(Strict):
     options = fields.List(fields.Integer(validate=validate.OneOf(ADDRESS_OPTIONS)), required=True, validate=validate.Length(min=1))
 
 
+class _RedirectSchema(Strict):
+    service = fields.String(required=True, validate=validate.OneOf(["ymcs", "gdms", "ztp"]))
+    address = fields.URL(required=True, schemes={"https"})
+
+
 class _VendorSchema(Strict):
     name = fields.String(required=True)
     escape = fields.String(required=True, validate=validate.OneOf(["line", "xml"]))
@@ -110,6 +116,7 @@ class _VendorSchema(Strict):
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     raw = fields.Nested(followed.RawSchema)
     dhcp = fields.Nested(_DHCPSchema)
+    redirect = fields.Nested(_RedirectSchema)
     provisions_again = fields.Boolean()
     discovery = fields.Nested(HintsSchema(exclude=("dhcp_options", "user_agents")))
 
@@ -203,6 +210,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
         hints=hints(raw.get("discovery", {}) | {"dhcp_options": _told(raw)}, path, "discovery", mistakes),
         dhcp=_dhcp_facts(raw.get("dhcp", {})),
+        redirect=RedirectFacts(**raw["redirect"]) if "redirect" in raw else None,
         ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
     )

@@ -208,6 +208,14 @@ class DHCPFacts:
     """Options that its phones take the provisioning server's address from, as text, the one that they prefer first."""
 
 
+@dataclass(frozen=True, slots=True)
+class RedirectFacts:
+    """The redirect service of a vendor's maker: which of ``provisioner.redirect`` speaks to it, and where it is."""
+
+    service: str
+    address: str
+
+
 STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
     "address_key": ("key",), "address_menu": ("path",), "address_voice": ("key",), "browse": (), "login": ("user", "password"),
     "login_label": ("user", "password"), "open": ("path",), "password": ("password",), "choose": ("field", "value"), "enter": ("field", "value"),
@@ -266,6 +274,7 @@ class Vendor:
     """Which of the vendor's own parameters may be added by hand; None for none."""
     dhcp: DHCPFacts = DHCPFacts()
     ways: tuple[InstallWay, ...] = ()
+    redirect: RedirectFacts | None = None
 
     def ways_of(self, model: Model) -> list[InstallWay]:
         """Returns how a person writes the address into a phone of this model: at most one way for each place."""

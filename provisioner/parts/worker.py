@@ -13,6 +13,7 @@ from provisioner.webhooks import Webhooks
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker, pbx_backend
 from provisioner.worker.lease import Lease
+from provisioner.worker.redirecting import Redirecting
 
 log = logging.getLogger("provisioner.parts")
 
@@ -37,6 +38,8 @@ def run_worker(settings: Settings) -> None:
     webhooks = Webhooks(installation.store, installation.changes, settings.webhook_networks)
     telling = threading.Thread(target=webhooks.run, args=(stop,), name="webhooks", daemon=True)
     telling.start()
+    redirecting = Redirecting(installation.store, installation.changes, installation.changes.clock)
+    threading.Thread(target=redirecting.run, args=(stop,), name="redirecting", daemon=True).start()
     try:
         worker.run(stop, beating, lease.is_held)
     finally:

@@ -20,6 +20,7 @@ from provisioner.store.lockstep import LockstepReads
 from provisioner.store.marks import MarkReads
 from provisioner.store.phonebooks import PhonebookReads
 from provisioner.store.pushing import PushingReads
+from provisioner.store.redirects import RedirectReads
 from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
@@ -38,6 +39,7 @@ class Store(
     RenderingReads,
     PushingReads,
     WakingReads,
+    RedirectReads,
     RegistrationReads,
     LockstepReads,
     InstallReads,

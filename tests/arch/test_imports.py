@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_firmware": {"models"},
+    "models_redirect": {"models"},
     "models_phonebook": {"models"},
     "models_sightings": {"models"},
     "models_api": {"models"},
@@ -44,15 +45,17 @@ ALLOWED: dict[str, set[str]] = {
     "migrate": {"db", "errors", "migrations"},
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_phonebook", "models_sightings", "models_testcall",
+        "models_phonebook", "models_redirect", "models_sightings", "models_testcall",
         "records", "records_enrolment", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_sightings", "models_testcall",
+        "models_redirect", "models_sightings", "models_testcall",
         "passwords", "places", "records", "records_enrolment", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
+    "redirect": {"core"},
+    "redirecting": {"changes", "core", "errors", "redirect", "store"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
@@ -86,7 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
         "bundled", "changes", "core", "db", "errors", "models", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
-        "records", "records_enrolment", "seen", "settings", "store",
+        "records", "records_enrolment", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
@@ -94,7 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
-        "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "wiring",
+        "records_enrolment", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "wiring",
     },
     "web": {
         "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "records", "wiring",
@@ -106,7 +109,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "records_enrolment", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "records_enrolment", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -136,13 +139,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
-        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
-        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),

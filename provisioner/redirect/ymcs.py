@@ -1,0 +1,81 @@
+"""YMCS: the redirect service's devices by MAC, each with an address of its own. Source: SOURCES.md of the vendor that has it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from provisioner.core.mac import Mac
+from provisioner.redirect.interface import Refused
+from provisioner.redirect.wire import Reply, Wire
+
+_EXISTS = ("exist", "already")
+
+
+class YMCS:
+    """One access key and the server that its devices belong to. The token is asked for once, and again when it is refused."""
+
+    def __init__(self, wire: Wire, fields: Mapping[str, str]) -> None:
+        self._wire = wire
+        self._server = fields["server_id"]
+        pair = f"{fields['access_key_id']}:{fields['access_key_secret']}"
+        self._basic = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
+        self._token = ""
+
+    def register(self, mac: Mac, url: str, serial: str) -> None:
+        """Adds the device with ``url``; one that the account has already is taken off first, for its address may be another."""
+        device = {"mac": str(mac), "serverId": self._server, "uniqueServerUrl": url}
+        said = _failures(self._call("/v2/rps/addDevicesByMac", [device]))
+        if said and any(word in said.lower() for word in _EXISTS) and self.is_registered(mac):
+            self.unregister(mac)
+            said = _failures(self._call("/v2/rps/addDevicesByMac", [device]))
+        if said:
+            raise Refused(self._wire.clean(said))
+
+    def unregister(self, mac: Mac) -> None:
+        said = _failures(self._call("/v2/rps/delDevices", {"deviceIdType": "mac", "deviceIds": [str(mac)]}))
+        if said and self.is_registered(mac):
+            raise Refused(self._wire.clean(said))
+
+    def is_registered(self, mac: Mac) -> bool:
+        body = self._call("/v2/rps/listDevices", {"skip": 0, "limit": 10, "autoCount": True, "filter": {"mac": str(mac)}})
+        rows = body.get("data", []) if isinstance(body, dict) else []
+        return any(isinstance(row, dict) and str(row.get("mac", "")).replace(":", "").lower() == mac for row in rows)
+
+    def _call(self, path: str, body: Any) -> Any:
+        reply = self._send(path, body) if self._token else None
+        if reply is None or reply.status == 401:
+            self._token = self._new_token()
+            reply = self._send(path, body)
+        if reply.status >= 300:
+            raise self._wire.refused(reply.body, reply.status)
+        return reply.body
+
+    def _send(self, path: str, body: Any) -> Reply:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", **_fresh()}
+        return self._wire.exchange("POST", path, headers, json.dumps(body).encode())
+
+    def _new_token(self) -> str:
+        headers = {"Authorization": self._basic, "Content-Type": "application/json", **_fresh()}
+        reply = self._wire.exchange("POST", "/v2/token", headers, b'{"grant_type": "client_credentials"}')
+        token = reply.body.get("access_token") if isinstance(reply.body, dict) else None
+        if reply.status >= 300 or not isinstance(token, str):
+            raise self._wire.refused(reply.body, reply.status)
+        return token
+
+
+def _fresh() -> dict[str, str]:
+    return {"timestamp": str(int(time.time() * 1000)), "nonce": secrets.token_hex(16)}
+
+
+def _failures(body: Any) -> str:
+    """Returns what a batch says went wrong: it answers 200 even where nothing was done."""
+    if not isinstance(body, dict) or not body.get("failureCount"):
+        return ""
+    errors = body.get("errors") or [{}]
+    first = errors[0] if isinstance(errors[0], dict) else {}
+    return str(first.get("errorInfo") or first.get("msg") or "the service did not say why")
