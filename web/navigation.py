@@ -23,6 +23,8 @@ _ENTRIES = (
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
+_BELOW = {"phone": "phones", "phone_edit": "phones"}
+"""Pages without an entry of their own, and the one that they stand below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +40,5 @@ class Entry:
 def navigation() -> list[Entry]:
     """Returns the entries for the person who looks."""
     here = str(request.endpoint).removeprefix("web.").partition(".")[0]
+    here = _BELOW.get(here, here)
     return [Entry(url_for(f"web.{page}.index"), icon, title, page == here) for page, icon, title, role in _ENTRIES if may(role)]

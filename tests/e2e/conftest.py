@@ -48,28 +48,42 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     installation.database.dispose()
 
 
-@pytest.fixture(scope="module")
-def server(office: Office) -> Iterator[str]:
-    """The admin listener of the office, as it runs in earnest; returns its address."""
-    bind = office.installation.settings.admin_bind
-    command = [sys.executable, "-m", "tests.e2e.serving", str(office.installation.settings.data_dir), str(bind.port)]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-    try:
-        wait_for_server(process, bind.port)
-        yield f"http://127.0.0.1:{bind.port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
+class Server:
+    """The admin listener of an office, as it runs in earnest."""
+
+    def __init__(self, office: Office) -> None:
+        settings = office.installation.settings
+        self.port = settings.admin_bind.port
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._command = [sys.executable, "-m", "tests.e2e.serving", str(settings.data_dir), str(self.port)]
+        self.start()
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
+        self._process = subprocess.Popen(self._command, cwd=ROOT, start_new_session=True)
+        wait_for_server(self._process, self.port)
+
+    def stop(self) -> None:
+        """Ends it with all that it started."""
+        os.killpg(self._process.pid, signal.SIGTERM)
         try:
-            process.wait(15)
+            self._process.wait(15)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(office: Office) -> Iterator[Server]:
+    server = Server(office)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def context(browser: Browser, server: str) -> Iterator[BrowserContext]:
+def context(browser: Browser, server: Server) -> Iterator[BrowserContext]:
     """A browser that nobody signed in with."""
-    context = browser.new_context(base_url=server, viewport={"width": 1280, "height": 900}, locale="en-GB")
+    context = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900}, locale="en-GB")
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()

@@ -18,6 +18,14 @@ PASSWORD = "a long enough password"
 PEOPLE = ("Sok Dara", "Nguyễn Thị Hoa", "Jan de Vries", "Aino Virtanen", "Bopha Chan", "Trần Văn Minh", "Sanne Bakker", "Mikko Korhonen")
 MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411", "yealink/t54w")
 
+AGENTS = (
+    "Yealink SIP-T46U 108.86.0.90",
+    "Grandstream GXP2170 1.0.11.79",
+    "PolycomVVX-VVX_411-UA/6.4.3.1001",
+    "Yealink SIP-T54W 96.86.0.100",
+)
+"""How the phones of ``MODELS`` call themselves."""
+
 
 def mac_of(number: int) -> Mac:
     return Mac(f"{('805ec0', '000b82', '64167f', '805ec0')[number % 4]}{0x0A1000 + number:06x}")
@@ -64,7 +72,7 @@ class Office:
         self.drain()
         for number in range(5):
             self.fetched(mac_of(number))
-        self.register([1001, 1002, 1003, 1004])
+        self.register([1001, 1003, 1004])
         self.seen()
         with self.installation.database.write() as connection:
             broken = phone.update().where(phone.c.mac == mac_of(7))
@@ -87,7 +95,7 @@ class Office:
         """The extensions' phones register now, after whatever they fetched."""
         at = time.time() + 1
         self.pbx.registrations = [
-            Contact(str(number), f"sip:{number}@192.0.2.31", "Yealink SIP-T46U 108.86.0.90", at, "192.0.2.31") for number in numbers
+            Contact(str(number), f"sip:{number}@192.0.2.31", AGENTS[(number - 1001) % 4], at, "192.0.2.31") for number in numbers
         ]
         self.drain()
 
