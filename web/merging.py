@@ -18,7 +18,7 @@ class Merged:
 
 def merged(base: Mapping[str, str], mine: Mapping[str, str], theirs: Mapping[str, str]) -> Merged:
     """Returns the three-way merge: what only one of them changed holds; where both did, ``mine`` stays and ``theirs`` is told."""
-    names = [*theirs, *(name for name in mine if name not in theirs)]
+    names = dict.fromkeys([*theirs, *mine, *base])
     values: dict[str, str] = {}
     conflicts: dict[str, str] = {}
     taken: set[str] = set()
