@@ -6,6 +6,7 @@ any text lacks its translation.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ WEB = Path(__file__).parent
 KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2)}
 _TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false"}
 WIDTH = 120
+_NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+"""A catalogue that says when it was written differs each time; the history knows."""
 
 
 def marked_texts() -> Catalog:
@@ -45,7 +48,10 @@ def missing(language: str) -> list[str]:
 def bring_up_to_date(language: str) -> None:
     """Writes a language's catalogue anew: every marked text, with the translation that it has."""
     kept, wanted = catalogue_of(language), marked_texts()
-    fresh = Catalog(locale=language, charset="utf-8", header_comment=f"# {LANGUAGES[language]}", fuzzy=False)
+    fresh = Catalog(
+        locale=language, project="provisioner", version="1", charset="utf-8", header_comment=f"# {LANGUAGES[language]}", fuzzy=False,
+        msgid_bugs_address="-", last_translator="-", language_team=language, creation_date=_NO_DATE, revision_date=_NO_DATE,
+    )  # fmt: skip
     for message in wanted:
         if message.id:
             known = kept.get(message.id)
