@@ -169,7 +169,10 @@ def test_everything_else_goes_on_to_the_application(watch: Watch) -> None:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await app_of(watch)({"type": "http", "path": "/phones", "method": "GET", "headers": []}, Stream._receive, send)  # type: ignore[arg-type]
+        async def nothing_comes() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        await app_of(watch)({"type": "http", "path": "/phones", "method": "GET", "headers": []}, nothing_comes, send)
         assert sent[0]["status"] == 299
 
     played(story())
