@@ -37,6 +37,8 @@ def create_app(installation: Installation) -> tuple[Flask, Board]:
 def create_asgi(installation: Installation) -> App:
     """Returns the ASGI application of the admin listener."""
     app, board = create_app(installation)
+    for name in app.jinja_env.list_templates():  # compiled now: the first person to look waits for none
+        app.jinja_env.get_template(name)
     bridge = WSGIMiddleware(cast("Any", app), workers=THREADS)
 
     async def rest(scope: Scope, receive: Receive, send: Send) -> None:
