@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -58,3 +59,12 @@ def _text(value: Any) -> str:
         return "✓" if value else "✗"
     text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def changed_lines(before: str, after: str) -> Iterator[tuple[str, str]]:
+    """Yields (kind, line) of how a file changes: kind is ``new``, ``gone``, ``at`` or empty."""
+    kinds = {"+": "new", "-": "gone", "@": "at"}
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
+    for at, line in enumerate(lines):
+        if at >= 2:  # the two names before the first part
+            yield kinds.get(line[:1], ""), line

@@ -14,6 +14,7 @@ _ENTRIES = (
     ("phones", "phone", mark("Phones"), "viewer"),
     ("sightings", "eye", mark("Seen"), "viewer"),
     ("extensions", "person", mark("Extensions"), "viewer"),
+    ("layouts", "layout", mark("Layouts"), "viewer"),
     ("sites", "site", mark("Sites"), "viewer"),
     ("models", "model", mark("Models"), "viewer"),
     ("imports", "import", mark("Import"), "admin"),

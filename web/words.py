@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flask import current_app, request
@@ -11,8 +11,10 @@ from markupsafe import Markup
 from provisioner.api.context import caller, has_pbx, installation
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import Reason
+from provisioner.records import LineRecord
 from web.differences import differences
 from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
+from web.keys import unpacked
 
 STAGES: Mapping[str, str] = {
     "in_lockstep": mark("In lockstep"),
@@ -76,6 +78,7 @@ ACTIONS: Mapping[str, str] = {
     "extension.delete": mark("Deleted extension"), "extension.rotated": mark("New secret in use by"), "extension.rolled_back": mark("Secret put back of"),
     "department.put": mark("Set department"), "department.delete": mark("Deleted department"), "site.create": mark("Made site"),
     "site.update": mark("Changed site"), "site.delete": mark("Deleted site"), "group.put": mark("Set group"), "group.delete": mark("Deleted group"),
+    "layout.put": mark("Set layout"), "layout.delete": mark("Deleted layout"), "layout.assign": mark("Gave layout"),
     "import.commit": mark("Imported"), "pbx.sync": mark("Put right"), "pbx.restart": mark("Restarted"), "pbx.reload": mark("Reloaded"),
     "token.create": mark("Made token"), "token.delete": mark("Revoked token"), "user.create": mark("Made user"), "user.update": mark("Changed user"),
     "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"),
@@ -148,6 +151,30 @@ def pair(name: str) -> tuple[str, str]:
     return name, name
 
 
+def place_words(place: str) -> str:
+    """Returns the place ``1.3`` in words: the key, and the module where it is on one."""
+    module, _dot, key = place.partition(".")
+    return key if module == "0" else _("%(key)s of module %(module)s", key=key, module=module)
+
+
+def key_words(text: str) -> str:
+    """Returns keys as a form carries them in words; nothing stands for no key."""
+    rows = list(unpacked(text).values()) if text else []
+    return ", ".join(" ".join(part for part in (_(KEY_TYPES.get(row.type, row.type)), row.value, row.label) if part) for row in rows) or _(
+        "empty"
+    )
+
+
+def types_in_words() -> dict[str, str]:
+    return {name: _(word) for name, word in KEY_TYPES.items()}
+
+
+def line_choices(lines: Iterable[LineRecord]) -> list[tuple[int, str]]:
+    """Returns the lines that a key may use, with what they are called."""
+    named = [(line.line, line.label or line.extension) for line in lines]
+    return named if any(line == 1 for line, _text in named) else [(1, ""), *named]
+
+
 def joined(*classes: str | bool) -> str:
     return " ".join(name for name in classes if isinstance(name, str) and name)
 
@@ -169,10 +196,11 @@ def _bytes(size: float) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
-    "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "differences": differences, "pair": pair,
+    "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "differences": differences, "pair": pair, "place": place_words,
+    "key_words": key_words,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
-    "may": may, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined,
+    "may": may, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
     "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
     "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
 }  # fmt: skip

@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from provisioner.changes.copying import CopyPlan, Place
 from provisioner.changes.keys import KeyInput
 from provisioner.changes.phones import LineInput, PhoneInput
+from provisioner.changes.previews import KeyPreview
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.core.numbers import NUMBER
@@ -63,6 +65,28 @@ class ScopedChanges(Changes):
 
     def note_secrets_shown(self, actor: str, action: str, subject: str) -> None:
         self._whole.note_secrets_shown(actor, action, self._phone_seen(Mac(subject)).mac)
+
+    def preview_keys(self, mac: Mac, keys: Sequence[KeyInput]) -> KeyPreview:
+        given = self._checked(PhoneInput(keys=keys), self._phone_seen(mac))
+        return self._whole.preview_keys(mac, given.keys or ())
+
+    def plan_layout(self, macs: Sequence[Mac], name: str) -> tuple[list[Mac], dict[Mac, str]]:
+        return self._whole.plan_layout(self._all_seen(macs), name)
+
+    def assign_layout(self, actor: str, macs: Sequence[Mac], name: str | None) -> int:
+        return self._whole.assign_layout(actor, self._all_seen(macs), name)
+
+    def plan_copy(self, source: Mac, macs: Sequence[Mac], places: Sequence[Place] | None = None) -> list[CopyPlan]:
+        return self._whole.plan_copy(self._phone_seen(source).mac, self._all_seen(macs), places)
+
+    def copy_keys(
+        self, actor: str, source: Mac, macs: Sequence[Mac], places: Sequence[Place] | None = None, *, only_fitting: bool = False
+    ) -> list[CopyPlan]:
+        return self._whole.copy_keys(actor, self._phone_seen(source).mac, self._all_seen(macs), places, only_fitting=only_fitting)
+
+    def _all_seen(self, macs: Sequence[Mac]) -> list[Mac]:
+        self._no_user()
+        return [self._phone_seen(mac).mac for mac in macs]
 
     def _phone_seen(self, mac: Mac) -> PhoneRecord:
         record = self._seen.phone(mac)

@@ -13,6 +13,7 @@ from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
 from provisioner.changes.many import ManyWrites
+from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.sessions import SessionWrites
@@ -32,6 +33,7 @@ class Changes(
     EnrolmentWrites,
     TestingWrites,
     CopyWrites,
+    PreviewReads,
     InstallWrites,
     RedirectWrites,
     SiteWrites,

@@ -195,7 +195,7 @@ def _hide_secret(match: re.Match[str]) -> str:
 
 def _slots(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> Iterator[Key]:
     """Yields every key position in order; one that nothing is on has type ``none``, so that the phone clears it."""
-    laid = {**_own_line_keys(model, config, keys), **keys}
+    laid = {**own_line_keys(model, config, keys), **keys}
     for number in range(1, model.keys + 1):
         yield laid.get((0, number)) or Key(0, number, "none")
     if model.expansion is None:
@@ -206,7 +206,7 @@ def _slots(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key
                 yield laid.get((module, number)) or Key(module, number, "none")
 
 
-def _own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> dict[tuple[int, int], Key]:
+def own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, int], Key]) -> dict[tuple[int, int], Key]:
     """Returns a key for every line that nobody gave one: at its own number where that is free, as the phones have it from the factory.
 
     Where the model's quirk ``lines_need_keys`` says that a line could not be used otherwise, the first free place will do too. A place

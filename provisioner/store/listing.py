@@ -142,6 +142,14 @@ class ListingReads(StageReads):
         """Returns the phones named (at most ``CHUNK``), as a transaction sees them."""
         return self._phones(connection, connection.execute(PHONES.where(phone.c.mac.in_(macs)).order_by(phone.c.mac)).all())
 
+    def phones_on_lines(self, numbers: Sequence[str]) -> list[PhoneRecord]:
+        """Returns the phones that have one of the extensions (at most ``CHUNK``) on a line."""
+        if not numbers:
+            return []
+        on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(numbers))
+        with self.database.read() as connection:
+            return self._phones(connection, connection.execute(PHONES.where(phone.c.mac.in_(on_line)).order_by(phone.c.mac)).all())
+
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         if connection is None:
             with self.database.read() as own:

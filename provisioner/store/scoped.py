@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from provisioner.core.layers import Origin
+from provisioner.core.laying import LayoutKey, LayoutRecord
 from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.errors import Forbidden
@@ -186,6 +187,23 @@ class ScopedStore(Store):
         with self.database.read() as own:
             used = set((connection or own).execute(query).scalars())
         return [record for record in self._whole.groups(connection) if record.name in used]
+
+    # Layouts are of the whole installation, and everybody may read them.
+
+    def layouts(self, *, after: str = "", limit: int = 100) -> list[LayoutRecord]:
+        return self._whole.layouts(after=after, limit=limit)
+
+    def layout(self, name: str, connection: Connection | None = None) -> LayoutRecord | None:
+        return self._whole.layout(name, connection)
+
+    def layout_names(self) -> list[str]:
+        return self._whole.layout_names()
+
+    def layout_keys(self, name: str | None, connection: Connection | None = None) -> tuple[LayoutKey, ...]:
+        return self._whole.layout_keys(name, connection)
+
+    def phones_on_lines(self, numbers: Sequence[str]) -> list[PhoneRecord]:
+        return [record for record in self._whole.phones_on_lines(numbers) if self.sees(record)]
 
     # What was seen and done.
 

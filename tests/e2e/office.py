@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.state import Contact
-from provisioner.changes import KeyInput, LineInput, PhoneInput
+from provisioner.changes import KeyInput, LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, phone, served_file, sighting
 from provisioner.wiring import Installation
@@ -63,6 +63,8 @@ class Office:
         for number, name in enumerate(PEOPLE, 1001):
             changes.create_extension("tests", str(number), display_name=name, department="Sales" if number % 2 else "Support")
         changes.put_department("tests", "Sales", "700", 1)
+        desk = [LayoutKeyInput(9, "speed_dial", "0800", "Help desk"), LayoutKeyInput(8, "blf", label="Colleague", slot=True)]
+        changes.put_layout("tests", "Sales", desk)
         for number in range(len(PEOPLE)):
             keys = [KeyInput(key, "blf", str(1000 + key)) for key in range(3, 7)] if number < 3 else []
             site = "Hanoi" if number % 3 == 1 else "default"

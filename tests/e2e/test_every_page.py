@@ -14,7 +14,8 @@ from tests.e2e.office import mac_of
 PHONE = f"/phones/{mac_of(0).colons}"
 PAGES = {
     "overview": "/", "phones": "/phones", "phones-held": "/phones?stage=held", "phone": PHONE, "phone-files": f"{PHONE}/files",
-    "phone-fetches": f"{PHONE}/fetches", "phone-settings": f"{PHONE}/settings", "phone-changes": f"{PHONE}/changes", "phone-more": f"{PHONE}/more",
+    "phone-fetches": f"{PHONE}/fetches", "phone-settings": f"{PHONE}/settings", "phone-changes": f"{PHONE}/changes", "phone-more": f"{PHONE}/more", "phone-keys": f"{PHONE}/keys",
+    "phone-keys-hanoi": f"/phones/{mac_of(1).colons}/keys", "phone-keys-copy": f"{PHONE}/keys/copy", "layouts": "/layouts", "layout": "/layouts/Sales",
     "phone-edit": f"{PHONE}/edit", "phone-new": "/phones/new", "seen": "/seen", "seen-one": "/seen/80:5e:c0:bb:cc:dd", "extensions": "/extensions",
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
     "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",

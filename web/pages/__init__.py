@@ -6,6 +6,9 @@ from web.pages import (
     extensions,
     help_,
     imports,
+    key_copies,
+    keys,
+    layouts,
     models,
     own,
     pbx,
@@ -19,6 +22,6 @@ from web.pages import (
 )
 
 PAGES = (
-    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, sightings.pages, extensions.pages, sites.pages,
+    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, extensions.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

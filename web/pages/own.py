@@ -64,7 +64,8 @@ def look() -> Response:
 
 def _page(mistakes: dict[str, str], status: int = 200) -> Response:
     who = _who()
-    return page("own.html", status, who=who, sessions=installation().accounts.sessions(who), mistakes=mistakes)
+    phones = installation().store.phones_on_lines(who.extensions)
+    return page("own.html", status, who=who, sessions=installation().accounts.sessions(who), mistakes=mistakes, phones=phones)
 
 
 def _who() -> Caller:

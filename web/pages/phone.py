@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from provisioner.core.mac import InvalidMac, Mac
 from provisioner.core.values import Reason
 from provisioner.errors import InputError, RenderError
 from provisioner.records import FileRecord, PhoneRecord
+from web.differences import changed_lines
 from web.guard import needs
 from web.i18n import _
 from web.lights import lights, why
@@ -226,15 +226,7 @@ def _files(record: PhoneRecord) -> Iterator[ShownFile]:
         live, live_text = states.get("live", (None, ""))
         new, next_text = states.get("next", (None, ""))
         differs = live is not None and new is not None and live.sha256 != new.sha256
-        yield ShownFile(name, live, new, live_text if live else next_text, tuple(_difference(live_text, next_text)) if differs else ())
-
-
-def _difference(before: str, after: str) -> Iterator[tuple[str, str]]:
-    kinds = {"+": "new", "-": "gone", "@": "at"}
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=2)
-    for at, line in enumerate(lines):
-        if at >= 2:  # the two names before the first part
-            yield kinds.get(line[:1], ""), line
+        yield ShownFile(name, live, new, live_text if live else next_text, tuple(changed_lines(live_text, next_text)) if differs else ())
 
 
 def _key_rows(record: PhoneRecord) -> list[tuple[int, list[Any]]]:

@@ -70,6 +70,7 @@ def index() -> Response:
         actions=ACTIONS,
         sites=[record.name for record in installation().store.sites()],
         groups=[record.name for record in installation().store.groups()],
+        layouts=installation().store.layout_names(),
         models=models_listed(),
     )
 
@@ -95,11 +96,17 @@ def many() -> Response:
     if action is None or not macs:
         return done(_("Nothing was done: choose phones, and what to do."), back)
     if action.asks and "sure" not in given:
-        return page("phones_sure.html", action=action, given=given, macs=macs, back=back, mistakes={})
+        return page("phones_sure.html", action=action, given=given, macs=macs, back=back, mistakes={}, unfit=_unfit(action, macs, given))
     try:
         return done(action.do(macs, given), back)
     except (InputError, RenderError) as error:
-        return page("phones_sure.html", 422, action=action, given=given, macs=macs, back=back, mistakes=mistakes_of(error))
+        return page("phones_sure.html", 422, action=action, given=given, macs=macs, back=back, mistakes=mistakes_of(error), unfit={})
+
+
+def _unfit(action: Action, macs: Sequence[Mac], given: Mapping[str, str]) -> dict[Mac, str]:
+    """Returns which phones cannot have the layout that they would be given, and why: then none gets it."""
+    name = given.get("layout_to", "")
+    return installation().changes.plan_layout(macs, name)[1] if action.target == "layout" and name else {}
 
 
 def rows_of(records: Sequence[PhoneRecord]) -> list[Row]:
@@ -192,6 +199,10 @@ def _disable(macs: Sequence[Mac], _given: Mapping[str, str]) -> str:
     return _updated(installation().changes.update_phones(actor(), macs, enabled=False))
 
 
+def _lay_out(macs: Sequence[Mac], given: Mapping[str, str]) -> str:
+    return _updated(installation().changes.assign_layout(actor(), macs, given.get("layout_to") or None))
+
+
 ACTIONS = (
     Action("resync", mark("Fetch files now"), _resync),
     Action("reboot", mark("Restart"), _reboot, mark("The phones restart, one after the other; those in a call are left until it ends.")),
@@ -204,6 +215,13 @@ ACTIONS = (
         _regroup,
         mark("The settings of the group hold from now; some phones restart to take them."),
         "group",
+    ),
+    Action(
+        "layout",
+        mark("Give layout …"),
+        _lay_out,
+        mark("The keys of the layout stand over the phones' own at the same places; those come back when the phone leaves it."),
+        "layout",
     ),
     Action("enable", mark("Switch on"), _enable),
     Action(
