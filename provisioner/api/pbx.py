@@ -102,6 +102,7 @@ class PbxPlan(MethodView):
     """What comparing everything would do."""
 
     @allowed("admin")
+    @noun.refuses(404, 503)
     @noun.gives(200, Plan)
     def get(self) -> dict[str, Any]:
         """Show what would be done to the PBX if everything were compared now."""
@@ -113,6 +114,7 @@ class PbxSync(MethodView):
     """Comparing everything, and putting right what differs."""
 
     @allowed("admin")
+    @noun.refuses(404, 503)
     @noun.takes(SyncBody, required=False, example={"confirm": False})
     @noun.gives(200, Plan)
     def post(self, given: dict[str, Any]) -> dict[str, Any]:

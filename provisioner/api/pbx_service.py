@@ -82,6 +82,7 @@ class PbxService(MethodView):
     """The bundled Asterisk."""
 
     @noun.gives(200, Service)
+    @noun.refuses(404, 503)
     def get(self) -> PBXStatus:
         """Show how the bundled Asterisk is, and what its log complains of since it started."""
         if installation().settings.pbx != "bundled":
@@ -95,6 +96,7 @@ class PbxRestart(MethodView):
 
     @noun.takes(RestartBody, required=False, example={"now": False})
     @noun.gives(202, Restarting)
+    @noun.refuses(404, 503)
     def post(self, given: dict[str, Any]) -> dict[str, Any]:
         """Restart the bundled Asterisk; phones register again by themselves."""
         try:
@@ -110,6 +112,7 @@ class PbxReload(MethodView):
     """Having the bundled Asterisk read its files again."""
 
     @noun.gives(204, description="It has read its files again; no call was ended.")
+    @noun.refuses(404, 503)
     def post(self) -> tuple[str, int]:
         """Have the bundled Asterisk read its files again, those of your own in pbx/custom included."""
         try:
@@ -127,6 +130,7 @@ class PbxLog(MethodView):
     @allowed("admin")
     @noun.takes(LogQuery, location="query")
     @noun.gives(200, Log)
+    @noun.refuses(404, 503)
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """Show the newest lines of the bundled Asterisk's log, and what they complain of."""
         try:

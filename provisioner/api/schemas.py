@@ -156,6 +156,10 @@ class Problem(Schema):
     errors = fields.List(fields.Nested(FieldError), metadata={"description": "For input: one entry for each wrong field"})
     template = fields.String(metadata={"description": "For render_failed: the template"})
     line = fields.Integer(metadata={"description": "For render_failed: the line of the template"}, allow_none=True)
+    parts = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata={"description": "For not_ready of /readyz: part and what is so of it"}
+    )
+    lines = fields.List(fields.Raw(), metadata={"description": "For needs_confirmation of the PBX: what would be done"})
     request_id = fields.String(metadata={"description": "For internal_error: what to look for in the log"})
 
 

@@ -86,6 +86,7 @@ class Session(MethodView):
         return _shown(g.caller, request.cookies.get(COOKIE, ""))
 
     @allowed("user")
+    @noun.refuses(404)
     @noun.gives(204)
     def delete(self) -> Response:
         """Sign out."""
@@ -100,6 +101,7 @@ class OwnPassword(MethodView):
     """One's own password."""
 
     @allowed("user")
+    @noun.refuses(404)
     @noun.takes(PasswordChange, example={"present": "correct horse battery staple", "new": "another horse, another staple"})
     @noun.gives(204, description="It holds from now; every other session of the user has ended.")
     def put(self, given: dict[str, Any]) -> Response:
@@ -114,6 +116,7 @@ class OwnSessions(MethodView):
     """All sessions of who asks."""
 
     @allowed("user")
+    @noun.refuses(404)
     @noun.gives(200, SessionListed(many=True))
     def get(self) -> list[dict[str, Any]]:
         """List where one is signed in, the newest first."""
@@ -121,6 +124,7 @@ class OwnSessions(MethodView):
         return [{**_fields(row), "is_this": row.digest == who.session} for row in installation().accounts.sessions(who)]
 
     @allowed("user")
+    @noun.refuses(404)
     @noun.gives(204)
     def delete(self) -> Response:
         """Sign out everywhere else."""
