@@ -243,9 +243,8 @@ class Server:
         """Refuses a phone that nobody listed, after as much work as refusing one that is: the time must not tell which it was."""
         vendor, now = self._decoy.partition("/")[0], self._clock()
         self._access(request, plan, ServingRecord(mac, self._decoy, vendor, "default", True, 1, 1, 0.0, None, None))
-        trusted = self._index.places.site_of(request.peer) is not None
         with self._guard_lock:  # uploads are judged on threads of their own
-            alarm = self._guard.note(request.peer, mac, trusted=trusted, now=now)
+            alarm = self._guard.note(request.peer, mac, trusted=self._index.places.site_of(request.peer) is not None, now=now)
         if alarm is not None:
             self._recording.alarm(alarm)
         return self._refused(Reason.UNKNOWN_PHONE, mac, _any_name(plan))

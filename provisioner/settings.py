@@ -19,8 +19,6 @@ from provisioner.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 PRIVATE_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
-
-
 _HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
 
 
