@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from flask import g
 
-LANGUAGES: Mapping[str, str] = {"en": "English", "vi": "Tiếng Việt", "nl": "Nederlands", "fi": "Suomi"}
+LANGUAGES: Mapping[str, str] = {"en": "English", "vi": "Tiếng Việt", "km": "ភាសាខ្មែរ", "nl": "Nederlands", "fi": "Suomi"}
 """Code -> name in the language itself."""
 FOLDER = Path(__file__).parent / "locales"
 DEFAULT = "en"

@@ -41,7 +41,9 @@ def test_every_language_is_one_that_a_user_may_have() -> None:
     assert set(i18n.LANGUAGES) <= set(OF_USERS)
 
 
-@pytest.mark.parametrize(("language", "word"), [("nl", "Toestellen"), ("fi", "Puhelimet"), ("vi", "Điện thoại"), ("en", "Phones")])
+@pytest.mark.parametrize(
+    ("language", "word"), [("nl", "Toestellen"), ("fi", "Puhelimet"), ("vi", "Điện thoại"), ("km", "ទូរសព្ទ"), ("en", "Phones")]
+)
 def test_pages_come_in_the_language_of_the_browser_or_of_ones_choice(app: Flask, admin: Person, language: str, word: str) -> None:
     answer = admin.get("/phones", **{"Accept-Language": f"{language};q=0.9, xx"})
     assert f'<html lang="{language}"' in answer.text and word in words_in(answer)
