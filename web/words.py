@@ -49,6 +49,7 @@ REASONS: Mapping[str, str] = {
     Reason.TOO_MANY_GUESSES: mark("Too many wrong codes"),
     Reason.CODE_SPENT: mark("Install code was used already"),
     Reason.REPLAYED: mark("First fetch from another address"),
+    Reason.WAITING: mark("Given the file of the waiting room"),
     Reason.FROZEN: mark("Frozen while somebody scans for MACs"),
     Reason.OVERLOADED: mark("Too busy, told to come back"),
     Reason.ABORTED: mark("Broken off"),
