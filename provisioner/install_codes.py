@@ -14,7 +14,8 @@ from typing import Protocol
 from provisioner.core.access import code_verdict
 from provisioner.core.mac import Mac
 from provisioner.core.values import FileRequest, Reason
-from provisioner.records import InstallLink, ServingRecord
+from provisioner.records import ServingRecord
+from provisioner.records_install import InstallLink
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import ServingIndex
 

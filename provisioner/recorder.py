@@ -30,7 +30,7 @@ from provisioner.db import Database
 from provisioner.models import fetch as fetch_table
 from provisioner.models import index_log, phone
 from provisioner.models_install import install_link
-from provisioner.records import InstallLink
+from provisioner.records_install import InstallLink
 from provisioner.seen import SightingWriter
 
 log = logging.getLogger("provisioner.recorder")

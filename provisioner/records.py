@@ -9,6 +9,7 @@ from typing import Any, Literal
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
 from provisioner.core.values import Key, PhoneConfig, SettingValue
+from provisioner.records_install import InstallLink
 
 Role = Literal["user", "viewer", "technician", "admin"]
 """What somebody may do; each may do what those before it may."""
@@ -154,56 +155,6 @@ class PhoneRecord:
     first_success_at: float | None
     layout: str | None = None
     """Name of the key layout that it has; ``keys`` are its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstallLink:
-    """A one-time way to a phone's first files. ``digest`` is of its code."""
-
-    digest: str
-    created_at: float
-    expires_at: float
-    started_at: float | None = None
-    """When its first file went out; since then it holds for ``peer`` alone, and for minutes."""
-    peer: str = ""
-    closed_at: float | None = None
-    """When the phone had moved to its own address."""
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedLink:
-    """A link as it is told, once."""
-
-    code: str
-    url: str
-    expires_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RedirectAccount:
-    """An account at a maker's redirect service; ``fields`` are in clear."""
-
-    vendor: str
-    address: str
-    fields: Mapping[str, str] = field(repr=False)
-    changed_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RedirectRecord:
-    """What was asked of a redirect service for a phone, and what came of it."""
-
-    mac: Mac
-    wanted: bool
-    state: Literal["asked", "registered", "refused"]
-    reason: str
-    serial: str
-    url: str = field(repr=False)
-    """In clear: it may hold an install code."""
-    asked_at: float
-    changed_at: float
-    tries: int
-    due_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,15 @@ from provisioner.bookshelf import Bookshelf
 from provisioner.core.access import Credentials, Proof, Standing, certificate_of, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
 from provisioner.core.flood import Alarm, FloodGuard
-from provisioner.core.identify import CODE_LENGTH, MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
+from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
 from provisioner.images import PinnedImages
 from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
-from provisioner.records import InstallLink, ServingRecord
+from provisioner.records import ServingRecord
+from provisioner.records_install import InstallLink
 from provisioner.secrets import SecretBox
 from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
 from provisioner.static_files import StaticFiles
@@ -148,7 +149,7 @@ class Server:
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
         answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch, request.path)
-        if answer.reason is Reason.SERVED and request.method == "GET" and _is_code(plan):
+        if answer.reason is Reason.SERVED and request.method == "GET" and plan.has_code:
             self._codes.used(record.mac, request.peer)
         return answer
 
@@ -160,7 +161,7 @@ class Server:
         plan = self._plans.get(request.path)
         if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
             return None
-        if _is_code(plan):
+        if plan.has_code:
             return None  # it ends by itself
         if plan.mac is None:
             return Grounds(None) if self._is_catalogues(plan, answer) else None
@@ -197,7 +198,7 @@ class Server:
         if record is None:
             return self._unknown(request, plan, plan.mac), None
         reason, epoch, _ = self._access(request, plan, record)
-        if reason is Reason.SERVED and _is_code(plan):
+        if reason is Reason.SERVED and plan.has_code:
             reason = Reason.UNPROVEN  # an install code brings files, and takes none
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, ""), None
@@ -258,7 +259,7 @@ class Server:
         token: Credentials = "none"
         if plan.token is None:
             trusted = site.trusts(request.peer)
-        elif _is_code(plan):
+        elif plan.has_code:
             return Access(self._by_code(request, plan.token, record, looks_like_vendor, conflict))
         else:
             epoch = self._epoch(plan.token, record)
@@ -391,10 +392,6 @@ def _has_book(candidate: Candidate) -> bool:
 
 def _is_success(fetch: Fetch) -> bool:
     return fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED)
-
-
-def _is_code(plan: ParsedPath) -> bool:
-    return plan.token is not None and len(plan.token) == CODE_LENGTH
 
 
 def _any_name(plan: ParsedPath) -> str:

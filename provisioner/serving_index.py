@@ -16,7 +16,8 @@ from dataclasses import replace
 from provisioner.core.mac import Mac
 from provisioner.db import DatabaseError, Watcher
 from provisioner.places import SiteFinder, closest_network
-from provisioner.records import InstallLink, LiveFile, ServingRecord, SiteRecord
+from provisioner.records import LiveFile, ServingRecord, SiteRecord
+from provisioner.records_install import InstallLink
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.serving")

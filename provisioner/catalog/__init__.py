@@ -18,19 +18,8 @@ from provisioner.catalog import followed, sheets
 from provisioner.catalog.hinted import HintsSchema, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
-from provisioner.core.catalogue import (
-    ADDRESS_OPTIONS,
-    FILE_KINDS,
-    Catalogue,
-    DHCPFacts,
-    FileRule,
-    Maker,
-    RedirectFacts,
-    Setting,
-    SettingRows,
-    UploadRule,
-    Vendor,
-)
+from provisioner.core.catalogue import ADDRESS_OPTIONS, FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
+from provisioner.core.installing import DHCPFacts, RedirectFacts
 from provisioner.core.timezone import InvalidTimezone, TimezoneRule, parse_posix_tz
 from provisioner.core.values import KEY_TYPES
 from provisioner.errors import CatalogueError

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog.reading import Mistakes, Strict
-from provisioner.core.catalogue import STEP_FIELDS, InstallStep, InstallWay
+from provisioner.core.installing import STEP_FIELDS, InstallStep, InstallWay
 
 
 class _StepSchema(Strict):

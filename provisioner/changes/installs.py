@@ -6,7 +6,7 @@ from provisioner.changes.phones import PhoneWrites
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
 from provisioner.models_install import install_link
-from provisioner.records import IssuedLink
+from provisioner.records_install import IssuedLink
 from provisioner.secrets import new_install_code
 
 MOST_HOURS = 30 * 24

@@ -12,7 +12,7 @@ from provisioner.changes.phones import PhoneWrites
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
 from provisioner.models_redirect import redirect, redirect_account
-from provisioner.records import RedirectRecord
+from provisioner.records_install import RedirectRecord
 
 _SERIAL = re.compile(r"[0-9A-Za-z]{1,64}\Z")
 _FIELD_CHARACTERS = 512

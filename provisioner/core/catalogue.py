@@ -12,6 +12,7 @@ from typing import Literal
 
 from provisioner.core import raw
 from provisioner.core.hints import Hints
+from provisioner.core.installing import DHCPFacts, InstallWay, RedirectFacts
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.raw import RawRule
 from provisioner.core.timezone import TimezoneRule
@@ -199,53 +200,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class DHCPFacts:
-    """What phones of a vendor tell a DHCP server, and where they look for an answer."""
-
-    classes: tuple[bytes, ...] = ()
-    """How option 60 (vendor class) of its phones may begin."""
-    options: tuple[int, ...] = ()
-    """Options that its phones take the provisioning server's address from, as text, the one that they prefer first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RedirectFacts:
-    """The redirect service of a vendor's maker: which of ``provisioner.redirect`` speaks to it, and where it is."""
-
-    service: str
-    address: str
-
-
-STEP_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "address_key": ("key",), "address_menu": ("path",), "address_voice": ("key",), "browse": (), "login": ("user", "password"),
-    "login_label": ("user", "password"), "open": ("path",), "password": ("password",), "choose": ("field", "value"), "enter": ("field", "value"),
-    "press": ("key",),
-}  # fmt: skip
-"""What a step of an instruction sheet may tell a person to do -> the words that it needs. The sentences are those of ``provisioner.sheets``."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstallStep:
-    """One thing that a person does at a phone or its web page."""
-
-    do: str
-    words: Mapping[str, str] = field(default_factory=dict)
-    """As the phone spells them. A ``value`` of ``url``, ``bare`` or ``scheme`` stands for that part of the address."""
-    path: tuple[str, ...] = ()
-    """Menus, one below the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstallWay:
-    """How a person writes the server's address into a phone."""
-
-    where: Literal["computer", "phone"]
-    steps: tuple[InstallStep, ...]
-    series: tuple[str, ...] = ()
-    """Only for models of these series; empty for all that no way before it is for."""
-
-
-@dataclass(frozen=True, slots=True)
 class Vendor:
     """One vendor folder."""
 
@@ -272,7 +226,7 @@ class Vendor:
     """Settings that no phone of this vendor can follow -> why."""
     raw: RawRule | None = None
     """Which of the vendor's own parameters may be added by hand; None for none."""
-    dhcp: DHCPFacts = DHCPFacts()
+    dhcp: DHCPFacts = field(default_factory=DHCPFacts)
     ways: tuple[InstallWay, ...] = ()
     redirect: RedirectFacts | None = None
 

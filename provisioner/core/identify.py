@@ -67,6 +67,11 @@ class ParsedPath(NamedTuple):
     rest: str = ""
     """The path without token, for static files."""
 
+    @property
+    def has_code(self) -> bool:
+        """Whether an install code stands where a token stands."""
+        return self.token is not None and len(self.token) == CODE_LENGTH
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

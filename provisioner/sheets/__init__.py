@@ -17,7 +17,7 @@ from babel.dates import format_date, format_time
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from provisioner.core.catalogue import InstallStep, InstallWay
+from provisioner.core.installing import InstallStep, InstallWay
 from provisioner.core.mac import Mac
 from provisioner.core.render import split_address
 from provisioner.errors import InputError

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from provisioner.core.mac import Mac
 from provisioner.models_install import install_link
-from provisioner.records import InstallLink
+from provisioner.records_install import InstallLink
 from provisioner.store.base import StoreBase
 
 LINK_COLUMNS = [column for column in install_link.c if column.name != "mac"]

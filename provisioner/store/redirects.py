@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from provisioner.core.mac import Mac
 from provisioner.models_redirect import redirect, redirect_account
-from provisioner.records import RedirectAccount, RedirectRecord
+from provisioner.records_install import RedirectAccount, RedirectRecord
 from provisioner.store.base import StoreBase
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from provisioner.changes.redirects import RedirectWrites
-from provisioner.records import RedirectAccount, RedirectRecord
+from provisioner.records_install import RedirectAccount, RedirectRecord
 from provisioner.redirect import Away, RedirectService, Refused, open_service
 from provisioner.store import Store
 

@@ -33,7 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "heartbeat": set(),
     # Pure: values, rules, rendering.
     "core": {"errors"},
-    "records": {"core"},
+    "records_install": {"core"},
+    "records": {"core", "records_install"},
     "records_enrolment": {"core"},
     "places": {"records"},
     # Edges to files: settings, key, catalogue.
@@ -46,12 +47,12 @@ ALLOWED: dict[str, set[str]] = {
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_phonebook", "models_redirect", "models_sightings", "models_testcall",
-        "records", "records_enrolment", "scope", "secrets",
+        "records", "records_enrolment", "records_install", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_redirect", "models_sightings", "models_testcall",
-        "passwords", "places", "records", "records_enrolment", "scope", "secrets", "settings", "store",
+        "passwords", "places", "records", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
     "redirect": {"core"},
@@ -64,18 +65,18 @@ ALLOWED: dict[str, set[str]] = {
     "webhooks": {"changes", "db", "errors", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
-    "serving_index": {"core", "db", "places", "records", "store"},
+    "serving_index": {"core", "db", "places", "records", "records_install", "store"},
     "static_files": set(),
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
     "images": {"core", "static_files", "store"},
-    "install_codes": {"core", "records", "secrets", "serving_index"},
+    "install_codes": {"core", "records", "records_install", "secrets", "serving_index"},
     "waiting_room": {"core", "errors", "serving_index", "store"},
     "serve": {
-        "bookshelf", "core", "images", "install_codes", "merging", "records", "secrets", "serving_index", "static_files", "store", "waiting_room",
+        "bookshelf", "core", "images", "install_codes", "merging", "records", "records_install", "secrets", "serving_index", "static_files", "store", "waiting_room",
     },
     "seen": {"core", "models", "models_sightings"},
-    "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records", "seen"},
+    "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records_install", "seen"},
     "bootstrap_notes": {"core", "db", "models", "models_enrolment"},
     # Finding phones.
     "scans": {"db", "errors", "models_sightings"},
@@ -89,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
         "bundled", "changes", "core", "db", "errors", "models", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
-        "records", "records_enrolment", "redirect", "seen", "settings", "store",
+        "records", "records_enrolment", "records_install", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},

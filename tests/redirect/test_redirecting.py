@@ -12,7 +12,7 @@ from provisioner.changes import PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
 from provisioner.models_redirect import redirect_account
-from provisioner.records import RedirectRecord
+from provisioner.records_install import RedirectRecord
 from provisioner.redirect import Away, RedirectService, Refused
 from provisioner.redirecting import ask_redirect
 from provisioner.wiring import Installation

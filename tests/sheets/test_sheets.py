@@ -10,7 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from provisioner.catalog import load_catalogue
-from provisioner.core.catalogue import STEP_FIELDS
+from provisioner.core.installing import STEP_FIELDS
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError
 from provisioner.sheets import LANGUAGES, Sheet, printing, sheet_html

@@ -27,7 +27,7 @@ class Hang:
     def __init__(self, world: World) -> None:
         self.begin, self.end, self.has_begun = threading.Event(), threading.Event(), threading.Event()
         self._read, self._apply = world.pbx.read, world.pbx.apply
-        world.pbx.read, world.pbx.apply = self.read, self.apply  # type: ignore[method-assign]
+        vars(world.pbx).update(read=self.read, apply=self.apply)
 
     def read(self, numbers: Collection[str] | None = None) -> State:
         self._hang()
