@@ -105,6 +105,4 @@ class Office:
         now = time.time()
         row = {"vendor": "yealink", "model": "T46U", "firmware": "108.86.0.90", "peer": "192.0.2.77"}
         with self.installation.database.write() as connection:
-            connection.execute(
-                sighting.insert().values(mac=mac, **row, first_seen=now - 600, last_seen=now, count=4, conflict="", evidence={})
-            )
+            connection.execute(sighting.insert().values(mac=mac, **row, first_seen=now - 600, last_seen=now, count=4, conflict=""))
