@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from provisioner.core.flood import Alarm
 from provisioner.core.mac import Mac
+from provisioner.core.sightings import stored
 from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import index_log, phone
@@ -59,7 +60,7 @@ class BootstrapNotes:
         return bool(self._taken or self._alarms)
 
     def taken(self, mac: Mac, opened_at: float, peer: str, at: float) -> None:
-        self._taken[mac] = Taken(opened_at, peer[:45], at)
+        self._taken[mac] = Taken(opened_at, stored(peer, 45), at)
 
     def alarm(self, alarm: Alarm) -> None:
         self._alarms.append(alarm)
@@ -145,8 +146,7 @@ def _row(fetches: list[Fetch]) -> dict[str, Any]:
 
 def _asked(fetches: list[Fetch]) -> dict[str, Any]:
     last = fetches[-1]
-    agent = "".join(sign if sign.isprintable() and sign.isascii() else "?" for sign in last.user_agent[:200])
     return {
         "mac": last.mac, "first_at": fetches[0].at, "at": last.at, "count": len(fetches),
-        "peer": last.peer[:45], "user_agent": agent,
+        "peer": stored(last.peer, 45), "user_agent": stored(last.user_agent, 200),
     }  # fmt: skip

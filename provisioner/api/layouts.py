@@ -112,7 +112,7 @@ class LayoutPhones(MethodView):
     """The phones of a layout."""
 
     @allowed("technician")
-    @noun.takes(AssignBody)
+    @noun.takes(AssignBody, example={"phones": ["80:5e:c0:aa:bb:cc"]})
     @noun.gives(200, Assigned)
     def post(self, given: dict[str, Any], layout: str) -> dict[str, Any]:
         """Give phones the layout, all or none. Keys of their own that it has the place of are hidden, and come back without it."""

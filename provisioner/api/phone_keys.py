@@ -83,7 +83,7 @@ class Copy(MethodView):
     """The phone's own keys on other phones."""
 
     @allowed("technician")
-    @noun.takes(CopyBody)
+    @noun.takes(CopyBody, example={"phones": ["80:5e:c0:dd:ee:ff"]})
     @noun.gives(200, CopyShown(many=True))
     def post(self, given: dict[str, Any], mac: str) -> list[dict[str, Any]]:
         """Copy keys of a phone to others, or say what that would change; keys at other places of theirs stay."""

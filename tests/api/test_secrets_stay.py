@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 
 import pytest
 from flask import Flask
+from werkzeug.routing import IntegerConverter, Rule
 
 from provisioner.logs import LineFormatter
 from provisioner.models import sighting
@@ -38,11 +40,18 @@ def _write(admin: Api) -> None:
     admin.post("/extensions", {"number": "1003", "secret": f"{sip} with blanks"})
 
 
+def _filled(rule: Rule, name: str, values: Mapping[str, str]) -> str | int:
+    if name == "number":  # of an extension, or of a row
+        return 1 if isinstance(rule._converters[name], IntegerConverter) else "1001"
+    return values[name]
+
+
 def _paths(app: Flask) -> list[str]:
-    values = {"mac": MAC, "number": "1001", "name": "default", "setting": "admin_password", "vendor": "acme", "model": "a1"}
+    values = {"mac": MAC, "name": "default", "setting": "admin_password", "vendor": "acme", "model": "a1"}
+    values |= {"layout": "Sales", "server": "dnsmasq", "target": "acme/a1"}
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())]
     adapter = app.url_map.bind("localhost")
-    paths = [adapter.build(rule.endpoint, {name: values[name] for name in rule.arguments}) for rule in rules]
+    paths = [adapter.build(rule.endpoint, {name: _filled(rule, name, values) for name in rule.arguments}) for rule in rules]
     return [*paths, f"/api/v1/phones/{MAC}/files?secrets=false", f"/api/v1/phones/{MAC}/explain/user_password"]
 
 
