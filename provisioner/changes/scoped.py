@@ -39,11 +39,11 @@ class ScopedChanges(Changes):
         site = given.site or self._only_site()
         return self._whole.create_phone(actor, mac, self._checked(replace(given, site=site), None))
 
-    def adopt_phone(self, actor: str, mac: Mac, given: PhoneInput, peer: str = "") -> PhoneRecord:
+    def adopt_phone(self, actor: str, mac: Mac, given: PhoneInput, peer: str = "", window: str = "") -> PhoneRecord:
         """As ``Changes.adopt_phone``; an address never chooses a site that the caller does not see."""
         self._no_user()
         site = given.site or self._only_site()
-        return self._whole.adopt_phone(actor, mac, self._checked(replace(given, site=site), None), peer)
+        return self._whole.adopt_phone(actor, mac, self._checked(replace(given, site=site), None), peer, window)
 
     def update_phone(self, actor: str, mac: Mac, given: PhoneInput, expected: int | None = None) -> PhoneRecord:
         before = self._phone_seen(mac)
