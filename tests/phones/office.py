@@ -173,7 +173,9 @@ class Office:
         return status, answer
 
     def _asked(self, method: str, path: str, body: object) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=60)
+        port = self.world.installation.settings.admin_bind.port
+        wait_until(lambda: is_answering(port), PATIENCE_S, "the admin listener")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         try:
             headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
