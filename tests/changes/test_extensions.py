@@ -29,7 +29,7 @@ def test_extension_is_made_with_a_secret_of_its_own(changes: Changes, store: Sto
     assert secret and len(secret) == 20 and secret.isalnum()
     row = store.changes(limit=1)[0]
     assert (row.actor, row.action, row.subject, row.before) == ("ann", "extension.create", "1001", None)
-    assert row.after == {"display_name": "1001", "email": "", "department": ""}
+    assert row.after == {"display_name": "1001", "email": "", "department": "", "site": ""}
 
 
 MISTAKES = [

@@ -36,7 +36,7 @@ def test_group_settings_touch_the_phones_of_the_group_alone(world: World) -> Non
 
 SITE_MISTAKES = [
     ("a/b", {}, {"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"}),
-    ("s", {"access": "wide"}, {"access": "one of open, first-fetch, token, digest is needed"}),
+    ("s", {"access": "wide"}, {"access": "one of open, first-fetch, token, digest, mtls is needed"}),
     ("s", {"enrolment": "all"}, {"enrolment": "one of never, listed, window, claim is needed"}),
     (
         "s",
