@@ -19,7 +19,7 @@ EVERY_S = 1.0
 BACKOFF_S = (5, 30, 120, 600, 3600, 6 * 3600, 24 * 3600)
 """Pauses after the first, second, ... try; after the last one it is given up."""
 AT_ONCE = 4
-"""Webhooks that are sent to at a time, one delivery of each: one that hangs holds up three seconds of the others at the most."""
+"""Webhooks that are sent to at a time, one delivery of each: one that hangs holds up the others for ``TIMEOUT_S`` at the most."""
 
 
 class Webhooks:

@@ -6,15 +6,15 @@ import base64
 import hashlib
 import hmac
 import http.client
-import socket
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from provisioner.deadline import BoundedConnection
 from provisioner.webhooks.reaching import Unreachable, address_for
 
 TIMEOUT_S = 5.0
+"""From connecting to the end of the answer: a receiver that sends a byte now and then has no longer."""
 ANSWER_BYTES = 1024
 """As much of an answer is read; what it says matters to nobody, only its status."""
 
@@ -43,18 +43,17 @@ def send(url: str, secret: bytes, message_id: str, body: bytes, at: float, allow
         parts = urlsplit(url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         host = parts.hostname or ""
-        connection = _Pinned(host, port, address_for(host, port, allowed), is_tls=parts.scheme == "https", timeout_s=timeout_s)
+        address = address_for(host, port, allowed)
     except (ValueError, Unreachable) as error:
         return Result(None, str(error)[:200])
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", path, body, _headers(secret, message_id, int(at), body))
-        answer = connection.getresponse()
-        answer.read(ANSWER_BYTES)
+        with BoundedConnection(host, port, seconds=timeout_s, address=address, is_tls=parts.scheme == "https") as connection:
+            connection.request("POST", path, body, _headers(secret, message_id, int(at), body))
+            answer = connection.getresponse()
+            answer.read(ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:
         return Result(None, f"{type(error).__name__}: {error}"[:200])
-    finally:
-        connection.close()
     return Result(answer.status, "" if 200 <= answer.status < 300 else f"it answered {answer.status}")
 
 
@@ -66,17 +65,3 @@ def _headers(secret: bytes, message_id: str, at: int, body: bytes) -> dict[str, 
         "Webhook-Timestamp": str(at),
         "Webhook-Signature": signature(secret, message_id, at, body),
     }
-
-
-class _Pinned(http.client.HTTPConnection):
-    """A connection to one address, whatever the name says by then; TLS is for the name."""
-
-    def __init__(self, host: str, port: int, address: str, *, is_tls: bool, timeout_s: float) -> None:
-        super().__init__(host, port, timeout=timeout_s)
-        self._address = address
-        self._tls = ssl.create_default_context() if is_tls else None
-
-    def connect(self) -> None:
-        self.sock = socket.create_connection((self._address, self.port), self.timeout)
-        if self._tls is not None:
-            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)

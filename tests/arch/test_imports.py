@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbx_sync": set(),
     "errors": set(),
     "db": set(),
+    "deadline": set(),
     "models": set(),
     "models_enrolment": {"models"},
     "models_layouts": {"models"},
@@ -55,14 +56,14 @@ ALLOWED: dict[str, set[str]] = {
         "passwords", "places", "records", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
-    "redirect": {"core"},
+    "redirect": {"core", "deadline"},
     "redirecting": {"changes", "core", "errors", "redirect", "store"},
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
     "accounts": {"changes", "errors", "passwords", "records", "scope", "settings", "store"},
     # Programs that are told of changes.
-    "webhooks": {"changes", "db", "errors", "records", "store"},
+    "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
     "serving_index": {"core", "db", "places", "records", "records_install", "store"},

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
@@ -23,6 +24,7 @@ from provisioner.webhooks.rounds import BACKOFF_S
 from provisioner.webhooks.sending import Result, send
 from provisioner.wiring import Installation
 from tests.installations import fresh_installation
+from tests.test_deadline import dripping
 
 LOOPBACK = ("127.0.0.0/8",)
 
@@ -150,6 +152,14 @@ def test_one_that_nobody_serves_is_an_error_and_not_a_fault(installation: Instal
     result = send("http://127.0.0.1:1/", b"s", "msg_1", b"{}", 0.0, LOOPBACK)
     assert result.status is None
     assert "ConnectionRefused" in result.error
+
+
+def test_a_receiver_that_drips_is_given_up_in_time() -> None:
+    begun = time.monotonic()
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x") as port:
+        result = send(f"http://127.0.0.1:{port}/", b"s", "msg_1", b"{}", 0.0, LOOPBACK, timeout_s=0.5)
+    assert (result.status, result.error) == (None, "TimeoutError: it was not done within 0.5 s")
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(
