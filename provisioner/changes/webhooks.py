@@ -83,9 +83,14 @@ class WebhookWrites(UnitMaker):
                 raise NotFound({"delivery": f"webhook {name[:64]} has no delivery {delivery}"})
 
     def queue_deliveries(self, name: str) -> int:
-        """Queues what changed since it was last looked, ``BATCH`` changes at a time; returns how many deliveries that made."""
+        """Queues what changed since it was last looked, ``BATCH`` changes at a time; returns how many deliveries that made.
+
+        0 for a webhook that was removed meanwhile: who asks has read the list of them before.
+        """
         with self.unit("worker") as unit:
-            hook = self._webhook(unit, name)
+            hook = self.store.webhook(name, unit.connection)
+            if hook is None:
+                return 0
             query = sa.select(change).where(change.c.id > hook.position).order_by(change.c.id).limit(BATCH)
             rows = unit.connection.execute(query).all()
             if not rows:

@@ -18,6 +18,7 @@ import pytest
 
 from provisioner.changes.webhooks import wants
 from provisioner.errors import InputError
+from provisioner.models_api import webhook
 from provisioner.webhooks import Webhooks
 from provisioner.webhooks.reaching import Unreachable, address_for
 from provisioner.webhooks.rounds import BACKOFF_S
@@ -201,6 +202,47 @@ def test_deliveries_are_bounded(installation: Installation, monkeypatch: pytest.
     for _ in range(12):
         installation.changes.test_webhook("tests", "desk")
     assert len(installation.store.deliveries("desk")) == 5
+
+
+def test_a_webhook_removed_during_a_round_is_passed_over(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation.changes.create_webhook("tests", "gone", {"url": "http://192.0.2.1/"})
+    listed = installation.store.webhooks()
+    installation.changes.delete_webhook("tests", "gone")
+    monkeypatch.setattr(installation.store, "webhooks", lambda connection=None: listed if connection is None else [])
+    assert rounds(installation).round() == 0
+
+
+def test_a_secret_that_cannot_be_opened_is_the_error_of_its_delivery_alone(installation: Installation, receiver: Receiver) -> None:
+    for name in ("broken", "desk"):
+        installation.changes.create_webhook("tests", name, {"url": receiver.url, "events": ["extension.*"]})
+    with installation.database.write() as connection:
+        connection.execute(webhook.update().where(webhook.c.name == "broken").values(secret=b"of another key"))
+    installation.changes.create_extension("tests", "1001")
+    assert rounds(installation).round() == 2
+    (row,) = installation.store.deliveries("broken")
+    assert (row.tries, row.status, row.delivered_at) == (1, None, None)
+    assert "secret.key does not fit" in row.error
+    assert len(receiver.got) == 1
+
+
+def test_the_thread_survives_a_fault(installation: Installation, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provisioner.webhooks.rounds.AFTER_FAULT_S", 0.01)
+    installation.changes.create_webhook("tests", "desk", {"url": receiver.url})
+    installation.changes.test_webhook("tests", "desk")
+    stop, tries = threading.Event(), iter(range(100))
+
+    def sender(*given: Any) -> Result:
+        if next(tries) == 0:
+            raise RuntimeError("nobody thought of this")
+        stop.set()
+        return send(*given)
+
+    thread = threading.Thread(target=rounds(installation, sender).run, args=(stop,))
+    thread.start()
+    thread.join(30)
+    stop.set()
+    assert not thread.is_alive()
+    assert len(receiver.got) == 1
 
 
 def test_the_thread_stops_when_told(installation: Installation) -> None:
