@@ -16,6 +16,8 @@ from provisioner.records_install import RedirectRecord
 
 _SERIAL = re.compile(r"[0-9A-Za-z]{1,64}\Z")
 _FIELD_CHARACTERS = 512
+_NO_PART_OF_IT = re.compile(r"[\s@?#]")
+"""Blanks, a password before the host, and what would swallow the path that is put behind the address."""
 
 
 class RedirectWrites(PhoneWrites):
@@ -31,7 +33,7 @@ class RedirectWrites(PhoneWrites):
             if value and (len(value) > _FIELD_CHARACTERS or not value.isprintable())
         }
         if not _is_safe(address):
-            mistakes["address"] = "an address that begins with https:// is needed"
+            mistakes["address"] = "an address that begins with https:// is needed, without blanks, @, ? and #"
         if mistakes:
             raise InputError(mistakes)
         sealed = self.store.box.seal(json.dumps(dict(fields), sort_keys=True).encode(), f"redirect_account:{vendor}")
@@ -84,9 +86,18 @@ class RedirectWrites(PhoneWrites):
 
 def _is_safe(address: str) -> bool:
     """Returns whether secrets may be sent there: over TLS, or to this very machine."""
-    parts = urlsplit(address)
+    if len(address) > 255 or not address.isprintable() or _NO_PART_OF_IT.search(address):
+        return False
     try:
-        is_here = parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+        parts = urlsplit(address)
+        has_place = bool(parts.hostname) and parts.port != 0  # reading the port raises for one that is no number
     except ValueError:
-        is_here = False
-    return bool(parts.hostname) and (parts.scheme == "https" or is_here) and len(address) <= 255 and address.isprintable()
+        return False
+    return has_place and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -22,6 +22,8 @@ class GDMS:
     def __init__(self, wire: Wire, fields: Mapping[str, str]) -> None:
         self._wire = wire
         self._fields = fields
+        self._password = login_password(fields["password"])
+        wire.hide("password", self._password)  # as good as the password itself
         self._token = ""
 
     def register(self, mac: Mac, url: str, serial: str) -> None:
@@ -30,33 +32,42 @@ class GDMS:
             raise Refused("this service needs the phone's serial number: it is on the label")
         site = self._fields["site_id"]
         device = {"mac": _spelled(mac), "sn": serial, "siteId": int(site) if site.isdigit() else site}
-        said = self._call("/device/add", [device])[0]
+        said = self._said(self._call("/device/add", [device]))
         if said and not (_is_there(said) and self.is_registered(mac)):
             raise Refused(self._wire.clean(said))
 
     def unregister(self, mac: Mac) -> None:
-        said = self._call("/device/delete", {"macList": [_spelled(mac)]})[0]
+        said = self._said(self._call("/device/delete", {"macList": [_spelled(mac)]}))
         if said and self.is_registered(mac):
             raise Refused(self._wire.clean(said))
 
     def is_registered(self, mac: Mac) -> bool:
-        said, data = self._call("/device/list", {"mac": _spelled(mac), "pageNum": 1, "pageSize": 10})
+        reply = self._call("/device/list", {"mac": _spelled(mac), "pageNum": 1, "pageSize": 10})
+        said = self._said(reply)
         if said:
             raise Refused(self._wire.clean(said))
-        rows = data.get("result", []) if isinstance(data, dict) else []
+        data = reply.body.get("data")
+        rows = data.get("result") if isinstance(data, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and {"mac", "siteId"} <= row.keys() for row in rows):
+            raise self._wire.unknown(reply)
         ours = self._fields["site_id"]
-        return any(str(row.get("mac", "")).upper() == _spelled(mac) and str(row.get("siteId", ours)) == ours for row in rows)
+        return any(str(row["mac"]).upper() == _spelled(mac) and str(row["siteId"]) == ours for row in rows)
 
-    def _call(self, path: str, body: Any) -> tuple[str, Any]:
-        """Returns what the service says is wrong, empty where all is well, and its data."""
+    def _said(self, reply: Reply) -> str:
+        """Returns what the service says is wrong, empty where it says that all is well. Raises ``Away`` where it says neither."""
+        if not isinstance(reply.body, dict) or not isinstance(reply.body.get("retCode"), int):
+            raise self._wire.unknown(reply)
+        return _message(reply)
+
+    def _call(self, path: str, body: Any) -> Reply:
         raw = json.dumps(body).encode()
         reply = self._send(path, raw) if self._token else None
         if reply is None or reply.status == 401 or "token" in _message(reply).lower():
             self._token = self._new_token()
             reply = self._send(path, raw)
-        if reply.status >= 300 or not isinstance(reply.body, dict):
+        if reply.status >= 300:
             raise self._wire.refused(reply.body, reply.status)
-        return (_message(reply), reply.body.get("data"))
+        return reply
 
     def _send(self, path: str, raw: bytes) -> Reply:
         now = str(int(time.time() * 1000))
@@ -66,13 +77,9 @@ class GDMS:
 
     def _new_token(self) -> str:
         fields = {name: self._fields[name] for name in ("username", "client_id", "client_secret")}
-        form = {**fields, "password": login_password(self._fields["password"]), "grant_type": "password"}
+        form = {**fields, "password": self._password, "grant_type": "password"}
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        reply = self._wire.exchange("POST", "/oapi/oauth/token", headers, urlencode(form).encode())
-        token = reply.body.get("access_token") if isinstance(reply.body, dict) else None
-        if reply.status >= 300 or not isinstance(token, str):
-            raise self._wire.refused(reply.body, reply.status)
-        return token
+        return self._wire.token(self._wire.exchange("POST", "/oapi/oauth/token", headers, urlencode(form).encode()))
 
 
 def signature(parameters: Mapping[str, str], body: bytes) -> str:

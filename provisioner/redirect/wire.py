@@ -24,37 +24,59 @@ class Reply(NamedTuple):
 
 
 class Wire:
-    """Speaks to one service. ``secrets`` never appear in a message of its errors."""
+    """Speaks to one service. ``secrets``, and what is hidden later, never appear in a message of its errors."""
 
     def __init__(self, address: str, secrets: tuple[str, ...]) -> None:
         self._parts = urlsplit(address)
-        self._secrets = [secret for secret in secrets if len(secret) >= 4]
+        self._hidden = {"account": secrets}
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
         """Returns the answer to one request, whatever its status below 500. Raises ``Away``."""
-        connection = self._connection()
         try:
-            connection.request(method, self._parts.path.rstrip("/") + path, body, dict(headers))
-            response = connection.getresponse()
-            raw = response.read(MAX_ANSWER_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
+            status, raw = self._sent(method, path, headers, body)
+        except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an address or a header that cannot be sent at all
             raise Away(self.clean(f"{self._parts.hostname} does not answer: {error or type(error).__name__}")) from error
-        finally:
-            connection.close()
-        if response.status >= 500 or response.status in _LATER:
-            raise Away(f"{self._parts.hostname} answers {response.status}; it is asked again later")
-        return Reply(response.status, self._json(raw, response.status))
+        if status >= 500 or status in _LATER:
+            raise Away(f"{self._parts.hostname} answers {status}; it is asked again later")
+        return Reply(status, self._json(raw, status))
+
+    def token(self, reply: Reply) -> str:
+        """Returns the access token of an answer, and hides it from now on. Raises ``Refused`` with what was said instead, or ``Away``."""
+        token = reply.body.get("access_token") if isinstance(reply.body, dict) else None
+        if reply.status < 300 and isinstance(token, str) and token:
+            self.hide("token", token)
+            return token
+        raise self.refused(reply.body, reply.status) if reply.status >= 300 or reply.body else self.unknown(reply)
+
+    def hide(self, what: str, *secrets: str) -> None:
+        """Ensures that no message shows the secrets, instead of those hidden before under the same name."""
+        self._hidden[what] = secrets
 
     def refused(self, said: object, status: int) -> Refused:
         """Returns the error for an answer that means no, with what the service said."""
         text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         return Refused(self.clean(f"{self._parts.hostname} answers {status}: {text}"))
 
+    def unknown(self, reply: Reply) -> Away:
+        """Returns the error for an answer that is neither a clear yes nor a clear no."""
+        return Away(f"{self._parts.hostname} answers {reply.status} in a form that is not known; it is asked again later")
+
     def clean(self, text: str) -> str:
         """Returns ``text`` without the account's secrets and without line breaks, cut to a length that people read."""
-        for secret in self._secrets:
+        secrets = [secret for several in self._hidden.values() for secret in several if len(secret) >= 4]
+        spelled = {*secrets, *(json.dumps(secret, ensure_ascii=False)[1:-1] for secret in secrets)}
+        for secret in sorted(spelled, key=len, reverse=True):  # the longest first: one may be a part of another
             text = text.replace(secret, "***")
         return " ".join(text.split())[:MAX_SAID]
+
+    def _sent(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        connection = self._connection()
+        try:
+            connection.request(method, self._parts.path.rstrip("/") + path, body, dict(headers))
+            response = connection.getresponse()
+            return response.status, response.read(MAX_ANSWER_BYTES + 1)
+        finally:
+            connection.close()
 
     def _connection(self) -> http.client.HTTPConnection:
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
@@ -67,5 +89,5 @@ class Wire:
             return None
         try:
             return json.loads(raw)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # RecursionError: nested deeper than any document of theirs
             raise Away(f"{self._parts.hostname} answers {status} with something that is not JSON") from error

@@ -20,6 +20,8 @@ log = logging.getLogger("provisioner.redirect")
 LOOK_S = 2.0
 AT_ONCE = 20
 FIRST_WAIT_S, LONGEST_WAIT_S = 30.0, 6 * 3600.0
+UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError)
+"""What a client may stumble over in JSON of another shape than any document has."""
 Opening = Callable[[str, str, Mapping[str, str]], RedirectService]
 
 
@@ -61,7 +63,7 @@ class Redirecting:
             self._writes.note_redirect(record, "refused", str(error), None)
         except Away as error:
             self._later(record, str(error))
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:  # JSON of another shape than any document has
+        except UNREADABLE as error:
             log.warning("event=redirect_unreadable mac=%s detail=%s", record.mac, type(error).__name__)
             self._later(record, "the service's answer has another form than is known")
         else:

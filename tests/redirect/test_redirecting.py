@@ -186,7 +186,16 @@ def test_account_is_sealed_and_checked(place: Installation) -> None:
     for fields, mistake in (({}, "this is needed"), ({**YMCS, "more": "x"}, "no such field"), ({**YMCS, "server_id": "a\nb"}, "printable")):
         with pytest.raises(InputError, match=mistake):
             place.changes.set_redirect_account("tests", "yealink", "https://a.example", fields, tuple(YMCS))
-    for address in ("http://service.example", "ftp://a", "", "https://"):
+    unsafe = ("http://service.example", "ftp://a", "", "https://", "https://u@a.example", "https://a.example?x")
+    malformed = (
+        "https://a b.example",
+        "https://a.example:x",
+        "https://a.example:70000",
+        "https://a.example:0",
+        "https://[a",
+        "https://a\u2028b",
+    )
+    for address in (*unsafe, *malformed):
         with pytest.raises(InputError, match="https://"):
             account(place, address=address)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import json
 import socket
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -80,15 +83,69 @@ def test_service_that_is_away_is_asked_again_later(kind: str) -> None:
             opened(kind, f"http://127.0.0.1:{taken.getsockname()[1]}").register(PHONES[kind], URL, SERIAL)
 
 
-@pytest.mark.parametrize(("status", "body"), [(503, b""), (429, b"{}"), (200, b"<html>maintenance</html>"), (200, b"x" * 1_100_000)])
-def test_answer_that_makes_no_sense_is_not_taken_for_a_yes(status: int, body: bytes) -> None:
+NO_ANSWERS = [
+    (503, b""),
+    (429, b"{}"),
+    (200, b"<html>maintenance</html>"),
+    (200, b"x" * 1_100_000),
+    (200, b"[" * 100_000),
+    (200, b""),
+    (200, b"[]"),
+    (200, b"{}"),
+    (200, b'{"access_token": "tok-1"}'),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NO_ANSWERS)
+@pytest.mark.parametrize("kind", SERVICES)
+def test_answer_that_makes_no_sense_is_not_taken_for_a_yes(kind: str, status: int, body: bytes) -> None:
+    with answering(lambda _request: (status, body)) as address:
+        service = opened(kind, address)
+        with pytest.raises(Away):
+            service.register(PHONES[kind], URL, SERIAL)
+        with pytest.raises(Away):
+            service.unregister(PHONES[kind])
+
+
+@pytest.mark.parametrize("address", ["https://a b.example", "https://a.example:x", "https://a.example:70000", "http://127.0.0.1:1/a b"])
+def test_address_that_cannot_be_asked_is_told_as_one_that_does_not_answer(address: str) -> None:
+    with pytest.raises(Away, match="does not answer"):
+        opened("ztp", address).register(PHONES["ztp"], URL, SERIAL)
+
+
+@pytest.mark.parametrize("is_token_refused", [True, False])
+@pytest.mark.parametrize("kind", ["ymcs", "gdms"])
+def test_what_was_made_of_the_secrets_is_hidden_too(kind: str, is_token_refused: bool) -> None:
+    def echoing(request: bytes) -> tuple[int, bytes]:
+        if b"/token " in request and not is_token_refused:
+            return 200, b'{"access_token": "made-token-1"}'
+        return 400, json.dumps(request.decode()).encode()
+
+    derived = ["made-token-1", "a2V5LWlkLTE6a2V5LXNlY3JldC0x", login_password("password-1"), "/p/abcdefghij", *FIELDS[kind].values()]
+    with answering(echoing) as address, pytest.raises(Refused) as told:
+        opened(kind, address).register(PHONES[kind], URL, SERIAL)
+    assert "***" in str(told.value)
+    assert [secret for secret in derived if secret in str(told.value)] == []
+
+
+@contextmanager
+def answering(answer: Callable[[bytes], tuple[int, bytes]]) -> Iterator[str]:
+    """Answers every request on loopback with what ``answer`` makes of its path, Authorization and body; yields the address."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            came = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = answer(b" ".join((self.path.encode(), self.headers.get("Authorization", "").encode(), came)))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def do_DELETE(self) -> None:
+            self.do_POST()
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
@@ -97,9 +154,7 @@ def test_answer_that_makes_no_sense_is_not_taken_for_a_yes(status: int, body: by
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            for kind in SERVICES:
-                with pytest.raises(Away):
-                    opened(kind, f"http://127.0.0.1:{server.server_port}").register(PHONES[kind], URL, SERIAL)
+            yield f"http://127.0.0.1:{server.server_port}"
         finally:
             server.shutdown()
             thread.join(20)
