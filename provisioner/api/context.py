@@ -37,9 +37,9 @@ def everything() -> Installation:
 
 def _whole() -> Installation:
     """Returns all of the installation; in a rehearsal one whose changes are taken back."""
-    whole = everything()
+    whole, who = everything(), caller()
     rehearsal: type[Rehearsal] | None = request.environ.get(REHEARSAL)
-    return whole if rehearsal is None else replace(whole, changes=rehearsal(whole.changes))
+    return whole if rehearsal is None else replace(whole, changes=rehearsal(whole.changes, who.scope if who else None))
 
 
 def has_pbx() -> bool:

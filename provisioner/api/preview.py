@@ -114,8 +114,8 @@ def _vendor(row: Rehearsed) -> Any:
 
 
 def _phone_change(row: Rehearsed, vendor: Any) -> dict[str, Any] | None:
-    names = dict.fromkeys(file.name for file in (*row.files_before, *row.files_after))
-    before, after = ({file.name: file for file in files} for files in (row.files_before, row.files_after))
+    before, after = (_files(config) for config in (row.before, row.after))
+    names = dict.fromkeys([*before, *after])
     secrets = _secrets(row)
     files = [
         _file_change(name, _lines(vendor, before.get(name), secrets), _lines(vendor, after.get(name), secrets))
@@ -127,6 +127,10 @@ def _phone_change(row: Rehearsed, vendor: Any) -> dict[str, Any] | None:
     change = "listed" if row.before is None else "taken_off" if row.after is None else "changed"
     restart = "where_needed" if vendor.notify_event == vendor.notify_reboot_event else "no"
     return {"mac": row.mac, "change": change, "files": files, "restart": restart}
+
+
+def _files(config: PhoneConfig | None) -> dict[str, RenderedFile]:
+    return {file.name: file for file in installation().renderer.phone_files(config)} if config else {}
 
 
 def _file_change(name: str, before: list[str], after: list[str]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Rehearsing: does a write to its end, looks at what the phones would get, and takes all of it back.
 
-So a preview cannot differ from the write: it is the write. The database's one write lock is held meanwhile, hence the bound on how
-many phones are looked at closely.
+So a preview cannot differ from the write: it is the write. The database's one write lock is held meanwhile, hence facts alone are read
+there; the files are rendered by whoever shows them, when the write is taken back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
@@ -15,28 +15,27 @@ import sqlalchemy as sa
 from provisioner.changes.unit import Unit
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
-from provisioner.core.render import Renderer
-from provisioner.core.values import PhoneConfig, RenderedFile
+from provisioner.core.values import PhoneConfig
 from provisioner.models import phone
+from provisioner.scope import Scope
+from provisioner.store.scoped import ScopedStore
 
 LOOKED_AT = 50
-"""Phones that are rendered before and after, at some milliseconds each."""
+"""Phones that are to be rendered before and after, at some milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A phone's files as they are and as they would be; None: it is not there."""
+    """What a phone's files come of, as it is and as it would be; None: it is not there."""
 
     mac: Mac
     before: PhoneConfig | None
     after: PhoneConfig | None
-    files_before: tuple[RenderedFile, ...]
-    files_after: tuple[RenderedFile, ...]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a write came to: the phones whose files are made anew, and those looked at closely."""
+    """What a write came to, as far as its writer sees: the phones whose files are made anew, and those looked at closely."""
 
     touched: int = 0
     phones: list[Rehearsed] = field(default_factory=list)
@@ -72,10 +71,11 @@ class _Watched(Unit):
 
 
 class Rehearsal(Changes):
-    """Writes that raise ``TakenBack`` at their end instead of staying."""
+    """Writes that raise ``TakenBack`` at their end instead of staying. ``scope`` is the writer's; None sees everything."""
 
-    def __init__(self, whole: Changes) -> None:
+    def __init__(self, whole: Changes, scope: Scope | None) -> None:
         vars(self).update(vars(whole))
+        self._scope = scope
 
     @contextmanager
     def unit(self, actor: str) -> Iterator[Unit]:
@@ -85,13 +85,12 @@ class Rehearsal(Changes):
             raise TakenBack(self._outcome(watched))
 
     def _outcome(self, unit: _Watched) -> Outcome:
-        wanted = sorted(unit.macs)
+        wanted = sorted(unit.macs - self._beyond(unit.macs))
         looked_at = wanted[:LOOKED_AT]
         after = {job.config.mac: job.config for job in self.store.render_jobs(looked_at, unit.connection)}
         before = {job.config.mac: job.config for job in self.store.render_jobs(looked_at)}  # another connection: it sees what is committed
-        return Outcome(len(wanted), [_rehearsed(self.renderer, mac, before.get(mac), after.get(mac)) for mac in looked_at])
+        return Outcome(len(wanted), [Rehearsed(mac, before.get(mac), after.get(mac)) for mac in looked_at])
 
-
-def _rehearsed(renderer: Renderer, mac: Mac, before: PhoneConfig | None, after: PhoneConfig | None) -> Rehearsed:
-    made = [tuple(renderer.phone_files(config)) if config else () for config in (before, after)]
-    return Rehearsed(mac, before, after, made[0], made[1])
+    def _beyond(self, macs: Collection[Mac]) -> set[Mac]:
+        """Returns the phones that the writer does not see, as they are committed: one that is not there yet is of their own making."""
+        return set() if self._scope is None else ScopedStore(self.store, self._scope).beyond(macs)

@@ -34,7 +34,7 @@ from provisioner.records import (
 from provisioner.records_enrolment import RefusalRecord
 from provisioner.scope import Scope, closed
 from provisioner.store import Store
-from provisioner.store.base import CHUNK
+from provisioner.store.base import CHUNK, in_chunks
 
 _BATCH = 500
 
@@ -213,19 +213,18 @@ class ScopedStore(Store):
         found: list[SightingRecord] = []
         while self._reach.extensions is None and len(found) < limit:
             rows = self._whole.sightings(after=after, limit=_BATCH, mac=mac, listed=listed)
-            theirs = self._beyond([row.mac for row in rows]) if listed else set()
+            theirs = self.beyond([row.mac for row in rows]) if listed else set()
             found += [row for row in rows if row.mac not in theirs and _is_in(row.peer, networks)]
             if len(rows) < _BATCH:
                 break
             after = rows[-1].mac
         return found[:limit]
 
-    def _beyond(self, macs: Sequence[Mac]) -> set[Mac]:
+    def beyond(self, macs: Iterable[Mac]) -> set[Mac]:
         """Returns those of ``macs`` that are phones beyond the scope."""
-        known = {
-            row.mac for start in range(0, len(macs), CHUNK) for row in self._whole.phones(macs=macs[start : start + CHUNK], limit=CHUNK)
-        }
-        return known - set(self._seen(macs))
+        query = sa.select(phone.c.mac).where(~phones_within(self._reach))
+        with self.database.read() as connection:
+            return {Mac(row.mac) for row in in_chunks(connection, query, phone.c.mac, macs)}
 
     def changes(self, *, before: int | None = None, limit: int = 100, subject: str = "", within: Any = None) -> list[ChangeRecord]:
         return self._whole.changes(before=before, limit=limit, subject=subject, within=_changes_within(self._reach))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import Connection
 
+from provisioner.core.render import Renderer
+from provisioner.core.values import PhoneConfig, RenderedFile
 from provisioner.wiring import Installation
 from tests.api.conftest import MAC, Api, errors, reason
 
@@ -106,3 +111,33 @@ def test_undoing_can_be_previewed(admin: Api, phone: dict[str, Any], installatio
     change, before = admin.get("/changes").get_json()["items"][0]["id"], rows(installation)
     assert preview(admin, "POST", f"/changes/{change}/undo").get_json()["touched"] == 1
     assert rows(installation) == before
+
+
+def test_files_are_rendered_when_the_write_is_taken_back(
+    admin: Api, phone: dict[str, Any], installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others write meanwhile: besides the proof of one phone of a model, no file is made while the write lock is held."""
+    others = [f"02:ac:de:00:01:0{at}" for at in range(3)]
+    for mac in others:
+        assert admin.post("/phones", {"mac": mac, "model": "acme/a1"}).status_code == 201
+    held: list[bool] = []
+    writing, render = installation.database.write, Renderer.phone_files
+    inside = [False]
+
+    @contextmanager
+    def write() -> Iterator[Connection]:
+        with writing() as connection:
+            inside[0] = True
+            try:
+                yield connection
+            finally:
+                inside[0] = False
+
+    def noted(renderer: Renderer, config: PhoneConfig) -> list[RenderedFile]:
+        held.append(inside[0])
+        return render(renderer, config)
+
+    monkeypatch.setattr(installation.database, "write", write)
+    monkeypatch.setattr(Renderer, "phone_files", noted)
+    assert preview(admin, "PATCH", "/sites/default", {"settings": {"voice_vlan": 40}}).get_json()["looked_at"] == 4
+    assert (held.count(True), held.count(False)) == (1, 8)
