@@ -50,6 +50,8 @@ class PhoneInput:
     clear_layout: bool = field(default=False)
     merge_settings: bool = field(default=False)
     """True lays ``settings`` over what is there, None taking one away; False replaces them whole."""
+    keeps_hidden: bool = field(default=False)
+    """True: these are the keys of a phone as it was, so that those which its layout has the place of come along, hidden."""
 
 
 class PhoneWrites(UnitMaker):
@@ -251,6 +253,8 @@ class PhoneWrites(UnitMaker):
             return {}
         why = layout_mistake(model, layout) if before is None or (model.id, name) != (before.model, before.layout) else ""
         mistakes = {"layout": f"the {model.title} cannot have the layout {layout.name}: {why}"} if why else {}
+        if given.keeps_hidden:
+            return mistakes
         return mistakes | kept_mistakes(given.keys or (), before.keys if before else (), layout)
 
     def _phone(self, unit: Unit, mac: Mac) -> PhoneRecord:

@@ -68,7 +68,7 @@ class SiteWrites(UnitMaker):
                 raise InputError({"name": f"{owned} are of this site: give them another one first"})
             unit.connection.execute(site.delete().where(site.c.name == name))
             unit.reindex(None)
-            kept = {field: _plain(getattr(before, field)) for field in ("access", "trusted_networks", "enrolment", "settings")}
+            kept = {field: _plain(getattr(before, field)) for field in ("access", "trusted_networks", "enrolment", "pool", "settings")}
             unit.log("site.delete", name, kept, None)
 
     def put_group(self, actor: str, name: str, settings: Mapping[str, object], expected: int | None = None) -> GroupRecord:
@@ -116,7 +116,7 @@ class SiteWrites(UnitMaker):
             if why := pool_problem(values["pool"]):
                 mistakes["pool"] = why
         if "trusted_networks" in given:
-            values["trusted_networks"] = _networks(given["trusted_networks"], mistakes)
+            values["trusted_networks"] = networks(given["trusted_networks"], mistakes)
         settings = dict(given.get("settings", before.settings if before else {}))
         settings |= {shortcut: given[shortcut] for shortcut in ("timezone", "language") if given.get(shortcut)}
         if given.keys() & {"settings", "timezone", "language"}:
@@ -152,14 +152,15 @@ class SiteWrites(UnitMaker):
         return record
 
 
-def _networks(texts: Any, mistakes: dict[str, str]) -> list[str]:
-    networks = []
+def networks(texts: Any, mistakes: dict[str, str]) -> list[str]:
+    """Returns networks in their usual form; adds to ``mistakes`` what is none."""
+    found = []
     for at, text in enumerate(texts):
         try:
-            networks.append(str(ipaddress.ip_network(str(text).strip(), strict=False)))
+            found.append(str(ipaddress.ip_network(str(text).strip(), strict=False)))
         except ValueError:
             mistakes[f"trusted_networks.{at}"] = f"'{str(text)[:40]}' is not a network, for example 192.168.1.0/24"
-    return networks
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -70,4 +70,5 @@ def _as_input(before: PhoneRecord, settings: dict[str, Any], model: str) -> Phon
         keys=key_inputs(before.keys),
         layout=before.layout,
         settings=settings,
+        keeps_hidden=True,
     )

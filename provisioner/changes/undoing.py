@@ -139,6 +139,9 @@ def _phone_input(before: Mapping[str, Any], kept: set[str]) -> PhoneInput:
         site=before["site"],
         group=before["group"],
         clear_group=before["group"] is None,
+        layout=before.get("layout"),  # changes from before there were layouts do not name one
+        clear_layout="layout" in before and before["layout"] is None,
+        keeps_hidden=True,
         enabled=before["enabled"],
         modules=before["modules"],
         firmware=before["firmware"],

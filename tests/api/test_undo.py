@@ -40,6 +40,30 @@ def test_a_removed_phone_comes_back_without_its_secrets_which_are_named(admin: A
     assert without_revision(admin.get(f"/phones/{MAC}")) == before
 
 
+def test_a_phone_gets_back_its_layout(admin: Api, phone: dict[str, Any]) -> None:
+    for name in ("Sales", "Lab"):
+        admin.put(f"/layouts/{name}", {"keys": [{"key": 3, "type": "speed_dial", "value": "112"}]})
+    admin.patch(f"/phones/{MAC}", {"layout": "Sales"})
+    assert undo(admin, MAC).status_code == 200
+    assert admin.get(f"/phones/{MAC}").get_json()["layout"] is None
+    admin.patch(f"/phones/{MAC}", {"layout": "Sales"})
+    for change in ({"layout": "Lab"}, {"layout": None}):
+        assert admin.patch(f"/phones/{MAC}", change).status_code == 200
+        assert undo(admin, MAC).status_code == 200
+        assert admin.get(f"/phones/{MAC}").get_json()["layout"] == "Sales"
+
+
+def test_a_removed_phone_comes_back_with_its_layout_and_the_keys_that_it_hides(admin: Api, phone: dict[str, Any]) -> None:
+    admin.put("/layouts/Sales", {"keys": [{"key": 3, "type": "speed_dial", "value": "112"}]})
+    admin.patch(f"/phones/{MAC}", {"layout": "Sales"})
+    before = admin.get(f"/phones/{MAC}").get_json()
+    admin.delete(f"/phones/{MAC}")
+    assert undo(admin, MAC).status_code == 200
+    after = admin.get(f"/phones/{MAC}").get_json()
+    assert (after["layout"], after["keys"]) == ("Sales", before["keys"])
+    assert [key["value"] for key in after["keys"]] == ["1002"]
+
+
 def test_a_phone_that_was_listed_is_taken_off(admin: Api, phone: dict[str, Any]) -> None:
     assert undo(admin, MAC).status_code == 200
     assert admin.get(f"/phones/{MAC}").status_code == 404
@@ -54,7 +78,12 @@ def test_a_phone_that_was_listed_is_taken_off(admin: Api, phone: dict[str, Any])
             ("POST", "/extensions", {"number": "7001", "display_name": "Ann"}),
             ("PATCH", {"display_name": "Bea"}),
         ),
-        ("oslo", "/sites/oslo", ("POST", "/sites", {"name": "oslo"}), ("PATCH", {"settings": {"voice_vlan": 7}, "access": "token"})),
+        (
+            "oslo",
+            "/sites/oslo",
+            ("POST", "/sites", {"name": "oslo", "pool": "7000-7099"}),
+            ("PATCH", {"settings": {"voice_vlan": 7}, "access": "token", "pool": ""}),
+        ),
         ("blue", "/groups/blue", ("PUT", "/groups/blue", {"settings": {"voice_vlan": 1}}), ("PUT", {"settings": {}})),
         ("Ops", "/departments/Ops", ("PUT", "/departments/Ops", {"number": "600"}), ("PUT", {"number": None})),
         ("eve", "/users/eve", ("POST", "/users", {"name": "eve", "role": "viewer"}), ("PATCH", {"role": "technician", "language": "fi"})),

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from pbx_sync.state import Endpoint
 from provisioner.changes import KeyInput, LineInput, PhoneInput
+from provisioner.changes.layouts import LayoutKeyInput
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import rendered_file, retired_token, upload
 from tests.engines import A2, World, mac_of
@@ -152,3 +153,12 @@ def test_what_the_user_had_on_the_phone_goes_over_but_not_its_log(world: World) 
     assert found is not None
     assert found[1] == b"Mum"
     assert world.store.uploads_of(OLD) == []
+
+
+def test_keys_that_the_layout_hides_go_over_hidden(world: World) -> None:
+    listed(world)
+    world.changes.put_layout("t", "Sales", [LayoutKeyInput(3, "speed_dial", "112")])
+    world.changes.assign_layout("t", [OLD], "Sales")
+    after = world.changes.swap_phone("ann", OLD, NEW)
+    assert after.layout == "Sales"
+    assert [(key.module, key.key, key.value) for key in after.keys] == [(0, 3, "1002"), (1, 1, "1001")]
