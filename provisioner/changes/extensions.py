@@ -102,13 +102,16 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         return phones_on_line(unit, number) if "secret" in changed else []
 
     def delete_extension(self, actor: str, number: str, expected: int | None = None) -> None:
-        """Removes an extension that no phone has on a line. Keys that watch it stay, dark. Raises ``InputError`` naming the phones."""
+        """Removes an extension that is on no line and nobody's own. Keys that watch it stay, dark. Raises ``InputError`` naming the phones."""
         with self.unit(actor) as unit:
             before = self._found(unit, number)
             unit.expect(before.revision, expected)
             users = list(unit.connection.execute(sa.select(phone_line.c.mac).where(phone_line.c.extension == number).limit(5)).scalars())
             if users:
                 raise InputError({"number": f"extension {number} is on a line of {', '.join(users)}: take it off there first"})
+            owners = sum(number in (record.extensions or ()) for record in self.store.users(unit.connection))
+            if owners:  # whoever gets a new extension of that number would be theirs too
+                raise InputError({"number": f"{owners} users have extension {number} as their own: give them another one first"})
             watching = self.store.phones_of_extension(number, unit.connection)
             unit.connection.execute(extension.delete().where(extension.c.number == number))
             unit.connection.execute(pbx_removal.insert().values(number=number))

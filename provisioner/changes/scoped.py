@@ -13,6 +13,7 @@ from provisioner.changes.copying import CopyPlan, Place
 from provisioner.changes.keys import KeyInput
 from provisioner.changes.phones import LineInput, PhoneInput
 from provisioner.changes.previews import KeyPreview
+from provisioner.changes.sites import networks
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.core.numbers import NUMBER
@@ -147,7 +148,12 @@ class ScopedChanges(Changes):
         return self._whole.rotate_secret(actor, number, revoke_former=revoke_former)
 
     def delete_extension(self, actor: str, number: str, expected: int | None = None) -> None:
+        """As ``Changes.delete_extension``, without naming a phone beyond the scope."""
         self._writable(number)
+        if self._seen.is_shared(number):
+            raise InputError(
+                {"number": f"extension {number} is on a line of a phone beyond your sites: it has to be taken off there first"}
+            )
         self._whole.delete_extension(actor, number, expected)
 
     def _writable(self, number: str) -> None:
@@ -165,9 +171,13 @@ class ScopedChanges(Changes):
         self, actor: str, name: str, given: Mapping[str, Any], expected: int | None = None, *, merge_settings: bool = False
     ) -> SiteRecord:
         self._no_user()
-        if self._seen.site(name) is None:
+        record = self._seen.site(name)
+        if record is None:
             raise NotFound({"name": f"there is no site {name[:64]}"})
-        return self._whole.update_site(actor, name, given, expected, merge_settings=merge_settings)
+        if "trusted_networks" in given:
+            _same_networks(given["trusted_networks"], record)
+        rest = {field: value for field, value in given.items() if field != "trusted_networks"}
+        return self._whole.update_site(actor, name, rest, expected, merge_settings=merge_settings)
 
     def _must_see_site(self, name: str) -> None:
         if self._seen.site(name) is None:
@@ -183,3 +193,10 @@ class ScopedChanges(Changes):
     def _no_user(self) -> None:
         if self._reach.extensions is not None:
             raise Forbidden("of a phone of your own you may change the keys")
+
+
+def _same_networks(texts: Sequence[str], record: SiteRecord) -> None:
+    """Raises ``Forbidden`` unless these are the site's networks: who chose them would choose how far their own scope reaches."""
+    mistakes: dict[str, str] = {}
+    if networks(texts, mistakes) != list(record.trusted_networks) or mistakes:
+        raise Forbidden("the trusted networks of a site say how far the site reaches: changing them needs the right to all sites")

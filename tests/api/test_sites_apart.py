@@ -260,6 +260,39 @@ def test_a_preview_reaches_no_further_than_the_write(ours: dict[str, Api]) -> No
     assert ours["user"].post("/preview", {"method": "PATCH", "path": f"/api/v1/phones/{OURS}", "body": {}}).status_code == 403
 
 
+def test_a_preview_leaves_the_phones_of_another_site_out(ours: dict[str, Api], admin: Api) -> None:
+    watching = [{"key": 3, "type": "blf", "value": "2001"}]
+    for mac in (THEIRS, OURS):
+        assert admin.patch(f"/phones/{mac}", {"keys": watching}).status_code == 200
+    meant = {"method": "PATCH", "path": "/api/v1/extensions/2001", "body": {"display_name": "Renamed"}}
+    assert {row["mac"] for row in admin.post("/preview", meant).get_json()["phones"]} == {THEIRS, OURS}
+    shown = ours["technician"].post("/preview", meant).get_json()
+    assert (shown["touched"], shown["looked_at"], [row["mac"] for row in shown["phones"]]) == (1, 1, [OURS])
+    listed = {"mac": SEEN_HERE, "model": "acme/a1"}
+    (made,) = ours["technician"].post("/preview", {"method": "POST", "path": "/api/v1/phones", "body": listed}).get_json()["phones"]
+    assert (made["mac"], made["change"]) == (SEEN_HERE, "listed")
+
+
+def test_an_extension_on_a_line_of_another_site_stays_without_naming_the_phone(ours: dict[str, Api], admin: Api) -> None:
+    admin.delete("/users/bob")
+    admin.patch(f"/phones/{THEIRS}", {"lines": [{"line": 1, "extension": "2001"}]})
+    answer = ours["admin"].delete("/extensions/2001")
+    assert errors(answer) == {"number": "extension 2001 is on a line of a phone beyond your sites: it has to be taken off there first"}
+    admin.patch(f"/phones/{THEIRS}", {"lines": []})
+    assert OURS.replace(":", "") in errors(ours["admin"].delete("/extensions/2001"))["number"]
+
+
+def test_nobody_widens_the_own_reach_by_the_networks_of_the_own_site(ours: dict[str, Api], admin: Api) -> None:
+    for networks in (["10.2.0.0/16", "10.1.0.0/16"], ["10.1.0.7/32"], [], ["10.2.0.0/16", "nothing"]):
+        assert ours["admin"].patch("/sites/berlin", {"trusted_networks": networks}).status_code == 403, networks
+    same = ours["admin"].patch("/sites/berlin", {"trusted_networks": ["10.2.0.0/16"], "settings": {"voice_vlan": 20}})
+    assert (same.status_code, same.get_json()["settings"]["voice_vlan"]) == (200, 20)
+    assert admin.patch("/sites/berlin", {"trusted_networks": ["10.0.0.0/8"]}).status_code == 200
+    newest = admin.get("/changes?subject=berlin&limit=1").get_json()["items"][0]["id"]
+    assert ours["admin"].post(f"/changes/{newest}/undo").status_code == 403
+    assert admin.get("/sites/berlin").get_json()["trusted_networks"] == ["10.0.0.0/8"]
+
+
 def test_what_nobody_thought_about_is_refused(installation: Installation) -> None:
     seen = within(installation, Scope(("default",)))
     assert isinstance(seen.store, ScopedStore)

@@ -136,6 +136,18 @@ def test_extension_in_use_is_not_deleted(world: World) -> None:
     assert world.store.removals() == []
 
 
+def test_extension_of_a_user_is_not_deleted(world: World) -> None:
+    world.extension()
+    given = {"role": "user", "password": "correct horse battery", "extensions": ["1001"]}
+    world.changes.create_user("t", "bob", given)
+    with pytest.raises(InputError) as caught:
+        world.changes.delete_extension("t", "1001")
+    assert caught.value.fields == {"number": "1 users have extension 1001 as their own: give them another one first"}
+    world.changes.update_user("t", "bob", {"role": "viewer", "extensions": []})
+    world.changes.delete_extension("t", "1001")
+    assert world.store.extension("1001") is None
+
+
 def test_pages_join_and_searches_take_their_signs_literally(changes: Changes, store: Store) -> None:
     """The order is the database's own (PostgreSQL has one for people); what counts is that no page loses or repeats a row."""
     numbers = {"*97", "+49", "1001", "B2", "a1"}
