@@ -197,6 +197,7 @@ served_file = sa.Table(
     sa.Column("name", sa.String(128), primary_key=True),
     sa.Column("sha256", sa.String(64), nullable=False, comment="of the bytes that last went out to their end"),
     sa.Column("at", sa.Float, nullable=False),
+    sa.Column("since", sa.Float, nullable=False, server_default="0", comment="when these bytes first went out"),
 )
 
 change = sa.Table(

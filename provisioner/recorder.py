@@ -49,6 +49,12 @@ BATCH = 2_000
 PAUSE_S = 0.005
 TRIM_EVERY_S = 60.0
 _SAFE = re.compile(r"[^\x21-\x7e]")
+_SINCE = (
+    "CASE WHEN served_file.sha256 = excluded.sha256 AND served_file.since <= excluded.since THEN served_file.since ELSE excluded.since END"
+)
+"""Bytes that a phone has already are not new to it when it asks for them again."""
+_Served = dict[tuple[Mac, str], tuple[str, float, float]]
+"""(MAC, file) -> the hash of its bytes, since when it has them, and when they last went out."""
 _UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
@@ -83,7 +89,7 @@ class Recorder:
         self._bootstrap = BootstrapNotes(database, part)
         self._queue: deque[Fetch] = deque()
         self._unwritten: deque[Fetch] = deque()
-        self._served: dict[tuple[Mac, str], tuple[str, float]] = {}
+        self._served: _Served = {}
         self._successes: dict[Mac, tuple[int, float]] = {}
         self._installs: dict[Mac, InstallLink] = {}
         # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
@@ -91,8 +97,8 @@ class Recorder:
         # The other wire's process may have been quicker to write: only what is newer counts. What is newer by more than any process
         # is ever behind was written before the clock was set back, and counts no more.
         self._upsert_served_sql = (
-            _insert_sql("served_file", ("mac", "name", "sha256", "at"), database.is_sqlite)
-            + " ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, at = excluded.at"
+            _insert_sql("served_file", ("mac", "name", "sha256", "since", "at"), database.is_sqlite)
+            + f" ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, since = {_SINCE}, at = excluded.at"
             + f" WHERE served_file.at <= excluded.at OR served_file.at > excluded.at + {BEHIND_S}"
         )
         self._trim_at = 0.0
@@ -108,7 +114,9 @@ class Recorder:
             self._queue.append(fetch)
         # A look at the headers is not the file: only GET counts as served.
         if fetch.mac is not None and fetch.sha256 and fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
-            self._served[fetch.mac, fetch.name] = (fetch.sha256, fetch.at)
+            before = self._served.get((fetch.mac, fetch.name))
+            since = before[1] if before is not None and before[0] == fetch.sha256 else fetch.at
+            self._served[fetch.mac, fetch.name] = (fetch.sha256, since, fetch.at)
 
     def success(self, mac: Mac, epoch: int, at: float) -> None:
         """Takes the first success of a phone at its own address."""
@@ -210,18 +218,19 @@ class Recorder:
                 log.error("event=access_log_failed detail=%s", type(error).__name__)
             self.counters["failed_log_writes"] += 1
 
-    def _give_back(
-        self, batch: list[Fetch], served: dict[tuple[Mac, str], tuple[str, float]], successes: dict[Mac, tuple[int, float]]
-    ) -> None:
+    def _give_back(self, batch: list[Fetch], served: _Served, successes: dict[Mac, tuple[int, float]]) -> None:
         self._unwritten.extendleft(reversed(batch))
-        self._served = {**served, **self._served}
+        for file, (sha256, since, at) in served.items():
+            later = self._served.setdefault(file, (sha256, since, at))
+            if later[0] == sha256:
+                self._served[file] = (sha256, since, later[2])
         self._successes = {**successes, **self._successes}
 
     def _write(
         self,
         connection: Connection,
         batch: list[Fetch],
-        served: dict[tuple[Mac, str], tuple[str, float]],
+        served: _Served,
         successes: dict[Mac, tuple[int, float]],
     ) -> None:
         if batch:
@@ -249,12 +258,12 @@ class Recorder:
                 connection.execute(install_link.update().where(here).values(closed_at=link.closed_at))
             connection.execute(index_log.insert().values(mac=mac, at=self._clock()))
 
-    def _upsert_served(self, connection: Connection, served: dict[tuple[Mac, str], tuple[str, float]]) -> None:
+    def _upsert_served(self, connection: Connection, served: _Served) -> None:
         known = set()
         macs = sorted({mac for mac, _ in served})
         for start in range(0, len(macs), 400):
             known |= set(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(macs[start : start + 400]))).scalars())
-        rows = [(mac, name, sha256, at) for (mac, name), (sha256, at) in served.items() if mac in known]
+        rows = [(mac, name, *times) for (mac, name), times in served.items() if mac in known]
         if rows:
             connection.exec_driver_sql(self._upsert_served_sql, rows)
 

@@ -101,6 +101,36 @@ def test_the_newer_of_two_wires_stays_whoever_writes_last(own: Inside) -> None:
         assert connection.execute(sa.text("SELECT sha256, at FROM served_file")).all() == [("b" * 64, 20.0)]
 
 
+@pytest.mark.parametrize("between", [True, False], ids=["written-between", "in-one-batch"])
+def test_asking_again_for_what_it_has_is_no_new_fetch(own: Inside, between: bool) -> None:
+    """A phone that got the wanted bytes and registered is proven; that it is told again, and answered 304, takes nothing back."""
+    phone = own.phone(site=own.site("open"))
+    steps = [("b", Reason.SERVED), ("a", Reason.SERVED), ("a", Reason.NOT_MODIFIED)]
+    for at, (sha256, reason) in enumerate(steps, 20):
+        own.recorder.fetch(fetch(phone.mac, reason, sha256=sha256 * 64, at=float(at), name=phone.name))
+        if between:
+            own.recorder.flush()
+    own.recorder.flush()
+    with own.installation.database.read() as connection:
+        assert connection.execute(sa.text("SELECT sha256, since, at FROM served_file")).all() == [("a" * 64, 21.0, 22.0)]
+
+
+def test_since_when_bytes_are_there_outlives_a_database_that_was_away(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone = own.phone(site=own.site("open"))
+    with monkeypatch.context() as away:
+        away.setattr(own.recorder, "_upsert_served", _refuse)
+        own.recorder.fetch(fetch(phone.mac, Reason.SERVED, sha256="a" * 64, at=20.0, name=phone.name))
+        assert not own.recorder.flush()
+        own.recorder.fetch(fetch(phone.mac, Reason.NOT_MODIFIED, sha256="a" * 64, at=25.0, name=phone.name))
+    assert own.recorder.flush()
+    with own.installation.database.read() as connection:
+        assert connection.execute(sa.text("SELECT sha256, since, at FROM served_file")).all() == [("a" * 64, 20.0, 25.0)]
+
+
+def _refuse(*_: object) -> None:
+    raise sa.exc.OperationalError("upsert", {}, OSError("the disk is full"))
+
+
 def test_what_is_served_after_the_clock_was_set_back_counts(own: Inside) -> None:
     phone = own.phone(site=own.site("open"))
     live = own.installation.store.live_file(phone.mac, phone.name)

@@ -48,7 +48,7 @@ class Lockstep(Schema):
     pbx_wanted = fields.String(allow_none=True, metadata={"description": "What the PBX should say of its extensions"})
     pbx_verified = fields.String(allow_none=True, metadata={"description": "What the PBX was last read to say"})
     registered_at = Time(allow_none=True)
-    fetched_at = Time(allow_none=True)
+    fetched_at = Time(allow_none=True, metadata={"description": "Since when it has the last of them as it is; asking again does not count"})
     notified_at = Time(allow_none=True)
     error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
     wake = fields.Nested(Wake)

@@ -46,6 +46,7 @@ class LockstepFacts:
     live_at: float | None = None
     notified_at: float | None = None
     fetched_at: float | None = None
+    """Since when it has the last of its files as it is: asking again for bytes that it has does not count."""
     registered_at: float | None = None
     """Of the line that registered longest ago; None where any line has not."""
     error: str = ""

@@ -39,7 +39,7 @@ class LockstepReads(StoreBase):
         with self.database.read() as connection:
             phones = connection.execute(sa.select(phone).where(phone.c.mac.in_(macs))).all()
             live = connection.execute(
-                sa.select(rendered_file.c.mac, rendered_file.c.name, served_file.c.sha256, served_file.c.at)
+                sa.select(rendered_file.c.mac, rendered_file.c.name, served_file.c.sha256, served_file.c.since)
                 .outerjoin(served_file, sa.and_(served_file.c.mac == rendered_file.c.mac, served_file.c.name == rendered_file.c.name))
                 .where(rendered_file.c.mac.in_(macs), rendered_file.c.state == "live")
             ).all()
@@ -113,7 +113,7 @@ def _facts(row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any
         live_at=row.live_at,
         notified_at=row.notified_at,
         notify_error=row.notify_error,
-        fetched_at=max((item.at for item in live if item.at), default=None),
+        fetched_at=max((item.since for item in live if item.since), default=None),
         registered_at=_oldest([item.registered_at for item in extensions]),
         error=errors[0] if errors else "",
         has_lines=bool(extensions),

@@ -47,7 +47,7 @@ class StageReads(StoreBase):
 
     def _conditions(self) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         """What holds a line's phone back: the PBX refused its extension, does not say it yet, or the line has not registered since."""
-        newest = sa.select(sa.func.max(served_file.c.at)).where(_of_live_file()).correlate(phone)
+        newest = sa.select(sa.func.max(served_file.c.since)).where(_of_live_file()).correlate(phone)
         fetched = newest.where(rendered_file.c.mac == phone.c.mac, rendered_file.c.state == "live").scalar_subquery()
         whole = sa.cast(fetched, sa.BigInteger) if self.database.is_sqlite else sa.func.floor(fetched)
         return (

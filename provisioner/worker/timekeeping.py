@@ -29,10 +29,10 @@ LATE_EVERY_S = 0.5
 _KEPT = "clock_offset"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _JUDGED = (
-    served_file.c.at, registration.c.registered_at, registration.c.ended_at, phone.c.live_at, phone.c.notified_at, extension.c.rotation_started_at,
+    served_file.c.at, served_file.c.since, registration.c.registered_at, registration.c.ended_at, phone.c.live_at, phone.c.notified_at, extension.c.rotation_started_at,
 )  # fmt: skip
 """Times of what was done: of them, what is newer than the jump is right already."""
-_WRITTEN_LATE = (served_file.c.at, registration.c.registered_at)
+_WRITTEN_LATE = (served_file.c.at, served_file.c.since, registration.c.registered_at)
 
 
 def boot_time() -> float:
@@ -73,7 +73,8 @@ class Timekeeping:
         """Takes the clock as it is: the machine was started anew. What is said to have been served in times to come was so by now at the latest."""
         now = timer + offset
         with self._store.database.write() as connection:
-            connection.execute(served_file.update().where(served_file.c.at > now + JUMP_S).values(at=now))
+            for column in (served_file.c.at, served_file.c.since):
+                connection.execute(served_file.update().where(column > now + JUMP_S).values({column.name: now}))
             self._keep(connection, offset)
 
     def _set_along(self, by: float, timer: float) -> None:

@@ -39,7 +39,8 @@ def test_a_phone_goes_all_the_way_to_lockstep(admin: Api, rendered: None, instal
     assert stage() == Stage.WAITING_FOR_PHONE
     with installation.database.write() as connection:
         for file, _ in installation.store.files(BARE):
-            connection.execute(served_file.insert().values(mac=BARE, name=file.name, sha256=file.sha256, at=2_000_000_000.5))
+            row = {"mac": BARE, "name": file.name, "sha256": file.sha256, "at": 2_000_000_000.5, "since": 2_000_000_000.5}
+            connection.execute(served_file.insert().values(**row))
     assert stage() == Stage.WAITING_FOR_REGISTRATION
     with installation.database.write() as connection:
         about = {"uri": "sip:1001@192.0.2.9", "address": "192.0.2.9", "user_agent": "Acme A1 1.0"}

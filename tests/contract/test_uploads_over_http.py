@@ -16,7 +16,7 @@ CASES = {case["id"]: case for case in load_cases("upload_cases")}
 MIB = 1024 * 1024
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def vvx(served: World) -> Phone:
     return served.phone("polycom/vvx411", served.site("open"), mac=Mac("f04ea4691c59"))
 

@@ -87,7 +87,7 @@ class Office:
             for file in self.installation.store.live_files([mac]):
                 row = {"mac": mac, "name": file.name}
                 connection.execute(served_file.delete().where(served_file.c.mac == mac, served_file.c.name == file.name))
-                connection.execute(served_file.insert().values(**row, sha256=file.sha256, at=now))
+                connection.execute(served_file.insert().values(**row, sha256=file.sha256, at=now, since=now))
                 about = {"transport": "http", "peer": "192.0.2.31", "user_agent": "Yealink SIP-T46U 108.86.0.90", "method": "GET"}
                 connection.execute(
                     fetch.insert().values(**row, **about, at=now, reason="served", sha256=file.sha256, bytes=file.size, duration_ms=1.4)

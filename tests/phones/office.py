@@ -112,8 +112,13 @@ class Office:
         self.network.all([desk.phone.start() for desk in chosen])
 
     def wait_live(self, *desks: Desk) -> None:
-        """Waits until the files of these phones can be had."""
+        """Waits until the files of these phones are live, then until they can be had."""
         wait_until(lambda: all(self._is_live(desk) for desk in desks), PATIENCE_S, "promotion of all files")
+        for mac, name, sha256, _ in self.world.installation.store.live_facts(desk.mac for desk in desks):
+            path = f"p/{self.world.token(mac)}/{name}"
+            wait_until(
+                lambda path=path, sha256=sha256: self.world.http("HEAD", path).headers.get("etag") == f'"{sha256}"', PATIENCE_S, path
+            )
 
     def _is_live(self, desk: Desk) -> bool:
         facts = self.facts(desk)

@@ -50,9 +50,8 @@ def _add_phone(draw: random.Random, tables: dict[Any, list[dict[str, Any]]], mac
         row = {"mac": mac, "name": name, "size": 1, "content_type": "text/plain", "body": b""}
         tables[rendered_file].append({**row, "state": "live", "sha256": sha256})
         if draw.random() < 0.9:
-            tables[served_file].append(
-                {"mac": mac, "name": name, "sha256": draw.choice([sha256] * 5 + ["z" * 64]), "at": 200.0 + draw.random()}
-            )
+            times = {"since": 200.0 + draw.random(), "at": 201.0 + 99 * draw.random()}
+            tables[served_file].append({"mac": mac, "name": name, "sha256": draw.choice([sha256] * 5 + ["z" * 64]), **times})
         if draw.random() < 0.2:
             tables[upload].append({**row, "kind": "override", "received_at": 1.0, "sha256": "u" * 64})
     for line in range(1, draw.choice([1, 2, 3, 3])):

@@ -24,7 +24,8 @@ class SimulatedPhone:
         with self.world.installation.database.write() as connection:
             connection.execute(served_file.delete().where(served_file.c.mac == self.mac))
             for file in files:
-                row = {"mac": self.mac, "name": file.name, "sha256": file.sha256, "at": self.world.clock.now}
+                now = self.world.clock.now
+                row = {"mac": self.mac, "name": file.name, "sha256": file.sha256, "at": now, "since": now}
                 connection.execute(served_file.insert().values(**row))
         if files:
             self.secrets = secrets_in("".join(file.body.decode() for file in files))

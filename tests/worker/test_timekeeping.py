@@ -26,7 +26,7 @@ def served(world: World, mac: Mac, at: float) -> None:
     with world.installation.database.write() as connection:
         connection.execute(served_file.delete().where(served_file.c.mac == mac))
         for file in world.store.live_files([mac]):
-            connection.execute(served_file.insert().values(mac=mac, name=file.name, sha256=file.sha256, at=at))
+            connection.execute(served_file.insert().values(mac=mac, name=file.name, sha256=file.sha256, at=at, since=at))
 
 
 def stage_of(world: World, mac: Mac) -> Stage:
@@ -73,7 +73,14 @@ def test_registration_after_a_fetch_counts_whatever_the_clock_did_between(
 
 @pytest.mark.parametrize("jump_s", JUMPS)
 def test_all_times_keep_their_distance(world: World, fetched: Mac, jump_s: float) -> None:
-    columns = (served_file.c.at, registration.c.registered_at, phone.c.live_at, phone.c.notified_at, phone.c.notify_due_at)
+    columns = (
+        served_file.c.at,
+        served_file.c.since,
+        registration.c.registered_at,
+        phone.c.live_at,
+        phone.c.notified_at,
+        phone.c.notify_due_at,
+    )
     before = [value(world, column) - world.clock.now for column in columns]
     world.clock.now += jump_s
     assert world.worker.lockstep and world.worker.lockstep.timekeeping.step() == jump_s

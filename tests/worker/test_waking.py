@@ -28,7 +28,8 @@ def fetched(world: World, mac: Mac) -> None:
     with world.installation.database.write() as connection:
         connection.execute(served_file.delete().where(served_file.c.mac == mac))
         for file in world.store.live_files([mac]):
-            connection.execute(served_file.insert().values(mac=mac, name=file.name, sha256=file.sha256, at=world.clock.now))
+            row = {"mac": mac, "name": file.name, "sha256": file.sha256, "at": world.clock.now, "since": world.clock.now}
+            connection.execute(served_file.insert().values(**row))
 
 
 def wake(world: World, mac: Mac):
