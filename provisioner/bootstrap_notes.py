@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
+from provisioner.core.enrolment import WAITS_S
 from provisioner.core.flood import Alarm
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import stored
@@ -26,7 +27,7 @@ from provisioner.models_enrolment import bootstrap_refusal, first_fetch, newcome
 ALARMS = 1_000
 """Alarms kept, and at the most as many waiting."""
 NEWCOMERS = 2_000
-"""Newcomers kept; those that asked longest ago go first."""
+"""Newcomers kept; those that asked longest ago go first, and those that wait last: strangers name as many MACs as they like."""
 REFUSED = frozenset({Reason.BOOTSTRAP_CLOSED, Reason.REPLAYED, Reason.CONFLICT, Reason.WAITING})
 """What a listed phone meets that was reset, that asks from elsewhere, or that is another model than was written down."""
 NEW = frozenset({Reason.UNKNOWN_PHONE, Reason.WAITING})
@@ -115,8 +116,10 @@ class BootstrapNotes:
             for fetches in asked
         ]
         connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), rows)
-        oldest = sa.select(newcomer.c.at).order_by(newcomer.c.at.desc()).offset(NEWCOMERS).limit(1).scalar_subquery()
-        connection.execute(newcomer.delete().where(newcomer.c.at <= oldest))
+        newest = max(fetches[-1].at for fetches in asked)
+        waits = sa.case((sa.and_(newcomer.c.waits, newcomer.c.at > newest - WAITS_S), 1), else_=0)
+        surplus = sa.select(newcomer.c.mac).order_by(waits.desc(), newcomer.c.at.desc(), newcomer.c.mac).offset(NEWCOMERS)
+        connection.execute(newcomer.delete().where(newcomer.c.mac.in_(surplus)))
 
     def _write_alarms(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
         connection.execute(alarm_table.insert(), [{"part": self._part, **found._asdict()} for found in alarms])

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 POLICIES = ("never", "listed", "window", "claim")
+WAITS_S = 3600.0
+"""How long a phone waits to be claimed after it last asked. One that still stands there asks again when it is restarted."""
 MOST_NUMBERS = 10_000
 """Extensions of one pool."""
 _POOL = re.compile(r"([0-9]{1,12})-([0-9]{1,12})\Z")

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.phones import PhoneInput
 from provisioner.core.catalogue import parse_user_agent
-from provisioner.core.enrolment import Newcomer, Verdict, judged
+from provisioner.core.enrolment import WAITS_S, Newcomer, Verdict, judged
 from provisioner.core.flood import EVERYWHERE
 from provisioner.core.identify import model_of
 from provisioner.core.mac import Mac
@@ -26,8 +26,6 @@ log = logging.getLogger("provisioner.worker")
 
 BATCH = 50
 EVERY_S = 0.1
-WAITS_S = 3600.0
-"""How long a phone waits to be claimed after it last asked. One that still stands there asks again when it is restarted."""
 WORKER = "enrolment"
 
 

@@ -11,13 +11,14 @@ import pytest
 from pbx_sync.fake import FakePBX
 from pbx_sync.state import Contact
 from pbx_sync.waiting import Dialled
+from provisioner import bootstrap_notes
 from provisioner.changes import PhoneInput
+from provisioner.core.enrolment import WAITS_S
 from provisioner.core.flood import MOST_OF_ADDRESS
 from provisioner.core.mac import Mac
 from provisioner.core.values import FileAnswer, Reason
 from provisioner.waiting_room import A_SECOND, KEPT
 from provisioner.worker import Worker
-from provisioner.worker.enrolling import WAITS_S
 from provisioner.worker.waiting import MOST_WRONG
 from tests.contract.inside import ELSEWHERE, LOCAL, Clock, Inside, inside
 from tests.contract.world import OUIS, OWN_NAME, user_agent
@@ -191,6 +192,24 @@ def test_codes_cannot_be_guessed_by_a_phone_that_waits(room: Room) -> None:
     assert room.seated == set()
     room.plug_in(mac)
     assert room.seated == set(), "asking again does not help"
+
+
+def test_strangers_who_invent_macs_drive_no_phone_out_of_the_waiting_room(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap_notes, "NEWCOMERS", 20)
+    waiting, former = mac_of(1), mac_of(2)
+    room.plug_in(former)
+    room.own.clock.now += WAITS_S + 1
+    room.plug_in(waiting)
+    room.pbx.codes.extend(Dialled(f"wait-{waiting}", f"{number:08d}") for number in range(MOST_WRONG - 1))
+    room.settle()
+    for number in range(100, 121):
+        room.own.clock.now += 1
+        room.own.fetch(f"{mac_of(number)}.cfg", peer=ELSEWHERE)
+    room.settle()
+    assert room.seated == {f"wait-{waiting}"}
+    kept = {row.mac: row.wrong_codes for row in room.own.installation.store.newcomers()}
+    assert kept[waiting] == MOST_WRONG - 1, "the count of its guesses does not begin anew"
+    assert (len(kept), former in kept) == (20, False), "who waits no more goes like any other"
 
 
 def test_who_waits_for_nothing_is_forgotten(room: Room) -> None:
