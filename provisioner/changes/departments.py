@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from provisioner.changes.unit import Unit, UnitMaker
-from provisioner.core.numbers import NUMBER, NUMBER_HELP
+from provisioner.core.numbers import number_mistake
 from provisioner.core.settings_check import CONTROL
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import department, pbx_removal
@@ -73,8 +73,8 @@ class DepartmentWrites(UnitMaker):
         mistakes: dict[str, str] = {}
         if not 1 <= len(name) <= 64 or CONTROL.search(name):
             mistakes["name"] = "1 to 64 characters on one line are needed"
-        if number is not None and not NUMBER.match(number):
-            mistakes["number"] = NUMBER_HELP
+        if number is not None and (why := number_mistake(number)):
+            mistakes["number"] = why
         if mistakes:
             raise InputError(mistakes)
         if number is None or (before and before.number == number):

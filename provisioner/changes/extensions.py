@@ -12,7 +12,7 @@ from provisioner.changes.departments import DepartmentWrites
 from provisioner.changes.rotation import RotationWrites, in_use, phones_on_line
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
-from provisioner.core.numbers import NUMBER, NUMBER_HELP
+from provisioner.core.numbers import number_mistake
 from provisioner.core.settings_check import CONTROL
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, pbx_removal, phone_line
@@ -129,8 +129,8 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
 def checked_extension(number: str, given: Mapping[str, str]) -> dict[str, str]:
     """Returns the fields checked. Raises ``InputError`` with every wrong field."""
     mistakes: dict[str, str] = {}
-    if not NUMBER.match(number):
-        mistakes["number"] = NUMBER_HELP
+    if why := number_mistake(number):
+        mistakes["number"] = why
     for name, longest in _TEXTS.items():
         value = given.get(name, "")
         if len(value) > longest:

@@ -27,11 +27,11 @@ from provisioner.store.requests import RequestReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.testing import TestingReads
-from provisioner.store.waiting import WAITING_PREFIX, WaitingReads
+from provisioner.store.waiting import WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
 
-__all__ = ["CHUNK", "WAITING_PREFIX", "LinePhone", "Store", "has_secrets"]
+__all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
 
 
 class Store(

@@ -8,13 +8,12 @@ import sqlalchemy as sa
 
 from provisioner.core.layers import Layer, merged
 from provisioner.core.mac import Mac
+from provisioner.core.numbers import WAITING_PREFIX
 from provisioner.core.values import Line, PhoneConfig
 from provisioner.models import phone
 from provisioner.records import SiteRecord
 from provisioner.store.base import StoreBase
 
-WAITING_PREFIX = "wait-"
-"""Before the MAC, it is the account of a phone in the waiting room."""
 SHARED = frozenset(
     {"timezone", "language", "sip_server", "sip_port", "sip_transport", "outbound_proxy", "outbound_proxy_port", "voice_vlan"}
 )

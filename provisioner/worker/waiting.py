@@ -11,12 +11,13 @@ from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.phones import PhoneInput
 from provisioner.core.identify import model_of
 from provisioner.core.mac import Mac, try_parse
+from provisioner.core.numbers import WAITING_PREFIX
 from provisioner.errors import ProvisionerError
 from provisioner.models_enrolment import newcomer
 from provisioner.places import SiteFinder
 from provisioner.records import PhoneRecord
 from provisioner.records_enrolment import NewcomerRecord
-from provisioner.store import WAITING_PREFIX, Store
+from provisioner.store import Store
 
 log = logging.getLogger("provisioner.worker")
 
