@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pbx_sync.asterisk.ami import Action
@@ -9,6 +10,8 @@ from pbx_sync.asterisk.astdb import Ask
 from pbx_sync.asterisk.configuration import TEST_FAMILY, TESTED_FAMILY
 
 RING_MS = 60_000
+_DIALLED = re.compile(r"sips?:[0-9A-Za-z@:.;=\[\]_~*#+%?/\-]{1,500}\Z")
+"""Contacts that can stand among the arguments of Dial. The phone wrote its own: a comma, an ampersand or a quote would be arguments of its own."""
 
 
 class AsteriskTestCalls:
@@ -20,6 +23,8 @@ class AsteriskTestCalls:
         self._ask = ask
 
     def ring(self, name: str, number: str, uri: str) -> str:
+        if not _DIALLED.match(uri):
+            return "the phone registered with an address that cannot be dialled: it holds signs that mean something else to the PBX"
         call = {"Channel": f"Local/{name}@test-call/n", "Application": "Wait", "Data": "60", "Timeout": str(RING_MS), "Async": "true"}
         replies = self._ask(
             [
