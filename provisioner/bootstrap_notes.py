@@ -5,7 +5,6 @@ Written with the recorder's batches, in its transactions. Bounded: one entry a l
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -44,7 +43,7 @@ class Notes(NamedTuple):
     """What one transaction wrote of what was waiting."""
 
     taken: dict[Mac, Taken]
-    alarms: int
+    alarms: dict[tuple[str, float], Alarm]
 
 
 class BootstrapNotes:
@@ -54,7 +53,7 @@ class BootstrapNotes:
         self._insert = sqlite_insert if database.is_sqlite else postgres_insert
         self._part = part
         self._taken: dict[Mac, Taken] = {}
-        self._alarms: deque[Alarm] = deque(maxlen=ALARMS)
+        self._alarms: dict[tuple[str, float], Alarm] = {}
 
     @property
     def waiting(self) -> bool:
@@ -64,26 +63,29 @@ class BootstrapNotes:
         self._taken[mac] = Taken(opened_at, stored(peer, 45), at)
 
     def alarm(self, alarm: Alarm) -> None:
-        self._alarms.append(alarm)
+        """Takes a scan, or its new end. Where more of them wait than are kept, the others are lost."""
+        if len(self._alarms) < ALARMS or (alarm.scope, alarm.at) in self._alarms:
+            self._alarms[alarm.scope, alarm.at] = alarm
 
     def write(self, connection: Connection, batch: Iterable[Fetch]) -> Notes:
         """Writes what waits and what the batch tells; returns what ``written`` is to forget once the transaction holds."""
-        notes = Notes(dict(self._taken), len(self._alarms))
+        notes = Notes(dict(self._taken), dict(self._alarms))
         refused = _by_mac(batch, REFUSED)
         self._write_newcomers(connection, list(_by_mac(batch, NEW).values()))
         known = _known(connection, {*notes.taken, *refused})
         self._write_taken(connection, {mac: taken for mac, taken in notes.taken.items() if mac in known})
         self._write_refused(connection, [fetches for mac, fetches in refused.items() if mac in known])
         if notes.alarms:
-            self._write_alarms(connection, [self._alarms[at] for at in range(notes.alarms)])
+            self._write_alarms(connection, notes.alarms.values())
         return notes
 
     def written(self, notes: Notes) -> None:
         for mac, taken in notes.taken.items():
             if self._taken.get(mac) == taken:
                 del self._taken[mac]
-        for _ in range(notes.alarms):
-            self._alarms.popleft()
+        for key, alarm in notes.alarms.items():
+            if self._alarms.get(key) == alarm:
+                del self._alarms[key]
 
     def _write_taken(self, connection: Connection, taken: dict[Mac, Taken]) -> None:
         if not taken:
@@ -121,10 +123,20 @@ class BootstrapNotes:
         surplus = sa.select(newcomer.c.mac).order_by(waits.desc(), newcomer.c.at.desc(), newcomer.c.mac).offset(NEWCOMERS)
         connection.execute(newcomer.delete().where(newcomer.c.mac.in_(surplus)))
 
-    def _write_alarms(self, connection: Connection, alarms: Sequence[Alarm]) -> None:
-        connection.execute(alarm_table.insert(), [{"part": self._part, **found._asdict()} for found in alarms])
+    def _write_alarms(self, connection: Connection, alarms: Iterable[Alarm]) -> None:
+        new = [found for found in alarms if not self._prolonged(connection, found)]
+        if not new:
+            return
+        connection.execute(alarm_table.insert(), [{"part": self._part, **found._asdict()} for found in new])
         newest = connection.execute(sa.select(sa.func.max(alarm_table.c.id))).scalar() or 0
         connection.execute(alarm_table.delete().where(alarm_table.c.id <= newest - ALARMS))
+
+    def _prolonged(self, connection: Connection, alarm: Alarm) -> bool:
+        """Puts off the end of a scan that goes on; returns whether it is one that was written down."""
+        if alarm.is_new:
+            return False
+        is_it = sa.and_(alarm_table.c.part == self._part, alarm_table.c.scope == alarm.scope, alarm_table.c.at == alarm.at)
+        return bool(connection.execute(alarm_table.update().where(is_it).values(until=alarm.until)).rowcount)
 
 
 def _by_mac(batch: Iterable[Fetch], reasons: frozenset[Reason]) -> dict[Mac, list[Fetch]]:

@@ -6,13 +6,13 @@ The code stands where a capability token stands, ``/p/<code>/``. Whatever it is 
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from provisioner.core.access import code_verdict
 from provisioner.core.mac import Mac
+from provisioner.core.peers import group_of
 from provisioner.core.values import FileRequest, Reason
 from provisioner.records import ServingRecord
 from provisioner.records_install import InstallLink
@@ -97,16 +97,3 @@ class GuessLimit:
         if len(self._counts) >= ADDRESSES and group not in self._counts:
             self._counts.clear()
         self._counts[group] = (since, count + 1)
-
-
-def group_of(peer: str) -> str:
-    """Returns what stands for one guesser: an IPv4 address, or the /64 of an IPv6 one, for whoever has one has all of them."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return peer
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, 64), strict=False))

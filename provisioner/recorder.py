@@ -127,9 +127,12 @@ class Recorder:
         self._bootstrap.taken(mac, opened_at, peer, at)
 
     def alarm(self, alarm: Alarm) -> None:
-        """Takes a scan for MACs that was noticed."""
-        self.counters["alarms"] += 1
-        log.warning("event=mac_scan kind=%s scope=%s macs=%d frozen_s=%.0f", alarm.kind, alarm.scope, alarm.macs, alarm.until - alarm.at)
+        """Takes a scan for MACs that was noticed, which is counted and logged, or that goes on, which is not."""
+        if alarm.is_new:
+            self.counters["alarms"] += 1
+            log.warning(
+                "event=mac_scan kind=%s scope=%s macs=%d frozen_s=%.0f", alarm.kind, alarm.scope, alarm.macs, alarm.until - alarm.at
+            )
         self._bootstrap.alarm(alarm)
 
     def install(self, mac: Mac, link: InstallLink) -> None:

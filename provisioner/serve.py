@@ -245,8 +245,8 @@ class Server:
         vendor, now = self._decoy.partition("/")[0], self._clock()
         self._access(request, plan, ServingRecord(mac, self._decoy, vendor, "default", True, 1, 1, 0.0, None, None))
         with self._guard_lock:  # uploads are judged on threads of their own
-            alarm = self._guard.note(request.peer, mac, trusted=self._index.places.site_of(request.peer) is not None, now=now)
-        if alarm is not None:
+            alarms = self._guard.note(request.peer, mac, trusted=self._index.places.site_of(request.peer) is not None, now=now)
+        for alarm in alarms:
             self._recording.alarm(alarm)
         return self._refused(Reason.UNKNOWN_PHONE, mac, _any_name(plan))
 

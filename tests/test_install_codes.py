@@ -10,9 +10,10 @@ import pytest
 
 from provisioner.core.access import RUN_S, link_state
 from provisioner.core.identify import PathReader, masked_path, parse_path
+from provisioner.core.peers import group_of
 from provisioner.core.values import FileAnswer, FileRequest, Reason
 from provisioner.errors import InputError, NotFound
-from provisioner.install_codes import WINDOW_S, WRONG_CODES, GuessLimit, group_of
+from provisioner.install_codes import WINDOW_S, WRONG_CODES, GuessLimit
 from provisioner.models_install import install_link
 from provisioner.transports.http import PhonesHTTP
 from provisioner.transports.http_reply import Conditions

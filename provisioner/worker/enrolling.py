@@ -15,6 +15,7 @@ from provisioner.core.enrolment import WAITS_S, Newcomer, Verdict, judged
 from provisioner.core.flood import EVERYWHERE
 from provisioner.core.identify import model_of
 from provisioner.core.mac import Mac
+from provisioner.core.peers import group_of
 from provisioner.errors import ProvisionerError
 from provisioner.models_enrolment import newcomer
 from provisioner.places import SiteFinder
@@ -97,7 +98,7 @@ class Enrolling:
             window_open=site in scene.windows,
             model=stocked or model,
             contradiction=contradiction,
-            frozen=not scene.frozen.isdisjoint({record.peer, EVERYWHERE}),
+            frozen=not scene.frozen.isdisjoint({group_of(record.peer), EVERYWHERE}),
         )
 
     def _adopt(self, record: NewcomerRecord, site: str, scene: Scene, why: str) -> str:

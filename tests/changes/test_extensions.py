@@ -37,7 +37,10 @@ MISTAKES = [
     ({"number": "1" * 33}, {"number": "1 to 32 digits or letters are needed, for example 1001"}),
     ({"number": "10 01"}, {"number": "1 to 32 digits or letters are needed, for example 1001"}),
     ({"number": "1001\n"}, {"number": "1 to 32 digits or letters are needed, for example 1001"}),
-    ({"number": "wait-805ec0aabbcc"}, {"number": "wait- at the beginning is kept for phones that wait to be claimed: choose another number"}),
+    (
+        {"number": "wait-805ec0aabbcc"},
+        {"number": "wait- at the beginning is kept for phones that wait to be claimed: choose another number"},
+    ),
     ({"number": "WAIT-7"}, {"number": "wait- at the beginning is kept for phones that wait to be claimed: choose another number"}),
     ({"display_name": "x" * 129}, {"display_name": "at most 128 characters; these are 129"}),
     ({"display_name": "a\nb"}, {"display_name": "line breaks and control characters are not possible here"}),

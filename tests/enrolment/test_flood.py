@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from provisioner.changes import PhoneInput
 from provisioner.core import flood
-from provisioner.core.flood import EVERYWHERE, MOST_OF_ADDRESS, MOST_OF_ALL, MOST_OF_OUI, WINDOW_S, FloodGuard
+from provisioner.core.flood import EVERYWHERE, MOST_ADDRESSES, MOST_OF_ADDRESS, MOST_OF_ALL, MOST_OF_OUI, STEP_S, WINDOW_S, FloodGuard
 from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
@@ -84,6 +84,35 @@ def test_a_freeze_ends_by_itself_and_not_while_the_scan_goes_on(here: Inside) ->
     assert here.ask(phone.name, phone.agent, SCANNER).reason is Reason.SERVED
 
 
+def test_a_freeze_that_is_prolonged_is_told_for_the_worker_to_know(here: Inside) -> None:
+    here.installation.changes.update_site("test", "default", {"trusted_networks": ["192.168.0.0/16"], "enrolment": "window"})
+    here.installation.changes.open_window("tech", "default", minutes=60, phones=1000)
+    here.index.refresh()
+    began, many = here.clock.now, 0
+    while here.clock.now <= began + WINDOW_S + 100:
+        scan(here, MOST_OF_ADDRESS + 1, start=many)
+        many += MOST_OF_ADDRESS + 1
+        here.recorder.flush()
+        while here.installation.store.newcomers_to_judge(1):
+            here.worker.enrolling._next = -1.0
+            here.follow()
+        here.clock.now += 100
+    assert here.installation.store.phones(limit=10) == [], "an open window takes in nothing of a scan that goes on"
+    (alarm,) = here.installation.store.alarms()
+    assert (alarm.at, alarm.until) == (began, began + 700 + WINDOW_S)
+    assert here.recorder.counters["alarms"] == 1
+    assert here.installation.store.frozen_scopes(here.clock.now) == {SCANNER}
+
+
+def test_a_prolonged_freeze_that_was_never_written_down_is(here: Inside) -> None:
+    scan(here, MOST_OF_ADDRESS + 1)
+    here.clock.now += WINDOW_S / 2
+    scan(here, 1, start=700)
+    here.recorder.flush()
+    (alarm,) = here.installation.store.alarms()
+    assert alarm.until == here.clock.now + WINDOW_S
+
+
 def test_a_scan_from_many_addresses_shuts_first_fetches_everywhere_and_no_proven_phone(here: Inside) -> None:
     fresh, proven, at_open_site = here.phone(), here.phone(), here.phone(site=here.site("open"))
     for number in range(MOST_OF_OUI + 1):
@@ -129,15 +158,47 @@ def test_each_bound_is_passed_by_one_more_and_not_before(spread: str, most: int,
         guard.note("10.0.0.1" if spread == "one" else f"10.0.{number}.1", mac_of(number, ouis[number % len(ouis)]), trusted=True, now=0.0)
         for number in range(most + 1)
     ]
-    assert found[:most] == [None] * most
-    last = found[most]
-    assert last is not None
-    assert last.kind == kind
+    assert found[:most] == [[]] * most
+    assert [alarm.kind for alarm in found[most]] == [kind]
+
+
+def test_one_request_that_passes_two_bounds_is_told_as_two() -> None:
+    guard = FloodGuard()
+    for number in range(MOST_OF_OUI - MOST_OF_ADDRESS):
+        guard.note(f"10.0.{number}.1", mac_of(number), trusted=True, now=0.0)
+    found = [guard.note("10.9.9.9", mac_of(1000 + number), trusted=True, now=0.0) for number in range(MOST_OF_ADDRESS + 1)]
+    assert [(alarm.kind, alarm.scope) for alarm in found[-1]] == [("address", "10.9.9.9"), ("oui", EVERYWHERE)]
+
+
+def test_one_with_a_whole_ipv6_network_is_one_scanner() -> None:
+    guard = FloodGuard()
+    for number in range(MOST_OF_ADDRESS + 1):
+        guard.note(f"2001:db8:0:7::{number:x}", mac_of(number), trusted=False, now=0.0)
+    assert guard.is_frozen("2001:db8:0:7:ffff::1", everywhere=False, now=1.0)
+    assert not guard.is_frozen("2001:db8:0:8::1", everywhere=False, now=1.0)
+
+
+def test_the_internet_cannot_take_the_room_of_the_office_s_addresses() -> None:
+    guard = FloodGuard()
+    for number in range(MOST_ADDRESSES + 1):
+        guard.note(f"198.51.{number >> 8}.{number & 255}", mac_of(0), trusted=False, now=0.0)
+    for number in range(MOST_OF_ADDRESS + 1):
+        guard.note(SCANNER, mac_of(number), trusted=True, now=0.0)
+    assert guard.is_frozen(SCANNER, everywhere=False, now=1.0)
+
+
+def test_a_freeze_is_told_anew_once_a_step() -> None:
+    guard = FloodGuard()
+    for number in range(MOST_OF_ADDRESS):
+        guard.note(SCANNER, mac_of(number), trusted=True, now=0.0)
+    told = [alarm for at in range(1, 62) for alarm in guard.note(SCANNER, mac_of(500 + at), trusted=True, now=float(at))]
+    assert [(alarm.at, alarm.until - WINDOW_S) for alarm in told] == [(1.0, 1.0 + step * STEP_S) for step in range(7)]
+    assert [alarm.is_new for alarm in told] == [True] + [False] * 6
 
 
 def test_one_phone_that_asks_for_ever_is_no_scan() -> None:
     guard = FloodGuard()
-    assert {guard.note("10.0.0.1", mac_of(1), trusted=True, now=float(at)) for at in range(10_000)} == {None}
+    assert {tuple(guard.note("10.0.0.1", mac_of(1), trusted=True, now=float(at))) for at in range(10_000)} == {()}
 
 
 @given(
@@ -153,9 +214,9 @@ def test_whatever_is_asked_for_the_memory_is_bounded(asked: list[tuple[int, int,
         for number, peer, trusted, now in asked:
             guard.note(f"10.1.{peer >> 8}.{peer & 255}", mac_of(number, f"{number % 97 * 2:02x}0000"), trusted=trusted, now=now)
             guard.is_frozen("10.1.1.1", everywhere=True, now=now)
-        assert len(guard._addresses) <= size
-        assert len(guard._ouis) <= size
-        assert all(len(seen) <= size for seen in (*guard._addresses.values(), *guard._ouis.values(), guard._all))
-        assert len(guard._frozen) <= 2 * (size + 1)
+        tables = (guard._addresses, guard._strangers, guard._ouis)
+        assert all(len(table) <= size for table in tables)
+        assert all(len(seen) <= size for table in tables for seen in (*table.values(), guard._all))
+        assert len(guard._frozen) <= 2 * (2 * size + 1)
     finally:
         flood.MOST_ADDRESSES, flood.MOST_OUIS, flood.MOST_OF_ADDRESS, flood.MOST_OF_OUI, flood.MOST_OF_ALL = before
