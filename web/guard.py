@@ -1,7 +1,8 @@
 """Who may see a page, and whether a form is ours.
 
 Closed by default: a page needs somebody who is signed in and may look at everything (``viewer``), a form somebody who may write everything
-(``admin``), unless its view says otherwise with ``needs``. Every form carries a token that only its own session's pages know.
+(``admin``), unless its view says otherwise with ``needs``; what is ``of_installation`` needs the right to all sites besides. Every form
+carries a token that only its own session's pages know.
 """
 
 from __future__ import annotations
@@ -36,6 +37,17 @@ def needs(role: str) -> Callable[[View], View]:
     return decorate
 
 
+def of_installation(view: View) -> View:
+    """Says that a page is of the whole installation: nobody who sees some sites only is let in."""
+    view.__dict__["page_of_installation"] = True
+    return view
+
+
+def is_of_installation(view: Callable[..., Any]) -> bool:
+    """Returns whether a page needs the right to all sites."""
+    return bool(getattr(view, "page_of_installation", False))
+
+
 def role_needed(view: Callable[..., Any], method: str) -> str:
     """Returns the role that a page needs for ``method``."""
     return str(getattr(view, "page_role", "viewer" if method in SAFE else "admin"))
@@ -43,7 +55,8 @@ def role_needed(view: Callable[..., Any], method: str) -> str:
 
 def admit() -> Response | None:
     """Knows the person again, or sends them to sign in; refuses a form that is not ours. Runs before each page."""
-    needed = role_needed(current_app.view_functions[str(request.endpoint)], request.method)
+    view = current_app.view_functions[str(request.endpoint)]
+    needed = role_needed(view, request.method)
     cookie = request.cookies.get(COOKIE, "")
     who = installation().accounts.session(cookie)
     if who is not None:
@@ -56,6 +69,8 @@ def admit() -> Response | None:
         return _to_sign_in()
     if not who.may(needed):
         raise Forbidden(_("This needs the role %(needed)s; yours is %(role)s.", needed=needed, role=who.role))
+    if who.scope is not None and is_of_installation(view):
+        raise Forbidden(_("This is of the whole installation: it needs the right to all sites."))
     return None
 
 

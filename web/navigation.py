@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import request, url_for
 
 from web.i18n import mark
-from web.words import may
+from web.words import may, may_all
 
 _ENTRIES = (
     ("dashboard", "home", mark("Overview"), "viewer"),
@@ -24,6 +24,8 @@ _ENTRIES = (
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
+_OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
+"""Pages that need the right to all sites besides."""
 _BELOW = {"phone": "phones", "phone_edit": "phones"}
 """Pages without an entry of their own, and the one that they stand below."""
 
@@ -42,4 +44,8 @@ def navigation() -> list[Entry]:
     """Returns the entries for the person who looks."""
     here = str(request.endpoint).removeprefix("web.").partition(".")[0]
     here = _BELOW.get(here, here)
-    return [Entry(url_for(f"web.{page}.index"), icon, title, page == here) for page, icon, title, role in _ENTRIES if may(role)]
+    return [
+        Entry(url_for(f"web.{page}.index"), icon, title, page == here)
+        for page, icon, title, role in _ENTRIES
+        if (may_all(role) if page in _OF_INSTALLATION else may(role))
+    ]

@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from provisioner.api import problems
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller
-from provisioner.errors import InputError, NotFound, ProvisionerError, RenderError, StaleWrite
+from provisioner.errors import Forbidden, InputError, NotFound, ProvisionerError, RenderError, StaleWrite
 from web import guard, i18n
 from web.assets import Asset
 from web.i18n import _
@@ -121,6 +121,8 @@ def failed(error: ProvisionerError) -> Response:
         return page("error.html", 404, title=_("Not here"), text="; ".join(error.fields.values()))
     if isinstance(error, InputError):
         return page("error.html", 422, title=_("This did not work"), text="; ".join(error.fields.values()))
+    if isinstance(error, Forbidden):
+        return page("error.html", 403, title=_("Not allowed"), text=str(error))
     if isinstance(error, StaleWrite):
         text = _("Somebody else changed this since you opened the page. Load it again, then repeat your change.")
         return page("error.html", 412, title=_("Changed meanwhile"), text=text)

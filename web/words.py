@@ -141,6 +141,12 @@ def may(role: str) -> bool:
     return who is not None and who.may(role)
 
 
+def may_all(role: str) -> bool:
+    """Returns whether the person may do what needs ``role`` and the right to all sites."""
+    who = caller()
+    return who is not None and who.may(role) and who.scope is None
+
+
 def here() -> str:
     """Returns the address of the page that is being made, with its query."""
     return request.full_path.rstrip("?")
@@ -200,7 +206,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "key_words": key_words,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
-    "may": may, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
+    "may": may, "may_all": may_all, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
     "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
     "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
 }  # fmt: skip

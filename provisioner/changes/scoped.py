@@ -77,6 +77,17 @@ class ScopedChanges(Changes):
         given = self._checked(PhoneInput(keys=keys), self._phone_seen(mac))
         return self._whole.preview_keys(mac, given.keys or ())
 
+    def request_resyncs(self, actor: str, macs: Sequence[Mac], *, reboot: bool) -> int:
+        return self._whole.request_resyncs(actor, self._all_seen(macs), reboot=reboot)
+
+    def update_phones(
+        self, actor: str, macs: Sequence[Mac], *, site: str | None = None, group: str | None = None, enabled: bool | None = None
+    ) -> int:
+        seen = self._all_seen(macs)
+        if mistakes := self._place_mistakes(site, group or None):
+            raise InputError(mistakes)
+        return self._whole.update_phones(actor, seen, site=site, group=group, enabled=enabled)
+
     def plan_layout(self, macs: Sequence[Mac], name: str) -> tuple[list[Mac], dict[Mac, str]]:
         return self._whole.plan_layout(self._all_seen(macs), name)
 
@@ -92,8 +103,13 @@ class ScopedChanges(Changes):
         return self._whole.copy_keys(actor, self._phone_seen(source).mac, self._all_seen(macs), places, only_fitting=only_fitting)
 
     def _all_seen(self, macs: Sequence[Mac]) -> list[Mac]:
+        """Returns the phones named. Raises ``NotFound`` for the first of them that is not seen: then nothing is done to any."""
         self._no_user()
-        return [self._phone_seen(mac).mac for mac in macs]
+        seen = set(self._seen.macs_seen(dict.fromkeys(macs)))
+        beyond = next((mac for mac in macs if mac not in seen), None)
+        if beyond is not None:
+            raise NotFound({"mac": f"phone {beyond.colons} is not listed"})
+        return list(macs)
 
     def _phone_seen(self, mac: Mac) -> PhoneRecord:
         record = self._seen.phone(mac)
@@ -103,15 +119,18 @@ class ScopedChanges(Changes):
 
     def _checked(self, given: PhoneInput, before: PhoneRecord | None) -> PhoneInput:
         """Returns what is given with labels for keys that look beyond the scope; their own would be somebody's name there."""
-        mistakes: dict[str, str] = {}
-        if given.site is not None and self._seen.site(given.site) is None:
-            mistakes["site"] = f"there is no site {given.site[:60]}"
-        if given.group is not None and given.group not in {row.name for row in self._seen.groups()}:
-            mistakes["group"] = f"there is no group {given.group[:60]}"
-        mistakes |= self._line_mistakes(given.lines or (), before)
+        mistakes = self._place_mistakes(given.site, given.group) | self._line_mistakes(given.lines or (), before)
         if mistakes:
             raise InputError(mistakes)
         return given if given.keys is None else replace(given, keys=self._labelled(given.keys))
+
+    def _place_mistakes(self, site: str | None, group: str | None) -> dict[str, str]:
+        mistakes: dict[str, str] = {}
+        if site is not None and self._seen.site(site) is None:
+            mistakes["site"] = f"there is no site {site[:60]}"
+        if group is not None and group not in {row.name for row in self._seen.groups()}:
+            mistakes["group"] = f"there is no group {group[:60]}"
+        return mistakes
 
     def _line_mistakes(self, lines: Sequence[LineInput], before: PhoneRecord | None) -> dict[str, str]:
         there = {line.extension for line in before.lines} if before else set()

@@ -66,9 +66,10 @@ class HistoryReads(StoreBase):
         with self.database.read() as connection:
             return [FetchRecord(**row._mapping) for row in connection.execute(query)]
 
-    def phones_held(self, limit: int = 10) -> list[tuple[Mac, str]]:
+    def phones_held(self, limit: int = 10, *, within: sa.ColumnElement[bool] | None = None) -> list[tuple[Mac, str]]:
         """Returns phones whose last render failed, with the reason, in the order of their MAC."""
         query = sa.select(phone.c.mac, phone.c.error).where(HELD).order_by(phone.c.mac).limit(limit)
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             return [(Mac(row.mac), row.error) for row in connection.execute(query)]
 

@@ -44,9 +44,13 @@ class LayoutReads(StoreBase):
         query = sa.select(phone_layout.c.mac).where(phone_layout.c.layout == name).order_by(phone_layout.c.mac)
         return [Mac(mac) for mac in connection.execute(query).scalars()]
 
-    def layout_models(self, name: str, connection: Connection) -> list[str]:
+    def layout_models(self, name: str, connection: Connection | None = None, *, within: sa.ColumnElement[bool] | None = None) -> list[str]:
         """Returns the models of the phones that have the layout, each once."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.layout_models(name, own, within=within)
         query = sa.select(phone.c.model).join(phone_layout, phone_layout.c.mac == phone.c.mac).where(phone_layout.c.layout == name)
+        query = query.where(within) if within is not None else query
         return list(connection.execute(query.distinct().order_by(phone.c.model)).scalars())
 
     def laid_keys(self, record: PhoneRecord) -> list[LaidKey]:

@@ -104,10 +104,19 @@ class ListingReads(StageReads):
             return self._phones(connection, connection.execute(query.where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)).all())
 
     def phone_macs(
-        self, *, limit: int, site_name: str = "", model: str = "", search: str = "", stage: str = "", has_pbx: bool = True
+        self,
+        *,
+        limit: int,
+        site_name: str = "",
+        model: str = "",
+        search: str = "",
+        stage: str = "",
+        has_pbx: bool = True,
+        within: sa.ColumnElement[bool] | None = None,
     ) -> list[Mac]:
         """Returns the MACs of the phones that ``phones`` gives for the same filter."""
         query = self._fitting(sa.select(phone.c.mac), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
@@ -122,19 +131,23 @@ class ListingReads(StageReads):
         bare = f"%{like(search.replace(':', '').replace('-', '').lower())}%"
         return query.where(phone.c.mac.like(bare, escape="\\") | phone.c.mac.in_(on_line))
 
-    def models_listed(self) -> list[str]:
+    def models_listed(self, *, within: sa.ColumnElement[bool] | None = None) -> list[str]:
         """Returns the models that phones of the list have, each once, in order."""
+        query = sa.select(phone.c.model).distinct().order_by(phone.c.model)
+        query = query.where(within) if within is not None else query
         with self.database.read() as connection:
-            return list(connection.execute(sa.select(phone.c.model).distinct().order_by(phone.c.model)).scalars())
+            return list(connection.execute(query).scalars())
 
-    def phones_of_places(self) -> dict[tuple[str, str], int]:
+    def phones_of_places(self, *, within: sa.ColumnElement[bool] | None = None) -> dict[tuple[str, str], int]:
         """Returns how many phones each ``("site", name)`` and each ``("group", name)`` has, where it has any."""
         with self.database.read() as connection:
             return {
                 (place, row[0]): int(row[1])
                 for place in ("site", "group")
                 for row in connection.execute(
-                    sa.select(phone.c[place], sa.func.count()).where(phone.c[place].is_not(None)).group_by(phone.c[place])
+                    sa.select(phone.c[place], sa.func.count())
+                    .where(phone.c[place].is_not(None), sa.true() if within is None else within)
+                    .group_by(phone.c[place])
                 )
             }
 

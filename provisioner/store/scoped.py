@@ -16,6 +16,7 @@ from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.errors import Forbidden
 from provisioner.models import change, extension, phone, phone_line
+from provisioner.models_layouts import phone_layout
 from provisioner.records import (
     ChangeRecord,
     DepartmentRecord,
@@ -33,7 +34,7 @@ from provisioner.records import (
 )
 from provisioner.records_enrolment import RefusalRecord
 from provisioner.scope import Scope, closed
-from provisioner.store import Store
+from provisioner.store import LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
 
 _BATCH = 500
@@ -66,6 +67,20 @@ class ScopedStore(Store):
         asked: dict[str, Any] = {"site_name": site_name, "model": model, "search": search, "stage": stage, "has_pbx": has_pbx}
         return self._whole.phones(after=after, limit=limit, macs=macs, within=phones_within(self._reach), **asked)
 
+    def phone_macs(
+        self,
+        *,
+        limit: int,
+        site_name: str = "",
+        model: str = "",
+        search: str = "",
+        stage: str = "",
+        has_pbx: bool = True,
+        within: Any = None,
+    ) -> list[Mac]:
+        asked: dict[str, Any] = {"site_name": site_name, "model": model, "search": search, "stage": stage, "has_pbx": has_pbx}
+        return self._whole.phone_macs(limit=limit, within=phones_within(self._reach), **asked)
+
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         record = self._whole.phone(mac, connection)
         return record if record is not None and self.sees(record) else None
@@ -75,7 +90,7 @@ class ScopedStore(Store):
         own = self._reach.extensions
         return self._reach.has_site(record.site) and (own is None or any(line.extension in own for line in record.lines))
 
-    def _seen(self, macs: Iterable[Mac]) -> list[Mac]:
+    def macs_seen(self, macs: Iterable[Mac]) -> list[Mac]:
         """Returns those of ``macs`` that are within the scope."""
         wanted, found = list(macs), set()
         with self.database.read() as connection:
@@ -87,23 +102,35 @@ class ScopedStore(Store):
     def stage_counts(self, *, has_pbx: bool, site_names: list[str] | None = None, within: Any = None) -> dict[str, int]:
         return self._whole.stage_counts(has_pbx=has_pbx, site_names=site_names, within=phones_within(self._reach))
 
+    def models_listed(self, *, within: Any = None) -> list[str]:
+        return self._whole.models_listed(within=phones_within(self._reach))
+
+    def phones_of_places(self, *, within: Any = None) -> dict[tuple[str, str], int]:
+        return self._whole.phones_of_places(within=phones_within(self._reach))
+
+    def phones_held(self, limit: int = 10, *, within: Any = None) -> list[tuple[Mac, str]]:
+        return self._whole.phones_held(limit, within=phones_within(self._reach))
+
     def lockstep(self, mac: Mac, *, has_pbx: bool) -> LockstepFacts | None:
-        return self._whole.lockstep(mac, has_pbx=has_pbx) if self._seen([mac]) else None
+        return self._whole.lockstep(mac, has_pbx=has_pbx) if self.macs_seen([mac]) else None
 
     def locksteps(self, macs: Sequence[Mac], *, has_pbx: bool) -> dict[Mac, LockstepFacts]:
-        return self._whole.locksteps(self._seen(macs), has_pbx=has_pbx)
+        return self._whole.locksteps(self.macs_seen(macs), has_pbx=has_pbx)
 
     def wakes(self, macs: Sequence[Mac]) -> dict[Mac, WakeRecord]:
-        return self._whole.wakes(self._seen(macs))
+        return self._whole.wakes(self.macs_seen(macs))
 
     def registrations(self, macs: Sequence[Mac], connection: Connection | None = None) -> dict[Mac, list[RegistrationRecord]]:
-        return self._whole.registrations(self._seen(macs), connection)
+        return self._whole.registrations(self.macs_seen(macs), connection)
 
     def render_jobs(self, macs: Sequence[Mac], connection: Connection | None = None) -> list[RenderJob]:
-        return self._whole.render_jobs(self._seen(macs), connection)
+        return self._whole.render_jobs(self.macs_seen(macs), connection)
 
     def explain(self, mac: Mac, name: str) -> Origin | None:
-        return self._whole.explain(mac, name) if self._seen([mac]) else None
+        return self._whole.explain(mac, name) if self.macs_seen([mac]) else None
+
+    def explain_all(self, mac: Mac, names: Iterable[str]) -> dict[str, Origin]:
+        return self._whole.explain_all(mac, names) if self.macs_seen([mac]) else {}
 
     def phone_access(self, record: PhoneRecord) -> PhoneAccess:
         if not self.sees(record):
@@ -111,12 +138,12 @@ class ScopedStore(Store):
         return self._whole.phone_access(record)
 
     def files(self, mac: Mac) -> list[tuple[FileRecord, bytes]]:
-        return self._whole.files(mac) if self._seen([mac]) else []
+        return self._whole.files(mac) if self.macs_seen([mac]) else []
 
     def fetches(self, *, mac: Mac | None = None, before: int | None = None, limit: int = 100, reason: str = "") -> list[FetchRecord]:
         if mac is None:
             raise Forbidden("the fetches of all phones need the right to all sites; those of one phone are below its own address")
-        return self._whole.fetches(mac=mac, before=before, limit=limit, reason=reason) if self._seen([mac]) else []
+        return self._whole.fetches(mac=mac, before=before, limit=limit, reason=reason) if self.macs_seen([mac]) else []
 
     def bootstrap_refusals(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, within: Any = None) -> list[RefusalRecord]:
         return self._whole.bootstrap_refusals(after=after, limit=limit, mac=mac, within=phones_within(self._reach))
@@ -150,9 +177,22 @@ class ScopedStore(Store):
         with self.database.read() as connection:
             return connection.execute(query).first() is not None
 
+    def phones_with_lines(self, numbers: Collection[str]) -> dict[str, list[LinePhone]]:
+        """Returns number -> the phones within the scope that have it on a line."""
+        found = self._whole.phones_with_lines(self.numbers_seen(numbers))
+        seen = set(self.macs_seen({item.mac for phones in found.values() for item in phones}))
+        return {number: [item for item in phones if item.mac in seen] for number, phones in found.items()}
+
+    def registrations_of(self, numbers: Iterable[str] | None = None) -> list[RegistrationRecord]:
+        if numbers is None:
+            raise Forbidden("the registrations of all extensions need the right to all sites")
+        rows = self._whole.registrations_of(self.numbers_seen(list(numbers)))
+        seen = set(self.macs_seen({row.mac for row in rows}))
+        return [row for row in rows if row.mac in seen]
+
     def rotation_waiting(self, numbers: Sequence[str]) -> dict[str, list[Mac]]:
         waiting = self._whole.rotation_waiting(sorted(self.numbers_seen(numbers)))
-        return {number: self._seen(waiting.get(number, ())) for number in numbers}
+        return {number: self.macs_seen(waiting.get(number, ())) for number in numbers}
 
     def departments(self, *, after: str = "", limit: int = 100) -> list[DepartmentRecord]:
         found: list[DepartmentRecord] = []
@@ -188,13 +228,25 @@ class ScopedStore(Store):
             used = set((connection or own).execute(query).scalars())
         return [record for record in self._whole.groups(connection) if record.name in used]
 
-    # Layouts are of the whole installation, and everybody may read them.
+    # Layouts are of the whole installation, and everybody may read them; of their phones only those within the scope are counted.
 
     def layouts(self, *, after: str = "", limit: int = 100) -> list[LayoutRecord]:
-        return self._whole.layouts(after=after, limit=limit)
+        return self._counted(self._whole.layouts(after=after, limit=limit))
 
     def layout(self, name: str, connection: Connection | None = None) -> LayoutRecord | None:
-        return self._whole.layout(name, connection)
+        record = self._whole.layout(name, connection)
+        return self._counted([record])[0] if record else None
+
+    def _counted(self, records: Sequence[LayoutRecord]) -> list[LayoutRecord]:
+        joined = phone_layout.join(phone, phone.c.mac == phone_layout.c.mac)
+        query = sa.select(phone_layout.c.layout, sa.func.count()).select_from(joined).where(phones_within(self._reach))
+        query = query.where(phone_layout.c.layout.in_([record.name for record in records])).group_by(phone_layout.c.layout)
+        with self.database.read() as connection:
+            counts = {row[0]: int(row[1]) for row in connection.execute(query)}
+        return [replace(record, phones=counts.get(record.name, 0)) for record in records]
+
+    def layout_models(self, name: str, connection: Connection | None = None, *, within: Any = None) -> list[str]:
+        return self._whole.layout_models(name, connection, within=phones_within(self._reach))
 
     def layout_names(self) -> list[str]:
         return self._whole.layout_names()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, current_app, url_for
@@ -10,8 +10,10 @@ from flask import Blueprint, Response, current_app, url_for
 from provisioner.api.context import has_pbx, installation
 from provisioner.api.numbers import Overview
 from provisioner.api.pbx import state_of
+from provisioner.records import FetchRecord
 from web.i18n import _, ngettext
 from web.page import page
+from web.words import may_all
 
 pages = Blueprint("dashboard", __name__)
 EVENTS = 10
@@ -27,25 +29,41 @@ class Attention:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows. ``pbx`` and ``fetches`` are of the whole installation; ``fetches`` None: they are not shown."""
+
+    stages: Mapping[str, int]
+    attention: tuple[Attention, ...] = ()
+    pbx: dict[str, object] | None = None
+    fetches: Sequence[FetchRecord] | None = None
+
+
 @pages.get("/")
 def index() -> Response:
-    """The first page."""
+    """The first page; for somebody of some sites it has what is of these alone."""
+    store = installation().store
+    shown = _whole() if may_all("viewer") else _of_sites()
+    return page(
+        "dashboard.html", stages=shown.stages, total=sum(shown.stages.values()), pbx=shown.pbx, fetches=shown.fetches,
+        attention=[*shown.attention, *_of_phones(shown.stages)], changes=store.changes(limit=EVENTS),
+    )  # fmt: skip
+
+
+def _whole() -> Shown:
     store = installation().store
     overview: Overview = current_app.extensions["provisioner.numbers"]()
     pbx = state_of(store.pbx_facts(), store.pbx_counts(), store.registration_counts()) if has_pbx() else None
-    return page(
-        "dashboard.html",
-        overview=overview,
-        total=sum(overview.stages.values()),
-        pbx=pbx,
-        attention=list(_attention(overview, pbx)),
-        changes=store.changes(limit=EVENTS),
-        fetches=store.fetches(limit=EVENTS),
-    )
+    return Shown(overview.stages, tuple(_of_all(overview, pbx)), pbx, store.fetches(limit=EVENTS))
 
 
-def _attention(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Attention]:
-    store, counts = installation().store, overview.counts
+def _of_sites() -> Shown:
+    """The numbers that are kept are those of the whole installation: somebody of some sites has their own counted."""
+    return Shown(installation().store.stage_counts(has_pbx=has_pbx()))
+
+
+def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Attention]:
+    """Yields what is of the whole installation."""
     if not overview.is_known:
         yield Attention("bad", _("The database cannot be read."), url_for("web.help.index"))
     if pbx and pbx["state"] == "away":
@@ -57,13 +75,16 @@ def _attention(overview: Overview, pbx: dict[str, object] | None) -> Iterator[At
     if pbx and (refused := int(str(pbx["errors"]))):
         text = ngettext("The PBX refused %(num)s extension or department.", "The PBX refused %(num)s extensions or departments.", refused)
         yield Attention("bad", text, url_for("web.pbx.index"))
-    for mac, error in store.phones_held(5):
+    if seen := overview.counts.get("sightings", 0):
+        text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
+        yield Attention("info", text, url_for("web.sightings.index"))
+
+
+def _of_phones(stages: Mapping[str, int]) -> Iterator[Attention]:
+    for mac, error in installation().store.phones_held(5):
         yield Attention("bad", _("%(mac)s is held", mac=mac.colons), url_for("web.phone.index", mac=mac.colons), error)
-    if waiting := overview.stages.get("waiting_for_phone", 0):
+    if waiting := stages.get("waiting_for_phone", 0):
         text = ngettext(
             "%(num)s phone has to fetch its new files by itself.", "%(num)s phones have to fetch their new files by themselves.", waiting
         )
         yield Attention("warn", text, url_for("web.phones.index", stage="waiting_for_phone"))
-    if seen := counts.get("sightings", 0):
-        text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
-        yield Attention("info", text, url_for("web.sightings.index"))

@@ -10,7 +10,7 @@ from provisioner.api.context import actor, installation
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import ExtensionRecord
 from web.forms import revision_of
-from web.guard import needs
+from web.guard import needs, of_installation
 from web.i18n import _
 from web.merging import Merged, merged
 from web.page import done, mistakes_of, page
@@ -97,6 +97,7 @@ def departments() -> Response:
 
 
 @pages.post("/departments")
+@of_installation
 def put_department() -> Response:
     """Makes a department, or gives it another number."""
     given = {name: request.form.get(name, "").strip() for name in ("name", "number")}
@@ -108,6 +109,7 @@ def put_department() -> Response:
 
 
 @pages.post("/departments/delete")
+@of_installation
 def delete_department() -> Response:
     """Deletes a department that has nobody."""
     try:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request, url_for
 from provisioner.api.context import actor, installation
 from provisioner.errors import InputError, RenderError
 from provisioner.importing import ImportPlan, apply_plan, export_csv, preview_csv
-from web.guard import needs
+from web.guard import needs, of_installation
 from web.i18n import _
 from web.page import done, mistakes_of, page
 
@@ -17,12 +17,14 @@ ROWS_SHOWN = 200
 
 @pages.get("/import")
 @needs("admin")
+@of_installation
 def index() -> Response:
     """The form."""
     return page("import.html", text="", plan=None, mistakes={})
 
 
 @pages.post("/import")
+@of_installation
 def preview() -> Response:
     """Shows what a file would do; writes it once that was seen."""
     text = _text()
@@ -46,6 +48,7 @@ def preview() -> Response:
 
 @pages.get("/export.csv")
 @needs("viewer")
+@of_installation
 def export() -> Response:
     """All phones and extensions, without secrets, as the import takes them back."""
     headers = {"Content-Disposition": 'attachment; filename="phones.csv"'}

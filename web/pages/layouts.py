@@ -17,7 +17,7 @@ from provisioner.core.values import KEY_TYPES
 from provisioner.errors import InputError, RenderError, StaleWrite
 from web import keys
 from web.forms import choices, revision_of
-from web.guard import needs
+from web.guard import needs, of_installation
 from web.i18n import _
 from web.merging import merged
 from web.page import done, mistakes_of, page
@@ -36,6 +36,7 @@ def index() -> Response:
 
 @pages.post("/layouts")
 @needs("technician")
+@of_installation
 def create() -> Response:
     """Makes an empty layout."""
     name = request.form.get("name", "").strip()
@@ -57,6 +58,7 @@ def show(name: str) -> Response:
 
 @pages.post("/layouts/<string:name>")
 @needs("technician")
+@of_installation
 def save(name: str) -> Response:
     """Saves a layout, or takes what was typed of one key into the drawing."""
     record, given = found_layout(name), request.form
@@ -82,6 +84,7 @@ def check(name: str) -> Response:
 
 @pages.post("/layouts/<string:name>/delete")
 @needs("technician")
+@of_installation
 def delete(name: str) -> Response:
     """Removes a layout that no phone has."""
     record = found_layout(name)
@@ -140,9 +143,7 @@ def _model(record: LayoutRecord) -> Model:
 
 
 def _models_of(record: LayoutRecord) -> list[str]:
-    store = installation().store
-    with store.database.read() as connection:
-        return store.layout_models(record.name, connection)
+    return installation().store.layout_models(record.name)
 
 
 def _verdict(record: LayoutRecord, rows: Rows, model: Model) -> dict[str, Any]:

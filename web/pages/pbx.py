@@ -11,7 +11,7 @@ from provisioner.api.pbx import asked, state_of
 from provisioner.api.problems import Refusal
 from provisioner.pbxservice import LOGS, NoBundledPBX, pbx_log, reload_pbx, restart_pbx
 from provisioner.pbxstatus import pbx_status
-from web.guard import needs
+from web.guard import needs, of_installation
 from web.i18n import _
 from web.page import done, page
 
@@ -20,12 +20,14 @@ LINES = 200
 
 
 @pages.get("/pbx")
+@of_installation
 def index() -> Response:
     """How it is."""
     return _page()
 
 
 @pages.post("/pbx/plan")
+@of_installation
 def plan() -> Response:
     """Shows what comparing everything would do, or does it."""
     if "sync" not in request.form:
@@ -34,9 +36,12 @@ def plan() -> Response:
 
 
 @pages.post("/pbx/restart")
+@of_installation
 def restart() -> Response:
     """Restarts the bundled Asterisk, or has it read its files again."""
     now, reload = "now" in request.form, "reload" in request.form
+    # Kept before it is done: calls that end for everybody are never without a name in the changes.
+    installation().changes.note(actor(), "pbx.reload" if reload else "pbx.restart", "pbx", None if reload else {"now": now})
     try:
         if reload:
             reload_pbx(installation().settings)
@@ -44,13 +49,13 @@ def restart() -> Response:
             restart_pbx(installation().settings, now=now)
     except NoBundledPBX as error:
         return _page(refusal=str(error), status=503)
-    installation().changes.note(actor(), "pbx.reload" if reload else "pbx.restart", "pbx", None if reload else {"now": now})
     said = _("Asterisk read its files again.") if reload else _("Asterisk restarts. Phones register again by themselves.")
     return done(said, url_for(".index"))
 
 
 @pages.get("/pbx/log")
 @needs("admin")
+@of_installation
 def log() -> Response:
     """The newest lines of its log, and what they complain of."""
     name = request.args.get("log", LOGS[0])

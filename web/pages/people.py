@@ -14,7 +14,7 @@ from provisioner.changes.users import USER_ROLES
 from provisioner.errors import InputError, NotFound, StaleWrite
 from provisioner.records import UserRecord
 from web.forms import lines_of, revision_of
-from web.guard import needs
+from web.guard import needs, of_installation
 from web.i18n import LANGUAGES, _
 from web.page import done, mistakes_of, page
 
@@ -23,6 +23,7 @@ pages = Blueprint("people", __name__)
 
 @pages.get("/people")
 @needs("admin")
+@of_installation
 def index() -> Response:
     """All users and tokens."""
     return _index({}, {})
@@ -30,12 +31,14 @@ def index() -> Response:
 
 @pages.get("/people/new")
 @needs("admin")
+@of_installation
 def new() -> Response:
     """The form for a new user."""
     return _user_form(None, MultiDict({"role": "technician", "all_sites": "yes"}), {})
 
 
 @pages.post("/people/new")
+@of_installation
 def create() -> Response:
     """Makes a user."""
     form, name = request.form, request.form.get("name", "").strip()
@@ -48,6 +51,7 @@ def create() -> Response:
 
 @pages.get("/people/<string:name>")
 @needs("admin")
+@of_installation
 def edit(name: str) -> Response:
     """The form of a user."""
     record = _found(name)
@@ -55,6 +59,7 @@ def edit(name: str) -> Response:
 
 
 @pages.post("/people/<string:name>")
+@of_installation
 def save(name: str) -> Response:
     """Saves a user."""
     record, form = _found(name), request.form
@@ -68,6 +73,7 @@ def save(name: str) -> Response:
 
 
 @pages.post("/people/<string:name>/delete")
+@of_installation
 def delete(name: str) -> Response:
     """Deletes a user; every session ends at once."""
     record = _found(name)
@@ -79,6 +85,7 @@ def delete(name: str) -> Response:
 
 
 @pages.post("/people/tokens")
+@of_installation
 def create_token() -> Response:
     """Makes a token for a program, and shows it this once."""
     form = request.form
@@ -93,6 +100,7 @@ def create_token() -> Response:
 
 
 @pages.post("/people/tokens/delete")
+@of_installation
 def delete_token() -> Response:
     """Revokes a token at once."""
     name = request.form.get("token", "")

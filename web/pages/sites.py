@@ -14,6 +14,7 @@ from provisioner.core.enrolment import POLICIES
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import GroupRecord, SiteRecord
 from web.forms import lines_of, revision_of
+from web.guard import of_installation
 from web.i18n import _, mark
 from web.page import done, mistakes_of, page
 
@@ -41,6 +42,7 @@ def index() -> Response:
 
 
 @pages.post("/sites")
+@of_installation
 def create() -> Response:
     """Makes a site."""
     name = request.form.get("name", "").strip()
@@ -87,6 +89,7 @@ def set_site_setting(name: str) -> Response:
 
 
 @pages.post("/sites/<string:name>/delete")
+@of_installation
 def delete(name: str) -> Response:
     """Deletes a site that has no phones."""
     record = _site(name)
@@ -104,6 +107,7 @@ def group(name: str) -> Response:
 
 
 @pages.post("/groups")
+@of_installation
 def create_group() -> Response:
     """Makes a group."""
     name = request.form.get("group", "").strip()
@@ -116,6 +120,7 @@ def create_group() -> Response:
 
 
 @pages.post("/groups/<string:name>/settings")
+@of_installation
 def set_group_setting(name: str) -> Response:
     """Sets a setting for all phones of a group, or takes it off."""
     record, setting = _found_group(name), request.form.get("setting", "")[:64]
@@ -130,6 +135,7 @@ def set_group_setting(name: str) -> Response:
 
 
 @pages.post("/groups/<string:name>/delete")
+@of_installation
 def delete_group(name: str) -> Response:
     """Deletes a group that has no phones."""
     record = _found_group(name)

@@ -1,0 +1,178 @@
+"""Pages of people who see some sites only: all that they need is there, and nothing of another site is on them."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import pytest
+from flask import Flask
+
+from provisioner.accounts import ROLES
+from provisioner.changes import KeyInput, LayoutKeyInput, LineInput, PhoneInput
+from provisioner.core.mac import Mac
+from provisioner.models import fetch, phone, sighting
+from provisioner.wiring import Installation
+from tests.installations import render_all
+from tests.web.conftest import PASSWORD, Person, words_in
+from web.guard import is_of_installation, role_needed
+
+MARK = "zebra"
+"""Stands in every text of the other site."""
+THEIRS, OURS, SEEN_HERE = Mac("02acde000077"), Mac("02acde000088"), Mac("02acde000099")
+SEEN_THERE = Mac("02acde000066")
+BEYOND = (MARK, "77001", "77002", THEIRS, THEIRS.colons, SEEN_THERE, SEEN_THERE.colons)
+WORKERS = ("viewer", "technician", "admin")
+
+
+@pytest.fixture
+def two_sites(installation: Installation) -> None:
+    changes = installation.changes
+    changes.update_site("tests", "default", {"trusted_networks": ["10.1.0.0/16"], "settings": {"ntp_server": f"{MARK}.example"}})
+    changes.create_site("tests", "berlin", {"trusted_networks": ["10.2.0.0/16"]})
+    changes.create_site("tests", f"{MARK}-site", {})
+    changes.put_group("tests", f"{MARK}-group", {})
+    changes.put_group("tests", "our-group", {})
+    changes.put_layout("tests", "Sales", [LayoutKeyInput(2, "speed_dial", "112", "Help")])
+    for number, site, mark in (("77001", "default", MARK), ("77002", "default", MARK), ("88001", "berlin", "bear")):
+        more = {"email": f"{mark}@example.org", "department": f"{mark}-department"}
+        changes.create_extension("tests", number, site=site, display_name=f"{mark}-name", **more)
+    for mac, site, number, group in ((THEIRS, "default", "77001", f"{MARK}-group"), (OURS, "berlin", "88001", "our-group")):
+        lines, keys = [LineInput(1, number)], [KeyInput(3, "blf", "88001", "Key")]
+        changes.create_phone("tests", mac, PhoneInput(model="acme/a1", site=site, group=group, lines=lines, keys=keys))
+        changes.assign_layout("tests", [mac], "Sales")
+    render_all(installation)
+    _observed(installation)
+    for role in WORKERS:
+        changes.create_user("tests", f"berlin-{role}", {"role": role, "password": PASSWORD, "sites": ["berlin"]})
+
+
+def _observed(installation: Installation) -> None:
+    seen = {"vendor": "acme", "model": "a1", "firmware": "", "first_seen": 1.0, "last_seen": 2.0, "count": 1, "conflict": ""}
+    asked = {"at": 1.0, "name": "a.cfg", "transport": "http", "method": "GET", "reason": "served", "sha256": "", "bytes": 1}
+    with installation.database.write() as connection:
+        connection.execute(sighting.insert().values(mac=SEEN_THERE, peer="10.1.0.7", **seen))
+        connection.execute(sighting.insert().values(mac=SEEN_HERE, peer="10.2.0.7", **seen))
+        connection.execute(fetch.insert().values(mac=THEIRS, peer="10.1.0.8", user_agent=MARK, duration_ms=1.0, **asked))
+        connection.execute(phone.update().values(error="a template failed"))
+
+
+def _addresses(app: Flask, *, ours: bool) -> list[tuple[str, str, bool, bool]]:
+    """Returns (address, role, of the whole installation, names a thing of a site) of every page."""
+    found = []
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith("web.") or "GET" not in (rule.methods or ()):
+            continue
+        noun = rule.rule.split("/")[1]
+        mac = (SEEN_HERE if ours else SEEN_THERE) if noun == "seen" else (OURS if ours else THEIRS)
+        names = {"sites": "berlin" if ours else "default", "groups": "our-group" if ours else f"{MARK}-group", "models": "a1"}
+        values = {"mac": mac.colons, "number": "88001" if ours else "77001", "name": names.get(noun, "Sales"), "vendor": "acme"}
+        address = re.sub(r"<(?:\w+:)?(\w+)>", lambda part, values=values: values[part[1]], rule.rule)
+        view = app.view_functions[rule.endpoint]
+        is_named = bool({"mac", "number"} & rule.arguments) or (noun in {"sites", "groups"} and "name" in rule.arguments)
+        found.append((address, role_needed(view, "GET"), is_of_installation(view), is_named))
+    return found
+
+
+def _said_of_beyond(text: str) -> list[str]:
+    return [word for word in BEYOND if word in text]
+
+
+@pytest.mark.parametrize("role", WORKERS)
+def test_every_page_of_ones_own_site_is_there_and_says_nothing_of_another(app: Flask, two_sites: None, role: str) -> None:
+    person, looked = Person(app, f"berlin-{role}"), 0
+    for address, needed, is_whole, _is_named in _addresses(app, ours=True):
+        if address == "/sign-in":
+            continue
+        answer = person.get(address)
+        may = needed == "nobody" or ROLES.index(needed) <= ROLES.index(role)
+        assert answer.status_code == (200 if may and not is_whole else 403), (address, words_in(answer))
+        assert _said_of_beyond(answer.text) == [], address
+        looked += answer.status_code == 200
+    assert looked > 15
+
+
+@pytest.mark.parametrize("role", WORKERS)
+def test_every_link_from_the_navigation_on_opens_and_leads_nowhere_else(app: Flask, two_sites: None, role: str) -> None:
+    person, todo, seen = Person(app, f"berlin-{role}"), ["/"], {"/"}
+    while todo:
+        address = todo.pop()
+        answer = person.get(address)
+        assert answer.status_code == 200, (role, address, words_in(answer))
+        assert _said_of_beyond(answer.text) == [], (role, address)
+        links = {html.unescape(link).partition("#")[0] for link in re.findall(r'<a [^>]*href="(/[^"]*)"', answer.text)}
+        todo += sorted(links - seen)
+        seen |= links
+    assert {"/phones", "/seen", "/extensions", "/layouts", "/sites", "/models", "/changes", "/help", "/you"} <= seen
+    assert {f"/phones/{OURS.colons}", "/extensions/88001", "/sites/berlin", "/layouts/Sales"} <= seen
+
+
+@pytest.mark.parametrize("role", WORKERS)
+def test_what_is_of_another_site_is_not_there(app: Flask, two_sites: None, role: str) -> None:
+    person = Person(app, f"berlin-{role}")
+    for address, _needed, _is_whole, is_named in _addresses(app, ours=False):
+        if is_named:
+            assert person.get(address).status_code in {403, 404}, address
+    for query in ("/phones?search=77001", "/phones?site=default", f"/extensions?search={MARK}", f"/changes?subject={THEIRS.colons}"):
+        assert _said_of_beyond(words_in(person.get(query))) == [], query
+
+
+def test_first_page_has_ones_own_numbers(app: Flask, two_sites: None, admin: Person) -> None:
+    assert "2 phones" in words_in(admin.get("/"))
+    words = words_in(Person(app, "berlin-viewer").get("/"))
+    assert "1 phone " in words and f"{OURS.colons} is held" in words
+    assert "Last changed by people" in words and "Last asked for by phones" not in words and "No PBX is kept" not in words
+
+
+def test_many_phones_are_worked_on_within_ones_sites(app: Flask, two_sites: None, installation: Installation) -> None:
+    person, store = Person(app, "berlin-technician"), installation.store
+    assert person.post("/phones/many", action="disable", mac=OURS, sure="yes").status_code == 303
+    assert person.post("/phones/many", action="resync", all="yes").status_code == 303
+    assert person.post("/phones/many", action="group", all="yes", group_to="", sure="yes").status_code == 303
+    ours, theirs = store.phone(OURS), store.phone(THEIRS)
+    assert ours and not ours.enabled and ours.group is None
+    assert theirs and theirs.enabled and theirs.group == f"{MARK}-group"
+    assert [row.subject for row in store.changes() if row.action == "phone.resync"] == [OURS]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"action": "disable", "mac": THEIRS},
+        {"action": "resync", "mac": THEIRS},
+        {"action": "move", "mac": OURS, "site_to": "default"},
+        {"action": "group", "mac": OURS, "group_to": f"{MARK}-group"},
+        {"action": "layout", "mac": THEIRS, "layout_to": ""},
+    ],
+    ids=["switch", "wake", "move away", "foreign group", "layout"],
+)
+def test_nothing_is_done_to_many_beyond_ones_sites(app: Flask, two_sites: None, installation: Installation, fields: dict[str, str]) -> None:
+    person, newest = Person(app, "berlin-technician"), installation.store.changes(limit=1)
+    before = [installation.store.phone(mac) for mac in (OURS, THEIRS)]
+    assert person.post("/phones/many", sure="yes", **fields).status_code == 422
+    assert [installation.store.phone(mac) for mac in (OURS, THEIRS)] == before
+    kept = [row.action for row in installation.store.changes(limit=5) if row.id > newest[0].id]
+    assert set(kept) <= {"session.open"}
+
+
+def test_forms_of_the_whole_installation_are_refused_and_not_offered(app: Flask, two_sites: None, installation: Installation) -> None:
+    person = Person(app, "berlin-admin")
+    newest = installation.store.changes(limit=1)[0].id
+    for path in (
+        "/pbx/restart", "/pbx/plan", "/import", "/people/new", "/people/tokens", "/departments", "/sites", "/groups",
+        "/groups/our-group/settings", "/sites/berlin/delete", "/layouts", "/layouts/Sales",
+    ):  # fmt: skip
+        answer = person.post(path, save="yes")
+        assert answer.status_code == 403 and "whole installation" in words_in(answer), path
+    assert installation.store.changes(limit=1)[0].id == newest
+    text = person.get("/").text
+    assert 'href="/phones"' in text
+    assert not re.search(r'href="/(pbx|people|import)"', text)
+
+
+def test_refusal_of_a_write_is_a_page_that_says_so(app: Flask, two_sites: None, installation: Installation) -> None:
+    installation.changes.create_extension("tests", "5000")
+    for mac in (THEIRS, OURS):
+        installation.changes.update_phone("tests", mac, PhoneInput(lines=[LineInput(1, "5000")]))
+    answer = Person(app, "berlin-technician").post("/extensions/5000", display_name="Ours")
+    assert answer.status_code == 403 and "Not allowed" in words_in(answer)
