@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from provisioner.changes import PhoneInput
 from provisioner.changes.firmware import PinInput
@@ -134,6 +135,23 @@ def test_the_next_share_is_given_only_after_the_first_came_back_with_the_version
         comes_back(own, phone, "108.86.0.90")
     roll(own)
     assert now(own, "yealink/t46u").state == "done"
+
+
+def test_all_releases_are_read_again_only_after_one_was_confirmed(own: Inside) -> None:
+    phone = own.phone()
+    pin(own, phone.mac)
+    read: list[str] = []
+    sa.event.listen(own.installation.database.engine, "before_cursor_execute", lambda *args: read.append(args[2]))
+
+    def reads() -> int:
+        found = sum("firmware_release.released_at" in statement for statement in read)
+        read.clear()
+        return found
+
+    roll(own)
+    assert reads() == 1
+    comes_back(own, phone, "108.86.0.90")
+    assert reads() == 2
 
 
 def test_a_registration_from_before_proves_nothing(own: Inside) -> None:

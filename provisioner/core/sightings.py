@@ -108,13 +108,18 @@ def _weight(row: Evidence) -> tuple[int, float, str]:
 def _conflict(catalogue: Catalogue, rows: Sequence[Evidence]) -> str:
     vendors = _spoken(row for row in rows if row.fact == "vendor" and (row.source == "oui" or row.confidence >= TOLD))
     models = _spoken(row for row in rows if row.fact == "model" and row.confidence >= TOLD)
-    known = {_plain(name) for vendor in catalogue.vendors.values() for model in vendor.models.values() for name in model.ua_models}
     parts = [_disagreement("vendor", vendors)] if len({_plain(value) for value in vendors}) > 1 else []
+    told = {_plain(value) for value in models}
     # Makers shorten their models' names as they like: only two that both are models of ours contradict each other.
-    if len({_plain(value) for value in models} & known) > 1:
+    if len(told) > 1 and len(told & _known_models(catalogue)) > 1:
         parts.append(_disagreement("model", models))
     refused = _spoken(row for row in rows if row.fact == "refused" and row.value)
     return "; ".join([*parts, *(f"refused: {reason}" for reason in refused)])
+
+
+def _known_models(catalogue: Catalogue) -> set[str]:
+    """Returns the names of all models. It reads the whole catalogue: only where two names have to be judged."""
+    return {_plain(name) for vendor in catalogue.vendors.values() for model in vendor.models.values() for name in model.ua_models}
 
 
 def _spoken(rows: Iterable[Evidence]) -> dict[str, list[str]]:

@@ -43,8 +43,8 @@ class Rollout:
     def _roll(self, pins: Sequence[Pin]) -> int:
         phones = self._nearest(pins)
         released = self._store.firmware_releases()
-        self._confirm(pins, released)
-        released = self._store.firmware_releases()
+        if self._confirm(pins, released):
+            released = self._store.firmware_releases()
         stray = [mac for mac, item in released.items() if mac not in phones or phones[mac].target != item.target]
         done = self._writes.drop_releases(stray) if stray else 0
         for pin in pins:
@@ -67,8 +67,8 @@ class Rollout:
                 found[mac] = pin
         return found
 
-    def _confirm(self, pins: Sequence[Pin], released: Mapping[Mac, Release]) -> None:
-        """Notes the phones that came back: registered again since, with the new version in the User-Agent.
+    def _confirm(self, pins: Sequence[Pin], released: Mapping[Mac, Release]) -> bool:
+        """Notes the phones that came back: registered again since, with the new version in the User-Agent. Returns whether any did.
 
         A phone that never registers (no lines, or no PBX here) is believed by its newest fetch.
         """
@@ -83,6 +83,7 @@ class Rollout:
                 back.append(mac)
         if back:
             self._writes.confirm_releases(back)
+        return bool(back)
 
     def _said(self, seen: Seen, mac: Mac, version: str) -> bool:
         agent = self._agent(seen)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Never, cast
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +41,22 @@ def test_two_models_of_ours_are_a_conflict_and_a_short_name_is_not(catalogue: Ca
     assert merge(catalogue, [said("pnp", "model", "T21D", TOLD), said("sip", "model", "T21P")]).conflict == ""
     found = merge(catalogue, [said("dhcp", "model", "T46U", TOLD), said("sip", "model", "T48U"), said("fetch", "model", "SIP-T46U")])
     assert "model: T46U by dhcp" in found.conflict and "T48U by sip" in found.conflict
+
+
+class Unread:
+    """A catalogue that nobody may read: to go through all of it for each MAC would hold up who serves phones."""
+
+    @property
+    def vendors(self) -> Never:
+        raise AssertionError("it was read")
+
+
+def test_the_catalogue_is_read_only_where_two_models_were_told() -> None:
+    rows = [said("dhcp", "model", "T46U", TOLD), said("fetch", "model", "SIP-T46U"), said("fetch", "vendor", "yealink")]
+    unread = cast("Catalogue", Unread())
+    assert merge(unread, rows[:1] + rows[2:]).model == "T46U"
+    with pytest.raises(AssertionError):
+        merge(unread, rows)
 
 
 def test_what_was_refused_is_said(catalogue: Catalogue) -> None:
