@@ -112,6 +112,15 @@ def test_the_same_said_again_is_written_once(own: Inside) -> None:
     assert [row.count for row in own.installation.store.sightings()] == [1]
 
 
+def test_a_forged_word_does_not_stand_because_the_true_one_was_said_before(own: Inside) -> None:
+    kept = keeper(own)
+    for model in ("T46U", "T19", "T46U"):
+        kept.take([seen(model=model)])
+    kept.settle()
+    assert [row.model for row in own.installation.store.sightings()] == ["T46U"]
+    kept._database.dispose()
+
+
 def test_a_database_that_is_locked_costs_what_was_seen_and_nothing_else(own: Inside) -> None:
     kept = keeper(own)
     sa.event.listen(kept._database.engine, "connect", lambda raw, _: raw.execute("PRAGMA busy_timeout=50"))

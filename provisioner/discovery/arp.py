@@ -8,7 +8,6 @@ import contextlib
 import ipaddress
 import socket
 import struct
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from scapy.error import Scapy_Exception
@@ -19,12 +18,11 @@ from provisioner.core.sightings import PROVEN, Observation, fact, maker_of
 from provisioner.discovery import wire
 from provisioner.discovery.limits import Recent
 from provisioner.discovery.neighbours import neighbours
-from provisioner.discovery.source import Surroundings
-from provisioner.discovery.wire import Interface, PacketSocket
+from provisioner.discovery.source import PacketListener, Surroundings
+from provisioner.discovery.wire import Frame, Interface
 
 REPEAT_S = 60.0
 BROADCAST = b"\xff" * 6
-MOST_ANSWERS = 8192
 _NOBODY = str(ipaddress.IPv4Address(0))
 """The sender of a probe (RFC 5227)."""
 _HEAD = struct.Struct("!HHBB")
@@ -37,46 +35,30 @@ class Spoken(NamedTuple):
     address: str
 
 
-class ARPListener:
+class ARPListener(PacketListener):
     """The source ``arp``."""
 
     name = "arp"
+    protocol = wire.ARP
 
     def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._packets: PacketSocket | None = None
+        super().__init__(around)
         self._known = Recent(REPEAT_S)
 
-    def open(self) -> None:
-        """Opens the socket. Raises ``Off``."""
-        self._packets = self._around.packets(wire.ARP)
-
-    def sockets(self) -> Sequence[socket.socket]:
-        return [self._packets.socket] if self._packets else []
-
-    def heard(self, ready: socket.socket) -> list[Observation]:
-        """Reads who says what address it has."""
-        del ready
-        found: list[Observation] = []
-        for frame in self._packets.frames() if self._packets else ():
-            now = self._around.timer()
-            if not self._around.hears(frame.interface) or not self._around.limit.allows(self.name, now):
-                continue
-            spoken = read_arp(frame.data)
-            if spoken and maker_of(self._around.catalogue, spoken.mac) and self._known.is_new(spoken, now):
-                found.append(Observation(spoken.mac, "arp", self._around.clock(), fact("address", spoken.address, PROVEN)))
-        return found
-
-    def tick(self) -> None:
-        """Has nothing that comes due."""
-
-    def close(self) -> None:
-        if self._packets is not None:
-            self._packets.close()
+    def seen(self, frame: Frame) -> Observation | None:
+        """Returns who says what address it has."""
+        spoken = read_arp(frame.data)
+        if spoken is None or not maker_of(self._around.catalogue, spoken.mac):
+            return None
+        if not self._known.is_new(spoken.mac, self._around.timer(), spoken.address):
+            return None
+        return Observation(spoken.mac, "arp", self._around.clock(), fact("address", spoken.address, PROVEN))
 
 
 class Asks(Protocol):
     """Finds out who has which address."""
+
+    def begin(self) -> None: ...
 
     def ask(self, address: str, interface: Interface) -> None: ...
 
@@ -90,7 +72,10 @@ class Sweep:
 
     def __init__(self, around: Surroundings) -> None:
         self._packets = around.packets(wire.ARP)
-        self._found: dict[str, Mac] = {}
+
+    def begin(self) -> None:
+        """Forgets what came in since the last scan: it tells who had an address then."""
+        self._waiting()
 
     def ask(self, address: str, interface: Interface) -> None:
         """Asks for one address on the interface that its network is on."""
@@ -102,15 +87,18 @@ class Sweep:
 
     def answers(self) -> dict[str, Mac]:
         """Returns address -> MAC of everyone heard since the last call."""
-        while frames := list(self._packets.frames()):
-            for spoken in (read_arp(frame.data) for frame in frames):
-                if spoken and len(self._found) < MOST_ANSWERS:
-                    self._found[spoken.address] = spoken.mac
-        found, self._found = self._found, {}
-        return found
+        spoken = (read_arp(frame.data) for frame in self._waiting())
+        return {each.address: each.mac for each in spoken if each is not None}
 
     def close(self) -> None:
         self._packets.close()
+
+    def _waiting(self) -> list[Frame]:
+        """Returns what came in; bounded, for in a flood there is always more."""
+        found: list[Frame] = []
+        while len(found) < wire.MOST_WAITING and (frames := list(self._packets.frames())):
+            found += frames
+        return found
 
 
 class KernelAsks:
@@ -119,6 +107,9 @@ class KernelAsks:
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+
+    def begin(self) -> None:
+        """Has nothing to forget: the kernel keeps its table itself."""
 
     def ask(self, address: str, interface: Interface) -> None:
         """Has the kernel ask for one address."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from scapy.error import Scapy_Exception
 from scapy.layers.dhcp import BOOTP, DHCP
@@ -20,8 +20,8 @@ from provisioner.core.recognise import Recognised, by_enterprise, by_name, by_ve
 from provisioner.core.sightings import TOLD, Observation, fact, maker_of
 from provisioner.discovery.addresses import Addresses, Asking
 from provisioner.discovery.limits import RateLimit
-from provisioner.discovery.source import Surroundings
-from provisioner.discovery.wire import IPV4, Datagram, PacketSocket, datagram, local_address_to, udp_to
+from provisioner.discovery.source import PacketListener, Surroundings
+from provisioner.discovery.wire import IPV4, Datagram, Frame, datagram, local_address_to, udp_to
 
 SERVER, CLIENT = 67, 68
 DISCOVER, REQUEST, ACK, INFORM = 1, 3, 5, 8
@@ -33,41 +33,24 @@ _COOKIE = b"\x63\x82\x53\x63"
 _LONGEST_OPTIONS = 1236
 
 
-class DHCPListener:
+class DHCPListener(PacketListener):
     """The source ``dhcp``; with ``addresses`` it is a proxy as well."""
 
     name = "dhcp"
+    protocol = IPV4
+    program = udp_to(SERVER)
 
     def __init__(self, around: Surroundings, addresses: Addresses | None = None) -> None:
-        self._around = around
+        super().__init__(around)
         self._addresses = addresses
-        self._packets: PacketSocket | None = None
         self._answered = RateLimit(1.0, 5.0)
 
-    def open(self) -> None:
-        """Opens the socket. Raises ``Off``."""
-        self._packets = self._around.packets(IPV4, udp_to(SERVER))
-
-    def sockets(self) -> Sequence[socket.socket]:
-        return [self._packets.socket] if self._packets else []
-
-    def heard(self, ready: socket.socket) -> list[Observation]:
-        """Reads what clients sent."""
-        del ready
-        items = [datagram(frame) for frame in self._packets.frames()] if self._packets else []
-        seen = (self._asked(item) for item in items if item is not None and self._around.hears(item.interface))
-        return [each for each in seen if each is not None]
-
-    def tick(self) -> None:
-        """Has nothing that comes due."""
-
-    def close(self) -> None:
-        if self._packets is not None:
-            self._packets.close()
+    def seen(self, frame: Frame) -> Observation | None:
+        """Returns what a client says of itself, and answers it where it asks for that."""
+        item = datagram(frame)
+        return self._asked(item) if item is not None else None
 
     def _asked(self, item: Datagram) -> Observation | None:
-        if not self._around.limit.allows(self.name, self._around.timer()):
-            return None
         request = read_request(item.payload)
         if request is None:
             return None

@@ -44,7 +44,7 @@ class Keeper:
         """Takes what was seen; never waits."""
         for seen in observations:
             self.counters[f"seen_{seen.source}"] += 1
-            if not self._recent.is_new((seen.mac, seen.source, seen.facts), time.monotonic()):
+            if not self._recent.is_new((seen.mac, seen.source), time.monotonic(), seen.facts):
                 self.counters["repeated"] += 1
             elif len(self._queue) >= QUEUE:
                 self.counters["dropped"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Hashable
 
@@ -32,19 +33,22 @@ class RateLimit:
 
 
 class Recent:
-    """What happened lately, for a bounded number of keys: tells whether a key is new within ``for_s`` seconds."""
+    """What was said last, for a bounded number of keys: tells whether a key says something new, or the same after ``for_s`` seconds.
+
+    Only the last saying counts: what was said before another is news again, or a forged word in between would stand.
+    """
 
     def __init__(self, for_s: float, keys: int = KEYS) -> None:
         self._for_s = for_s
         self._keys = keys
-        self._seen: OrderedDict[Hashable, float] = OrderedDict()
+        self._seen: OrderedDict[Hashable, tuple[float, Hashable]] = OrderedDict()
 
-    def is_new(self, key: Hashable, now: float) -> bool:
-        """Returns whether ``key`` was not seen lately, and notes it."""
-        seen = self._seen.get(key)
-        if seen is not None and now - seen < self._for_s:
+    def is_new(self, key: Hashable, now: float, said: Hashable = None) -> bool:
+        """Returns whether the last that ``key`` said is another or long ago, and notes it."""
+        at, last = self._seen.get(key, (-math.inf, None))
+        if last == said and now - at < self._for_s:
             return False
-        self._seen[key] = now
+        self._seen[key] = now, said
         self._seen.move_to_end(key)
         if len(self._seen) > self._keys:
             self._seen.popitem(last=False)

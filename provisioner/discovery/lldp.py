@@ -4,60 +4,46 @@ these on: they arrive only where the phone's own port is that of this machine, o
 
 from __future__ import annotations
 
-import socket
-import struct
-from collections.abc import Sequence
-
-from scapy.contrib.lldp import LLDPDU, LLDPDUChassisID, LLDPDUPortID, LLDPDUSystemDescription, LLDPDUSystemName
-from scapy.error import Scapy_Exception
+from collections.abc import Iterator
 
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.recognise import by_name
 from provisioner.core.sightings import TOLD, Observation, fact, maker_of
 from provisioner.discovery import wire
 from provisioner.discovery.limits import Recent
-from provisioner.discovery.source import Surroundings
-from provisioner.discovery.wire import PacketSocket
+from provisioner.discovery.source import PacketListener, Surroundings
+from provisioner.discovery.wire import Frame
 
 GROUP_MAC = bytes.fromhex("0180c200000e")
 REPEAT_S = 60.0
 FOLLOW_S = 5.0
 MOST = 64
-_ORGANISATION, _MED = 127, b"\x00\x12\xbb"
-_FIRMWARE, _SOFTWARE, _MAKER, _MODEL = 6, 7, 9, 10
-_MAC_CHASSIS, _MAC_PORT = 4, 3
+"""TLVs of a frame that are looked at."""
+_END, _NAME, _DESCRIPTION, _ORGANISATION = 0, 5, 6, 127
+_MAC_IDS = {(1, 4), (2, 3)}
+"""Kind and subtype of the TLVs that name a MAC: chassis and port (IEEE 802.1AB, 8.5.2 and 8.5.3)."""
+_MED = b"\x00\x12\xbb"
+_INVENTORY = {6: "firmware", 7: "firmware", 9: "maker", 10: "model"}
+"""Subtype of LLDP-MED -> what it tells; the software's version, which comes after that of the firmware, counts (ANSI/TIA-1057, 10.2.6)."""
 Told = dict[str, str]
 
 
-class LLDPListener:
+class LLDPListener(PacketListener):
     """The source ``lldp``."""
 
     name = "lldp"
+    protocol = wire.LLDP
 
     def __init__(self, around: Surroundings) -> None:
-        self._around = around
-        self._packets: PacketSocket | None = None
+        super().__init__(around)
         self._known = Recent(REPEAT_S)
         self._hearing: set[int] = set()
         self._follow_at = 0.0
 
     def open(self) -> None:
-        """Opens the socket. Raises ``Off``."""
-        self._packets = self._around.packets(wire.LLDP)
+        """Opens the socket, and hears the group. Raises ``Off``."""
+        super().open()
         self.tick()
-
-    def sockets(self) -> Sequence[socket.socket]:
-        return [self._packets.socket] if self._packets else []
-
-    def heard(self, ready: socket.socket) -> list[Observation]:
-        """Reads what neighbours tell."""
-        del ready
-        found: list[Observation] = []
-        for frame in self._packets.frames() if self._packets else ():
-            now = self._around.timer()
-            if self._around.hears(frame.interface) and self._around.limit.allows(self.name, now) and self._known.is_new(frame, now):
-                found += self._told(frame.data)
-        return found
 
     def tick(self) -> None:
         """Hears the group on interfaces that are new."""
@@ -72,62 +58,50 @@ class LLDPListener:
                 except OSError:
                     self._hearing.discard(each.index)  # it went away just now
 
-    def close(self) -> None:
-        if self._packets is not None:
-            self._packets.close()
-
-    def _told(self, data: bytes) -> list[Observation]:
-        mac, told = read_lldp(data)
-        if mac is None:
-            return []
+    def seen(self, frame: Frame) -> Observation | None:
+        """Returns what a neighbour tells."""
+        if not self._known.is_new(frame.mac, self._around.timer(), frame.data):
+            return None
+        mac, told = read_lldp(frame.data)
         vendor = by_name(self._around.catalogue, told.get("maker", "") or told.get("description", "") or told.get("name", ""))
-        if not vendor and not maker_of(self._around.catalogue, mac):
-            return []
+        if mac is None or not (vendor or maker_of(self._around.catalogue, mac)):
+            return None
         facts = (
             *fact("vendor", vendor, TOLD),
             *fact("model", told.get("model"), TOLD),
             *fact("firmware", told.get("firmware"), TOLD),
             *fact("name", told.get("name"), TOLD),
         )
-        return [Observation(mac, "lldp", self._around.clock(), facts)]
+        return Observation(mac, "lldp", self._around.clock(), facts)
 
 
 def read_lldp(data: bytes) -> tuple[Mac | None, Told]:
-    """Returns the MAC that a neighbour names as its own, and what it tells; None where it names none, or the frame is nonsense."""
-    try:
-        unit = LLDPDU(data)
-        layers = [layer for layer in (unit.getlayer(at) for at in range(MOST)) if layer is not None]
-    except (Scapy_Exception, struct.error, ValueError, IndexError, KeyError, TypeError, AttributeError):
-        return None, {}  # scapy's dissectors raise any of these for what is malformed enough
+    """Returns the MAC that a neighbour names as its own, None where it names none, and what it tells; nonsense tells nothing."""
     mac: Mac | None = None
     told: Told = {}
-    for layer in layers:
-        if isinstance(layer, (LLDPDUChassisID, LLDPDUPortID)) and layer.subtype == (
-            _MAC_CHASSIS if isinstance(layer, LLDPDUChassisID) else _MAC_PORT
-        ):
-            mac = mac or try_parse(str(layer.id))
-        elif isinstance(layer, LLDPDUSystemName):
-            told["name"] = _text(layer.system_name)
-        elif isinstance(layer, LLDPDUSystemDescription):
-            told["description"] = _text(layer.description)
-    return mac, told | _inventory(data)
+    for kind, value in _tlvs(data):
+        if len(value) == 7 and (kind, value[0]) in _MAC_IDS:
+            mac = mac or try_parse(value[1:].hex())
+        elif kind == _NAME:
+            told["name"] = _text(value)
+        elif kind == _DESCRIPTION:
+            told["description"] = _text(value)
+        elif kind == _ORGANISATION and len(value) > 4 and value[:3] == _MED and value[3] in _INVENTORY:
+            told[_INVENTORY[value[3]]] = _text(value[4:])
+    return mac, told
 
 
-def _inventory(data: bytes) -> Told:
-    """Returns what the TLVs of LLDP-MED tell: scapy has no names for them."""
-    names = {_FIRMWARE: "firmware", _SOFTWARE: "firmware", _MAKER: "maker", _MODEL: "model"}
-    told: Told = {}
+def _tlvs(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yields kind and value, a bounded number; what does not fit ends them."""
     at = 0
     for _ in range(MOST):
-        if at + 2 > len(data):
-            break
         head = int.from_bytes(data[at : at + 2], "big")
-        kind, value = head >> 9, data[at + 2 : at + 2 + (head & 0x1FF)]
-        if kind == _ORGANISATION and len(value) > 4 and value[:3] == _MED and value[3] in names:
-            told[names[value[3]]] = _text(value[4:])
-        at += 2 + (head & 0x1FF)
-    return told
+        kind, end = head >> 9, at + 2 + (head & 0x1FF)
+        if kind == _END or end > len(data):
+            return
+        yield kind, data[at + 2 : end]
+        at = end
 
 
 def _text(value: bytes) -> str:
-    return bytes(value).decode("utf-8", "replace").strip("\0 ")
+    return value.decode("utf-8", "replace").strip("\0 ")

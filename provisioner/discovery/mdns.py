@@ -33,7 +33,6 @@ class MDNSListener:
     def __init__(self, around: Surroundings) -> None:
         self._around = around
         self._socket: socket.socket | None = None
-        self._joined: dict[str, str] = {}
         self._join_at = 0.0
 
     def open(self) -> None:
@@ -65,7 +64,7 @@ class MDNSListener:
         return found
 
     def tick(self) -> None:
-        """Joins the group on interfaces that are new."""
+        """Joins the group on interfaces that are new, or came back."""
         if self._around.timer() >= self._join_at:
             self._join()
 
@@ -89,11 +88,10 @@ class MDNSListener:
 
     def _join(self) -> None:
         self._join_at = self._around.timer() + REJOIN_S
+        if self._socket is None:
+            return
         for each in self._around.interfaces():
-            if self._socket is None or self._joined.get(each.name) == each.address:
-                continue
-            self._joined[each.name] = each.address
-            with contextlib.suppress(OSError):  # a member already, or an interface without multicast
+            with contextlib.suppress(OSError):  # a member already, as mostly, or an interface without multicast
                 request = socket.inet_aton(GROUP) + socket.inet_aton(each.address)
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
 

@@ -36,6 +36,7 @@ SAME_S = 32.0
 """The same SUBSCRIBE within this time is a repetition: it gets its 200, and no second NOTIFY beside the one under way."""
 REPORT_EVERY_S = 60.0
 """Switches forget a member after 260 s (RFC 2236, 8.4)."""
+REJOIN_S = 5.0
 _IP_OPTIONS, _ROUTER_ALERT = 4, b"\x94\x04\x00\x00"
 
 
@@ -73,7 +74,7 @@ class PnP:
         self._igmp: socket.socket | None = None
         self._answers: socket.socket | None = None
         self._joined: dict[str, str] = {}
-        self._report_at = 0.0
+        self._join_at = self._report_at = 0.0
 
     def open(self) -> None:
         """Opens the sockets. Raises ``Off``."""
@@ -119,7 +120,8 @@ class PnP:
         if now >= self._report_at:
             self._report_at = now + REPORT_EVERY_S
             self._joined.clear()
-        self._join()
+        if now >= self._join_at:
+            self._join()
 
     def close(self) -> None:
         for each in (self._packets, self._group, self._igmp, self._answers):
@@ -187,6 +189,7 @@ class PnP:
 
     def _join(self) -> None:
         """Becomes a member on interfaces that are new, or have another address, and where it is time to say so again."""
+        self._join_at = self._around.timer() + REJOIN_S
         for each in self._around.interfaces():
             if self._joined.get(each.name) == each.address:
                 continue

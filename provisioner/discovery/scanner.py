@@ -50,6 +50,7 @@ class Scanner:
         """Scans; hands over what was seen of each step, and asks after each packet whether to go on. Returns how far it came."""
         hosts = [str(host) for host in network.hosts()]
         progress = Progress(0, 0)
+        self._asks.begin()
         for start in range(0, len(hosts), STEP):
             step = hosts[start : start + STEP]
             pace = _Pace(len(step), partial(_asked, may_go_on, progress))
@@ -75,12 +76,13 @@ class Scanner:
 
     def _who_is_there(self, hosts: Sequence[str], here: Sequence[Interface], pace: _Pace) -> dict[str, Mac]:
         found: dict[str, Mac] = {}
+        meant = set(hosts)
         for _ in range(ROUNDS):
             for host, interface in _on_link(hosts, here):
                 if host not in found and pace():
                     self._asks.ask(host, interface)
             pace.rest(SETTLE_S if here else 0.0)
-            found |= {host: mac for host, mac in self._asks.answers().items() if host in set(hosts)}
+            found |= {host: mac for host, mac in self._asks.answers().items() if host in meant}
         return found
 
     def _agent(self, by_sip: Told, host: str) -> Recognised | None:

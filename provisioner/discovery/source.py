@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from socket import socket
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.sightings import Observation
@@ -75,3 +76,41 @@ class Source(Protocol):
     def close(self) -> None:
         """Closes the sockets."""
         ...
+
+
+class PacketListener(ABC):
+    """A source that hears packets of one protocol on every interface that was chosen. Subclasses say what a packet tells."""
+
+    name: str
+    protocol: ClassVar[int]
+    program: ClassVar[Sequence[wire.Instruction]] = ()
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._packets: wire.PacketSocket | None = None
+
+    def open(self) -> None:
+        """Opens the socket. Raises ``Off``."""
+        self._packets = self._around.packets(self.protocol, self.program)
+
+    def sockets(self) -> Sequence[socket]:
+        return [self._packets.socket] if self._packets else []
+
+    def heard(self, ready: socket) -> list[Observation]:
+        """Reads what came, within the bound of one source."""
+        del ready
+        heard = (frame for frame in (self._packets.frames() if self._packets else ()) if self._around.hears(frame.interface))
+        seen = (self.seen(frame) for frame in heard if self._around.limit.allows(self.name, self._around.timer()))
+        return [each for each in seen if each is not None]
+
+    @abstractmethod
+    def seen(self, frame: wire.Frame) -> Observation | None:
+        """Returns what a packet tells of a phone, or None where it tells nothing new, or is none of a phone."""
+
+    def tick(self) -> None:
+        """Has nothing that comes due."""
+        return
+
+    def close(self) -> None:
+        if self._packets is not None:
+            self._packets.close()

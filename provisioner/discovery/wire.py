@@ -22,6 +22,8 @@ LONGEST = 2048
 EACH_TURN = 64
 """Packets read before others have their turn."""
 BUFFER_BYTES = 512 * 1024
+MOST_WAITING = 8192
+"""More packets than wait in a socket's buffer: the kernel gives twice the bytes, and counts at least 256 of them for each packet."""
 _SO_ATTACH_FILTER = 26
 _PACKET_ADD_MEMBERSHIP, _MULTICAST, _SOL_PACKET = 1, 0, 263
 _ADDRESS, _NETMASK, _HARDWARE = 0x8915, 0x891B, 0x8927

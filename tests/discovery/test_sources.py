@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,10 +15,11 @@ from provisioner.discovery import mdns as mdns_module
 from provisioner.discovery.addresses import Addresses
 from provisioner.discovery.arp import ARPListener
 from provisioner.discovery.dhcp import DHCPListener
-from provisioner.discovery.lldp import LLDPListener
+from provisioner.discovery.lldp import LLDPListener, read_lldp
 from provisioner.discovery.mdns import MDNSListener
 from provisioner.discovery.pnp import PnP
 from provisioner.discovery.source import Off, Source
+from provisioner.discovery.wire import Interface
 from tests.contract.inside import Clock
 from tests.discovery.packets import PEER, FakeSurroundings, arp_packet, dhcp_message, frame, ip_packet, lldp_frame, mdns_answer, subscribe
 
@@ -133,9 +135,62 @@ def test_an_interface_that_was_not_chosen_is_not_heard(around: FakeSurroundings,
     assert made.source.heard(around.made[0].socket) == []
 
 
-def test_a_real_mdns_socket_takes_its_datagrams(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
-    import socket
+def test_lldp_reads_what_fits_and_nothing_beyond() -> None:
+    whole = lldp_frame(MAC, "Yealink", "T46U", "108.86.0.90")
+    mac, told = read_lldp(whole)
+    assert (mac, told) == (MAC, {"name": "Yealink phone", "firmware": "108.86.0.90", "maker": "Yealink", "model": "T46U"})
+    assert all(read_lldp(whole[:length])[1].items() <= told.items() for length in range(len(whole)))
+    organisation = b"\xfe\x08\x00\x12\xbb\x0aT46U"
+    assert read_lldp(organisation * 10_000) == (None, {"model": "T46U"})
+    assert read_lldp(b"\x00\x00" + whole) == (None, {}), "the end comes first"
+    assert read_lldp(b"\x02\x07\x05" + bytes.fromhex(MAC)) == (None, {}), "a chassis that is named by something else"
 
+
+@dataclass
+class Counted(FakeSurroundings):
+    """Surroundings that count how often the kernel is asked for the interfaces."""
+
+    asked: int = 0
+
+    def interfaces(self) -> list[Interface]:
+        self.asked += 1
+        return super().interfaces()
+
+
+@pytest.mark.parametrize("name", ["pnp", "mdns", "lldp"])
+def test_interfaces_are_followed_every_few_seconds(
+    name: str, around: FakeSurroundings, addresses: Addresses, timer: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("provisioner.discovery.pnp._igmp_socket", lambda: None)
+    monkeypatch.setattr(mdns_module, "PORT", 0)
+    counting = Counted(around.catalogue, may_capture=True, chosen=["lo"], clock=around.clock, timer=timer)
+    source = MDNSListener(counting) if name == "mdns" else make(name, counting, addresses).source
+    if name == "mdns":
+        source.open()
+    for _ in range(200):  # twenty seconds
+        source.tick()
+        timer.now += 0.1
+    assert 4 <= counting.asked <= 6
+    source.close()
+    for packets in counting.made:
+        packets.close()
+
+
+def test_an_interface_that_came_back_is_joined_again(around: FakeSurroundings, timer: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mdns_module, "PORT", 0)
+    listener = MDNSListener(around)
+    listener.open()
+    (own,) = listener.sockets()
+    group = socket.inet_aton(mdns_module.GROUP) + socket.inet_aton("127.0.0.1")
+    own.setsockopt(socket.IPPROTO_IP, socket.IP_DROP_MEMBERSHIP, group)
+    timer.now += mdns_module.REJOIN_S
+    listener.tick()
+    with pytest.raises(OSError, match="in use"):
+        own.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+    listener.close()
+
+
+def test_a_real_mdns_socket_takes_its_datagrams(around: FakeSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mdns_module, "PORT", 0)
     monkeypatch.setattr(mdns_module, "GROUP", "127.0.0.1")
     listener = MDNSListener(around)
