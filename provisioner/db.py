@@ -60,6 +60,14 @@ class Database:
         """
         return Watcher(self, logs)
 
+    @property
+    def files(self) -> list[Path]:
+        """Returns what a SQLite database is kept in, as far as it is there, and the folder that more of it may be made in."""
+        if not self.is_sqlite or not self.url.database:
+            return []
+        path = Path(self.url.database)
+        return [path.parent, *(each for ending in ("", "-wal", "-shm") if (each := path.with_name(path.name + ending)).exists())]
+
     def dispose(self) -> None:
         self.engine.dispose()
 

@@ -69,6 +69,21 @@ class Heartbeats:
         (self._folder / f"{part}.json").unlink(missing_ok=True)
 
 
+def own_folder(data_dir: Path) -> Path:
+    """Returns the folder of heartbeats, made where it is not there; root gives it to the owner of the data folder."""
+    folder = data_dir / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        owner = data_dir.stat()
+        # By descriptor, and never through a link: the owner of the data folder may put anything in the place of this one.
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(opened, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(opened)
+    return folder
+
+
 def read_heartbeats(data_dir: Path) -> dict[str, Heartbeat]:
     """Returns the last heartbeat of each part; a file that cannot be understood is as good as none."""
     found = (_read(path) for path in sorted((data_dir / FOLDER).glob("*.json")))

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from provisioner.db import Database
+from provisioner.heartbeat import own_folder
 from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
 from provisioner.scans import ScanWriter
 from provisioner.settings import Settings
@@ -22,13 +23,12 @@ log = logging.getLogger("provisioner.parts")
 
 def run_discovery(settings: Settings) -> None:
     """Finds phones until told to stop. What needs a right that is missing is off, and the heartbeat says so."""
-    from provisioner.discovery.rights import drop_capabilities
-
     die_with_parent()
     stop = threading.Event()
     stop_on_signals(stop)
-    keeper, listening, scanning = _opened(settings, open_installation(settings))
-    drop_capabilities(settings.data_dir)
+    installation = open_installation(settings)
+    keeper, listening, scanning = _opened(settings, installation)
+    _drop_rights(settings, installation.database)
     keeper.start()
     scanning.start()
     beating = Beating(settings, "discovery", lambda: {**keeper.counters, **listening.counters})
@@ -42,6 +42,16 @@ def run_discovery(settings: Settings) -> None:
         listening.close()
         keeper.stop()
         beating.forget()
+
+
+def _drop_rights(settings: Settings, database: Database) -> None:
+    from provisioner.discovery.rights import drop_rights
+
+    folder = own_folder(settings.data_dir)
+    why = drop_rights(settings.data_dir, [folder, *database.files])
+    if why:
+        log.warning("event=stays_root detail='%s' mend='give the folder and all in it to that user (chown -R)'", why)
+    die_with_parent()  # said once more: the kernel forgets it where a process becomes another user
 
 
 def _opened(settings: Settings, installation: Installation) -> tuple[Keeper, Listening, Scanning]:
