@@ -13,6 +13,7 @@ from provisioner.models_sightings import scan
 
 MOST = 4096
 """Addresses of a network: 20 s and more go into each thousand."""
+CUT_OFF = "cut off: the discovery process ended, or its database was away"
 
 
 def scannable(text: str, allowed: Sequence[str]) -> ipaddress.IPv4Network:
@@ -53,10 +54,10 @@ class ScanWriter:
         self._write(number, state=state, ended_at=at, error=error)
 
     def abandon(self, at: float) -> None:
-        """Ends the scans that a process before this one left: nobody goes on with them."""
+        """Ends the scans that say they run and do not: left by a process before this one, or by a database that was away."""
         left = scan.update().where(scan.c.state == "running")
         with self._database.write() as connection:
-            connection.execute(left.values(state="failed", ended_at=at, error="the discovery process ended"))
+            connection.execute(left.values(state="failed", ended_at=at, error=CUT_OFF))
 
     def _write(self, number: int, **values: object) -> None:
         with self._database.write() as connection:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.2
 OPEN = ("waiting", "running")
+LEFT = "nobody does this scan any more: the discovery process ended, or the database cannot be written; 'provisioner doctor' tells which"
 
 
 @click.command()
@@ -27,7 +30,7 @@ OPEN = ("waiting", "running")
 @json_option
 @pass_session
 def discover(session: Session, network: str, as_json: bool) -> None:
-    """Look at every address of NETWORK for phones, and list those found. Ctrl-C stops it; what was found is kept.
+    """Look at every address of NETWORK for phones, and list those found. Ctrl-C stops it, a second one leaves it; what was found is kept.
 
     The running discovery process does it; where none runs, this command does, for which root finds most.
 
@@ -43,7 +46,7 @@ def discover(session: Session, network: str, as_json: bool) -> None:
     began = time.time()
     number = place.changes.ask_scan(session.actor, str(chosen), hosts_of(chosen))
     own = None if _is_running(session) else _own_scan(session, number)
-    record = _followed(session, number)
+    record = _followed(session, number, own.is_alive if own else partial(_is_running, session))
     if own is not None:
         own.join()
     found = [seen for seen in _all_seen(session) if seen.last_seen >= began - 1 and _is_in(seen, chosen)]
@@ -53,7 +56,8 @@ def discover(session: Session, network: str, as_json: bool) -> None:
         rows = [(seen.mac, seen.vendor, seen.model, seen.firmware, seen.peer, seen.conflict) for seen in found]
         print_table(["MAC", "VENDOR", "MODEL", "FIRMWARE", "ADDRESS", "CONFLICT"], rows)
         click.echo(
-            f"{record.state}: {record.done} of {counted(record.total, 'address', 'addresses')}, {counted(len(found), 'phone')}", err=True
+            f"{record.error or record.state}: {record.done} of {counted(record.total, 'address', 'addresses')}, {counted(len(found), 'phone')}",
+            err=True,
         )
     if record.state != "done":
         raise SystemExit(130 if record.state == "cancelled" else 1)
@@ -84,18 +88,24 @@ def _own_scan(session: Session, number: int) -> threading.Thread:
     return thread
 
 
-def _followed(session: Session, number: int) -> ScanRecord:
-    """Returns the scan once it has ended; shows how far it is meanwhile, and stops it at Ctrl-C."""
-    place = session.installation
-    record = _record(session, number)
-    while record.state in OPEN:
+def _followed(session: Session, number: int, is_done_by_somebody: Callable[[], bool]) -> ScanRecord:
+    """Returns the scan once it has ended; shows how far it is meanwhile. Ctrl-C stops it; the second one leaves without waiting for that."""
+    is_told = False
+    while True:
+        is_left = not is_done_by_somebody()  # asked before the record is read: who ends it writes so first
+        record = _record(session, number)
+        _show(record)
+        if record.state not in OPEN:
+            return record
+        if is_left:
+            raise click.ClickException(LEFT)
         try:
             time.sleep(POLL_S)
         except KeyboardInterrupt:
-            place.changes.cancel_scan(session.actor, number)
-        record = _record(session, number)
-        _show(record)
-    return record
+            if is_told:
+                raise SystemExit(130) from None
+            is_told = True
+            session.installation.changes.cancel_scan(session.actor, number)
 
 
 def _show(record: ScanRecord) -> None:

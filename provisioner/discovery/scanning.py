@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import threading
@@ -9,15 +10,17 @@ import time
 from collections.abc import Callable, Sequence
 
 from provisioner.core.sightings import Observation
+from provisioner.db import DatabaseError
 from provisioner.discovery.scanner import Progress, Scanner
 from provisioner.records import ScanRecord
-from provisioner.scans import ScanWriter
+from provisioner.scans import CUT_OFF, ScanWriter
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.discovery")
 
 POLL_S = 0.3
 SAY_EVERY_S = 0.3
+AFTER_FAILURE_S = 3.0
 
 
 class Scanning:
@@ -76,10 +79,16 @@ class Scanning:
 
     def do_number(self, number: int) -> None:
         """Does the scan of this number, and lets go of the sockets."""
-        item = self._store.scan(number)
-        if item is not None:
-            self._done_or_failed(item)
-        self._scanner.close()
+        try:
+            item = self._store.scan(number)
+            if item is not None:
+                self._done_or_failed(item)
+        except DatabaseError as error:
+            log.error("event=scan_cut_off scan=%d detail=%s", number, type(error).__name__)
+            with contextlib.suppress(DatabaseError):  # still away: then it goes on saying that it runs, and nobody does
+                self._writer.ended(number, "failed", self._clock(), CUT_OFF)
+        finally:
+            self._scanner.close()
 
     def _run(self) -> None:
         is_abandoned = False
@@ -93,7 +102,9 @@ class Scanning:
                     if self._stop.is_set():
                         break
             except Exception:  # a process loop: a database that is away comes back
+                is_abandoned = False  # the scan under way is still said to run: ended with the others, once that can be written
                 log.exception("event=scans_failed")
+                self._stop.wait(AFTER_FAILURE_S)
 
     def _done_or_failed(self, item: ScanRecord) -> None:
         try:
