@@ -16,7 +16,7 @@ from provisioner.api.schemas import MacField, Strict, Time, Whole
 from provisioner.core.access import link_state
 from provisioner.errors import NotFound
 
-noun = Noun("install-links", "One-time links by which a phone far away gets its first files.")
+noun = Noun("install-links", "One-time links by which a phone far away gets its first files.", of_sites=True)
 
 
 class LinkBody(Strict):

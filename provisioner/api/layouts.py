@@ -18,7 +18,11 @@ from provisioner.changes import LayoutKeyInput
 from provisioner.core.laying import LayoutKey, LayoutRecord
 from provisioner.errors import NotFound
 
-noun = Noun("layouts", "Key layouts: keys that phones share, with slots that each phone fills itself. Writing needs the role technician.")
+noun = Noun(
+    "layouts",
+    "Key layouts: keys that phones share, with slots that each phone fills itself. Writing needs the role technician, and the right to all sites.",
+    of_sites=True,
+)
 
 MOST_PHONES = 2000
 Answer = tuple[dict[str, Any], int, dict[str, str]]

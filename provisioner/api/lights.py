@@ -14,7 +14,7 @@ from provisioner.api.phones import found_phone
 from provisioner.api.schemas import MacField, Time
 from provisioner.errors import InputError
 
-noun = Noun("lights", "Four lights of a phone: seen, fetched, registered, test call.")
+noun = Noun("lights", "Four lights of a phone: seen, fetched, registered, test call.", of_sites=True)
 
 
 class Light(Schema):

@@ -15,7 +15,7 @@ from provisioner.api.phones import found_phone
 from provisioner.api.schemas import Flag, KeySchema, MacField, Rows, Strict, Text, Whole, row_of
 from provisioner.changes.copying import CopyPlan
 
-noun = Noun("phone-keys", "What a phone's keys come to with its layout, and copying them to other phones.")
+noun = Noun("phone-keys", "What a phone's keys come to with its layout, and copying them to other phones.", of_sites=True)
 
 
 class LaidKeySchema(KeySchema):

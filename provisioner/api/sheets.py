@@ -16,7 +16,7 @@ from provisioner.sheets import sheet_html
 from provisioner.sheets.facts import language_of, sheet_of
 from provisioner.sheets.printing import PrintingError, sheet_pdf
 
-noun = Noun("sheets", "Instruction sheets for people who set up a phone far away, as HTML to be printed or as PDF.")
+noun = Noun("sheets", "Instruction sheets for people who set up a phone far away, as HTML to be printed or as PDF.", of_sites=True)
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 

@@ -11,14 +11,19 @@ from marshmallow import Schema, fields
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
+from provisioner.api.phone_state import phone_secrets
 from provisioner.api.phones import found_phone
 from provisioner.api.schemas import Time
-from provisioner.api.shown import masked_content, secrets_of
+from provisioner.api.shown import masked_content
 from provisioner.core.overrides import refused_parameters, without_refused
 from provisioner.errors import NotFound
 from provisioner.records import PhoneRecord, UploadRecord
 
-noun = Noun("uploads", "Files that phones sent. Logs, contacts and changes of users are of people: reading needs the role technician.")
+noun = Noun(
+    "uploads",
+    "Files that phones sent. Logs, contacts and changes of users are of people: reading needs the role technician.",
+    of_sites=True,
+)
 
 
 class Upload(Schema):
@@ -87,8 +92,7 @@ def _facts(row: UploadRecord) -> dict[str, Any]:
 def _content(record: PhoneRecord, kept: UploadRecord, text: str) -> dict[str, Any]:
     place = installation()
     vendor = place.catalogue.vendors.get(record.model.partition("/")[0])
-    [job] = place.store.render_jobs([record.mac])
-    secrets = secrets_of(job.config, place.catalogue.settings, [place.box.phone_password(record.mac, "digest")])
+    secrets = phone_secrets(record)
     rule = vendor.raw if vendor and kept.kind == "override" else None
     return {
         "content": masked_content(vendor, text, secrets),

@@ -19,6 +19,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.numbers import NUMBER
 from provisioner.errors import Forbidden, InputError, NotFound
 from provisioner.records import ExtensionRecord, PhoneRecord, SiteRecord
+from provisioner.records_install import IssuedLink
 from provisioner.scope import Scope, closed
 from provisioner.store.scoped import ScopedStore
 
@@ -88,6 +89,18 @@ class ScopedChanges(Changes):
             raise InputError(mistakes)
         return self._whole.update_phones(actor, seen, site=site, group=group, enabled=enabled)
 
+    def request_test_call(self, actor: str, mac: Mac) -> None:
+        self._whole.request_test_call(actor, self._all_seen([mac])[0])
+
+    def issue_install_link(self, actor: str, mac: Mac, hours: int) -> IssuedLink:
+        return self._whole.issue_install_link(actor, self._all_seen([mac])[0], hours)
+
+    def withdraw_install_link(self, actor: str, mac: Mac) -> None:
+        self._whole.withdraw_install_link(actor, self._all_seen([mac])[0])
+
+    def delete_upload(self, actor: str, mac: Mac, name: str) -> None:
+        self._whole.delete_upload(actor, self._all_seen([mac])[0], name)
+
     def plan_layout(self, macs: Sequence[Mac], name: str) -> tuple[list[Mac], dict[Mac, str]]:
         return self._whole.plan_layout(self._all_seen(macs), name)
 
@@ -127,9 +140,11 @@ class ScopedChanges(Changes):
     def _place_mistakes(self, site: str | None, group: str | None) -> dict[str, str]:
         mistakes: dict[str, str] = {}
         if site is not None and self._seen.site(site) is None:
-            mistakes["site"] = f"there is no site {site[:60]}"
+            mistakes["site"] = f"there is no site {site[:60]}" if site else "name one of your sites"
         if group is not None and group not in {row.name for row in self._seen.groups()}:
-            mistakes["group"] = f"there is no group {group[:60]}"
+            mistakes["group"] = (
+                f"there is no group {group[:60]} among those of your phones: who has the right to all sites puts the first phone in"
+            )
         return mistakes
 
     def _line_mistakes(self, lines: Sequence[LineInput], before: PhoneRecord | None) -> dict[str, str]:
@@ -157,8 +172,8 @@ class ScopedChanges(Changes):
     def update_extension(
         self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
     ) -> ExtensionRecord:
-        self._writable(number)
-        if "site" in given:
+        record = self._writable(number)
+        if given.get("site", record.site) != record.site:
             self._must_see_site(given["site"])
         return self._whole.update_extension(actor, number, given, expected, revoke_former=revoke_former)
 
@@ -175,14 +190,15 @@ class ScopedChanges(Changes):
             )
         self._whole.delete_extension(actor, number, expected)
 
-    def _writable(self, number: str) -> None:
-        """Refuses an extension that is not seen, and one that another site shares."""
+    def _writable(self, number: str) -> ExtensionRecord:
+        """Returns an extension to be written. Refuses one that is not seen, and one that another site shares."""
         self._no_user()
         record = self._seen.extension(number)
         if record is None:
             raise NotFound({"number": f"there is no extension {number[:32]}"})
         if not self._reach.has_site(record.site) and (record.site or self._seen.is_shared(number)):
             raise Forbidden(f"extension {number} is of another site too: it needs the right to that one")
+        return record
 
     # Sites.
 
@@ -199,6 +215,8 @@ class ScopedChanges(Changes):
         return self._whole.update_site(actor, name, rest, expected, merge_settings=merge_settings)
 
     def _must_see_site(self, name: str) -> None:
+        if not name:
+            raise InputError({"site": "name one of your sites: an extension of none needs the right to all sites"})
         if self._seen.site(name) is None:
             raise InputError({"site": f"there is no site {name[:60]}"})
 

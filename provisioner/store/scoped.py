@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from provisioner.core.layers import Origin
-from provisioner.core.laying import LayoutKey, LayoutRecord
+from provisioner.core.laying import LaidKey, LayoutKey, LayoutRecord
 from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.errors import Forbidden
@@ -30,9 +30,11 @@ from provisioner.records import (
     RenderJob,
     SightingRecord,
     SiteRecord,
+    UploadRecord,
     WakeRecord,
 )
-from provisioner.records_enrolment import RefusalRecord
+from provisioner.records_enrolment import CallRecord, RefusalRecord
+from provisioner.records_install import InstallLink
 from provisioner.scope import Scope, closed
 from provisioner.store import LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
@@ -144,6 +146,24 @@ class ScopedStore(Store):
         if mac is None:
             raise Forbidden("the fetches of all phones need the right to all sites; those of one phone are below its own address")
         return self._whole.fetches(mac=mac, before=before, limit=limit, reason=reason) if self.macs_seen([mac]) else []
+
+    def laid_keys(self, record: PhoneRecord) -> list[LaidKey]:
+        return self._whole.laid_keys(record) if self.sees(record) else []
+
+    def test_call(self, mac: Mac) -> CallRecord | None:
+        return self._whole.test_call(mac) if self.macs_seen([mac]) else None
+
+    def seen_at(self, mac: Mac) -> float | None:
+        return self._whole.seen_at(mac) if self.macs_seen([mac]) else None
+
+    def install_link(self, mac: Mac) -> InstallLink | None:
+        return self._whole.install_link(mac) if self.macs_seen([mac]) else None
+
+    def uploads_of(self, mac: Mac) -> list[UploadRecord]:
+        return self._whole.uploads_of(mac) if self.macs_seen([mac]) else []
+
+    def upload_body(self, mac: Mac, name: str) -> tuple[UploadRecord, bytes] | None:
+        return self._whole.upload_body(mac, name) if self.macs_seen([mac]) else None
 
     def bootstrap_refusals(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, within: Any = None) -> list[RefusalRecord]:
         return self._whole.bootstrap_refusals(after=after, limit=limit, mac=mac, within=phones_within(self._reach))

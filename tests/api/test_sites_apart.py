@@ -11,8 +11,9 @@ from werkzeug.routing import Rule
 
 from provisioner.changes import Changes
 from provisioner.changes.scoped import ScopedChanges
+from provisioner.core.mac import Mac
 from provisioner.errors import Forbidden
-from provisioner.models import fetch, sighting
+from provisioner.models import fetch, sighting, upload
 from provisioner.models_sightings import evidence
 from provisioner.scope import Scope
 from provisioner.store import Store
@@ -84,6 +85,11 @@ def _observed(installation: Installation) -> None:
         connection.execute(evidence.insert().values(mac="02acde00000a", **said))
         connection.execute(sighting.insert().values(mac="02acde00000b", peer="10.2.0.7", **seen))
         connection.execute(fetch.insert().values(mac="02acde000001", peer="10.1.0.8", user_agent=MARK, **row))
+        for mac, mark in (("02acde000001", MARK), ("02acde000002", "bear")):
+            sent = {"mac": mac, "name": f"{mark}.log", "kind": "log", "content_type": "text/plain", "received_at": 5.0, "size": 9}
+            body = installation.box.seal(mark.encode(), f"upload:{mac}:{mark}.log")
+            connection.execute(upload.insert().values(**sent, sha256="0" * 64, body=body))
+    installation.changes.issue_install_link(f"{MARK}-issuer", Mac("02acde000001"), 72)
 
 
 @pytest.fixture
@@ -116,7 +122,8 @@ def _operations(app: Flask, document: dict[str, Any]) -> list[tuple[str, str, bo
 
 def _values(rule: Rule) -> dict[str, str]:
     noun = rule.rule.split("/")[3]
-    named = {"change": "1", "mac": SEEN_THERE if noun == "sightings" else THEIRS, "number": "1001", "name": NAMES.get(noun, "default")}
+    name = f"{MARK}.log" if "/uploads/" in rule.rule else NAMES.get(noun, "default")
+    named = {"change": "1", "mac": SEEN_THERE if noun == "sightings" else THEIRS, "number": "1001", "name": name}
     return {**dict.fromkeys(rule.arguments, "1"), **OF_NO_SITE, **named}
 
 
@@ -125,6 +132,7 @@ def _snapshot(admin: Api) -> list[Any]:
     phone = [
         f"/phones/{THEIRS}{part}" for part in ("", "/lockstep", "/files", "/fetches", "/registrations", "/lines", "/keys", "/settings")
     ]
+    phone += [f"/phones/{THEIRS}{part}" for part in ("/lights", "/install-link", f"/uploads/{MARK}.log", "/keys/laid")]
     other = ["/extensions/1001", "/extensions/1002", "/sites/default", f"/groups/{MARK}-group", f"/departments/{MARK}-department"]
     rest = [f"/sightings/{SEEN_THERE}", f"/users/{MARK}-user"]
     answers = [(path, admin.get(path)) for path in [*phone, *other, *rest]]
@@ -291,6 +299,47 @@ def test_nobody_widens_the_own_reach_by_the_networks_of_the_own_site(ours: dict[
     newest = admin.get("/changes?subject=berlin&limit=1").get_json()["items"][0]["id"]
     assert ours["admin"].post(f"/changes/{newest}/undo").status_code == 403
     assert admin.get("/sites/berlin").get_json()["trusted_networks"] == ["10.0.0.0/8"]
+
+
+def test_a_technician_installs_a_phone_of_the_own_site(ours: dict[str, Api]) -> None:
+    technician = ours["technician"]
+    link = technician.post(f"/phones/{OURS}/install-link", {"hours": 1})
+    assert link.status_code == 201
+    assert technician.get(f"/phones/{OURS}/install-link").get_json()["state"] == "open"
+    sheet = technician.get(f"/phones/{OURS}/sheet?code={link.get_json()['code']}")
+    assert link.get_json()["url"] in sheet.get_data(as_text=True)
+    assert technician.delete(f"/phones/{OURS}/install-link").status_code == 204
+    assert technician.get(f"/phones/{OURS}/lights").get_json()["registered"]["detail"] == "not registered: 2001"
+    assert technician.post(f"/phones/{OURS}/test-call").get_json()["test_call"]["detail"] == "it is about to ring"
+    assert [row["name"] for row in technician.get(f"/phones/{OURS}/uploads").get_json()] == ["bear.log"]
+    assert technician.get(f"/phones/{OURS}/uploads/bear.log").get_json()["content"] == "bear"
+    assert technician.delete(f"/phones/{OURS}/uploads/bear.log").status_code == 204
+
+
+def test_layouts_are_read_by_every_site_and_given_to_phones_of_the_own(ours: dict[str, Api], admin: Api) -> None:
+    admin.put("/layouts/Sales", {"keys": [{"key": 2, "type": "speed_dial", "value": "112"}]})
+    assert admin.post("/layouts/Sales/phones", {"phones": [THEIRS]}).status_code == 200
+    technician = ours["technician"]
+    assert technician.post("/layouts/Sales/phones", {"phones": [OURS, THEIRS]}).status_code == 404
+    assert technician.get("/layouts/Sales").get_json()["phones"] == 0, "how many phones another site has is not told"
+    assert technician.post("/layouts/Sales/phones", {"phones": [OURS]}).get_json() == {"changed": 1}
+    assert [(row["name"], row["phones"]) for row in technician.get("/layouts").get_json()["items"]] == [("Sales", 1)]
+    laid = technician.get(f"/phones/{OURS}/keys/laid").get_json()
+    assert [(key["key"], key["source"]) for key in laid["keys"]] == [(2, "layout"), (3, "own")]
+    assert technician.put("/layouts/Sales", {"keys": []}).status_code == 403
+    assert ours["admin"].delete("/layouts/Sales").status_code == 403
+    assert technician.post(f"/phones/{OURS}/keys/copy", {"phones": [THEIRS], "commit": True}).status_code == 404
+    assert technician.post(f"/phones/{OURS}/keys/copy", {"phones": [OURS]}).status_code == 200
+
+
+def test_an_extension_of_no_site_is_not_made_so_and_stays_so(ours: dict[str, Api], admin: Api) -> None:
+    technician = ours["technician"]
+    answer = technician.patch("/extensions/2001", {"site": ""})
+    assert errors(answer) == {"site": "name one of your sites: an extension of none needs the right to all sites"}
+    assert errors(technician.patch(f"/phones/{OURS}", {"site": ""})) == {"site": "name one of your sites"}
+    admin.post("/extensions", {"number": "5000"})
+    admin.patch(f"/phones/{OURS}", {"lines": [{"line": 1, "extension": "5000"}]})
+    assert technician.patch("/extensions/5000", {"site": "", "display_name": "Ours"}).status_code == 200
 
 
 def test_what_nobody_thought_about_is_refused(installation: Installation) -> None:
