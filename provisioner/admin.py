@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,7 +15,8 @@ from provisioner.api import create_admin_app
 from provisioner.db import DatabaseError, Watcher
 from provisioner.store import Store
 from provisioner.wiring import Installation
-from web.live import App, Board, LiveApp, Receive, Scope, Send
+from web.bodies import WholeBodies
+from web.live import App, Board, LiveApp
 
 THREADS = 16
 """Requests that are answered at once. A stream of an open page takes none."""
@@ -39,15 +40,8 @@ def create_asgi(installation: Installation) -> App:
     app, board = create_app(installation)
     for name in app.jinja_env.list_templates():  # compiled now: the first person to look waits for none
         app.jinja_env.get_template(name)
-    bridge = WSGIMiddleware(cast("Any", app), workers=THREADS)
-
-    async def rest(scope: Scope, receive: Receive, send: Send) -> None:
-        async def received() -> MutableMapping[str, Any]:  # granian gives a future, and a2wsgi hands a coroutine to the loop
-            return await receive()
-
-        await bridge(cast("Any", scope), cast("Any", received), cast("Any", send))
-
-    return LiveApp(rest, board, lambda cookie: _knows(installation, cookie), COOKIE)
+    bridge = cast("App", WSGIMiddleware(cast("Any", app), workers=THREADS))
+    return LiveApp(WholeBodies(bridge), board, lambda cookie: _knows(installation, cookie), COOKIE)
 
 
 def _knows(installation: Installation, cookie: str) -> bool:

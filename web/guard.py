@@ -61,12 +61,14 @@ def admit() -> Response | None:
     who = installation().accounts.session(cookie)
     if who is not None:
         set_caller(who)
+    if needed != "nobody":
+        if who is None:
+            return _to_sign_in()
+        request.max_content_length = None  # a stranger's bound, which auth has set, gives way to the application's
     if request.method not in SAFE:
         _check_form(cookie if who is not None else request.cookies.get(FORM_COOKIE, ""))
-    if needed == "nobody":
+    if who is None or needed == "nobody":
         return None
-    if who is None:
-        return _to_sign_in()
     if not who.may(needed):
         raise Forbidden(_("This needs the role %(needed)s; yours is %(role)s.", needed=needed, role=who.role))
     if who.scope is not None and is_of_installation(view):

@@ -26,6 +26,8 @@ from provisioner.records import TokenRecord
 from provisioner.secrets import token_digest
 
 API_PREFIX = "/api/"
+STRANGERS_BYTES = 64 * 1024
+"""The longest body that is read of somebody who did not prove who it is: signing in takes a few hundred bytes."""
 SETTINGS_CALLER = Caller("settings:api_token", "admin")
 """Who brings ``PROVISIONER_API_TOKEN``; the colon keeps the name apart from those of tokens that people make."""
 
@@ -92,6 +94,7 @@ def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
     def _guard() -> None:
         needed = _needed()
         if needed == "nobody":
+            request.max_content_length = STRANGERS_BYTES
             return
         who = _authenticated(failures)
         set_caller(who)

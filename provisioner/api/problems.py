@@ -33,6 +33,7 @@ TITLES: Mapping[str, str] = {
     "in_progress": "Still being worked on",
     "idempotency_key_reused": "The key came with another request",
     "too_large": "The request is too large",
+    "too_slow": "The request came too slowly",
     "unsupported_media_type": "Not this content type here",
     "invalid_input": "The input is not valid",
     "render_failed": "A template fails for these facts",
@@ -40,6 +41,7 @@ TITLES: Mapping[str, str] = {
     "rate_limited": "Too many failed attempts",
     "internal_error": "A fault of ours",
     "not_ready": "Not ready",
+    "overloaded": "Too much at once",
 }
 
 _OF_STATUS: Mapping[int, tuple[str, str]] = {
@@ -82,10 +84,15 @@ def refuse_input(**fields: str) -> NoReturn:
 
 def problem(status: int, reason: str, detail: str, headers: Mapping[str, str] | None = None, **extra: Any) -> Response:
     """Returns a problem as a response; ``extra`` are members beside the five that all have."""
-    body = {"type": f"{TYPE_PREFIX}{reason}", "title": TITLES[reason], "status": status, "detail": detail, "reason": reason, **extra}
-    response = Response(json.dumps(body) + "\n", status=status, content_type=CONTENT_TYPE)
+    body = json.dumps({**members(status, reason, detail), **extra}) + "\n"
+    response = Response(body, status=status, content_type=CONTENT_TYPE)
     response.headers.update(dict(headers or {}))
     return response
+
+
+def members(status: int, reason: str, detail: str) -> dict[str, Any]:
+    """Returns the five members that every problem has."""
+    return {"type": f"{TYPE_PREFIX}{reason}", "title": TITLES[reason], "status": status, "detail": detail, "reason": reason}
 
 
 def register(app: Flask) -> None:
