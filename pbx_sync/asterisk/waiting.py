@@ -18,6 +18,8 @@ from pbx_sync.waiting import Dialled, WaitingPhone
 
 SEATS = "provisioner-waiting"
 CONTEXT = "waiting"
+NOWHERE = "nowhere"
+"""Where its messages go: without a context of their own they would run what a call to the same number runs."""
 
 
 class AsteriskWaitingRoom:
@@ -52,7 +54,7 @@ def _placing(phone: WaitingPhone) -> list[Action]:
         (AUTH, name): _row(auth_type="userpass", username=name, password=phone.secret),
         (AOR, name): _row(max_contacts="1", remove_existing="yes", **_interval()),
         (ENDPOINT, name): _row(
-            context=CONTEXT, allow="!all,g722,ulaw,alaw", auth=name, aors=name, identify_by="username", allow_subscribe="no",
+            context=CONTEXT, message_context=NOWHERE, allow="!all,g722,ulaw,alaw", auth=name, aors=name, identify_by="username", allow_subscribe="no",
             callerid=f'"Waiting" <{name}>', force_rport="yes", rewrite_contact="yes", rtp_symmetric="yes", direct_media="no",
             media_encryption="sdes", media_encryption_optimistic="yes", device_state_busy_at="1",
         ),
