@@ -18,13 +18,19 @@ from provisioner.store.base import StoreBase
 class EnrolmentReads(StoreBase):
     """What taking phones in needs."""
 
-    def newcomers(self, *, after: str = "", limit: int = 100, tail: str = "", waiting_at: float | None = None) -> list[NewcomerRecord]:
-        """Returns MACs that asked without being let in, in their order; those that end in ``tail``, or wait at a moment."""
+    def newcomers(self, *, after: str = "", limit: int = 100, tail: str = "") -> list[NewcomerRecord]:
+        """Returns MACs that asked without being let in, in their order; those that end in ``tail``."""
         query = sa.select(newcomer).where(newcomer.c.mac > after)
         query = query.where(newcomer.c.mac.endswith(tail, autoescape=True)) if tail else query
-        query = query.where(newcomer.c.waits_until > waiting_at) if waiting_at is not None else query
         with self.database.read() as connection:
             return [_newcomer(row) for row in connection.execute(query.order_by(newcomer.c.mac).limit(limit))]
+
+    def seated(self, now: float, *, most_wrong: int, limit: int) -> list[NewcomerRecord]:
+        """Returns those that wait at the PBX, who asked first first; who dialled ``most_wrong`` wrong codes has no seat and takes none."""
+        waits = sa.and_(newcomer.c.waits_until > now, newcomer.c.wrong_codes < most_wrong)
+        query = sa.select(newcomer).where(waits).order_by(newcomer.c.first_at, newcomer.c.mac).limit(limit)
+        with self.database.read() as connection:
+            return [_newcomer(row) for row in connection.execute(query)]
 
     def newcomers_to_judge(self, limit: int) -> list[NewcomerRecord]:
         """Returns newcomers that asked since their site's policy was last applied to them, oldest first."""

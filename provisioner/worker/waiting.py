@@ -60,8 +60,10 @@ class Waiting:
         if now < self._next:
             return 0
         self._next = now + EVERY_S
-        waiting = [row for row in self._store.newcomers(waiting_at=self._clock(), limit=MOST) if row.wrong_codes < MOST_WRONG]
+        waiting = self._store.seated(self._clock(), most_wrong=MOST_WRONG, limit=MOST)
         self._seat(waiting)
+        seats = {row.mac for row in waiting}
+        self._told = {mac: at for mac, at in self._told.items() if mac in seats}  # others came in, or never will
         if not waiting:
             return 0
         done = 0
@@ -122,5 +124,3 @@ class Waiting:
         if macs:
             with self._store.database.write() as connection:
                 connection.execute(newcomer.delete().where(newcomer.c.mac.in_(macs)))
-        for mac in macs:
-            self._told.pop(mac, None)

@@ -19,6 +19,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import FileAnswer, Reason
 from provisioner.waiting_room import A_SECOND, KEPT
 from provisioner.worker import Worker
+from provisioner.worker import waiting as worker_waiting
 from provisioner.worker.waiting import MOST_WRONG
 from tests.contract.inside import ELSEWHERE, LOCAL, Clock, Inside, inside
 from tests.contract.world import OUIS, OWN_NAME, user_agent
@@ -192,6 +193,36 @@ def test_codes_cannot_be_guessed_by_a_phone_that_waits(room: Room) -> None:
     assert room.seated == set()
     room.plug_in(mac)
     assert room.seated == set(), "asking again does not help"
+
+
+def test_who_guessed_wrong_takes_no_seat_of_another(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_waiting, "MOST", 2)
+    for guesser in (mac_of(1), mac_of(2)):
+        room.plug_in(guesser)
+        room.pbx.codes.extend(Dialled(f"wait-{guesser}", f"{number:08d}") for number in range(MOST_WRONG))
+        room.settle()
+    room.plug_in(mac_of(9))
+    assert room.seated == {f"wait-{mac_of(9)}"}
+
+
+def test_who_came_first_keeps_the_seat_whatever_its_mac(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_waiting, "MOST", 2)
+    for number in (9, 8, 1):
+        room.plug_in(mac_of(number))
+    assert room.seated == {f"wait-{mac_of(9)}", f"wait-{mac_of(8)}"}
+
+
+def test_what_was_told_to_a_phone_that_never_came_is_forgotten(room: Room) -> None:
+    room.plug_in(mac_of(1))
+    room.own.installation.changes.adopt_phone("tech", mac_of(1), PhoneInput(T46U), LOCAL)
+    room.settle()
+    assert room.own.worker.lockstep is not None
+    step = room.own.worker.lockstep.waiting
+    assert step is not None
+    assert step._told.keys() == {mac_of(1)}
+    room.own.clock.now += WAITS_S + 1
+    room.settle()
+    assert step._told == {}
 
 
 def test_strangers_who_invent_macs_drive_no_phone_out_of_the_waiting_room(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
