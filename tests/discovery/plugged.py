@@ -108,8 +108,7 @@ def lease(vendor: str) -> None:
         script = Path(folder) / "script"
         script.write_text(SCRIPT)
         script.chmod(0o755)
-        text = CLASSES[vendor].decode("latin-1") if vendor != "polycom" else "Polycom-VVX411"
-        options = ["-O", "66", "-O", "160", "-V", text]
+        options = ["-O", "66", "-O", "160", "-V", "", "-x", f"0x3c:{CLASSES[vendor].hex()}"]
         subprocess.run(
             ["udhcpc", "-i", "eth0", "-n", "-q", "-f", "-t", "10", "-T", "1", "-s", str(script), *options],
             check=True,
