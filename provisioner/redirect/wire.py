@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from provisioner.deadline import BoundedConnection
 from provisioner.redirect.interface import Away, Refused
 
 TIMEOUT_S = 20.0
@@ -24,10 +25,14 @@ class Reply(NamedTuple):
 
 
 class Wire:
-    """Speaks to one service. ``secrets``, and what is hidden later, never appear in a message of its errors."""
+    """Speaks to one service, ``timeout_s`` at the most for each exchange.
 
-    def __init__(self, address: str, secrets: tuple[str, ...]) -> None:
+    ``secrets``, and what is hidden later, never appear in a message of its errors.
+    """
+
+    def __init__(self, address: str, secrets: tuple[str, ...], timeout_s: float = TIMEOUT_S) -> None:
         self._parts = urlsplit(address)
+        self._timeout_s = timeout_s
         self._hidden = {"account": secrets}
 
     def exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
@@ -70,17 +75,11 @@ class Wire:
         return " ".join(text.split())[:MAX_SAID]
 
     def _sent(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
-        connection = self._connection()
-        try:
+        host, port, is_tls = self._parts.hostname or "", self._parts.port, self._parts.scheme == "https"
+        with BoundedConnection(host, port, seconds=self._timeout_s, is_tls=is_tls) as connection:
             connection.request(method, self._parts.path.rstrip("/") + path, body, dict(headers))
             response = connection.getresponse()
             return response.status, response.read(MAX_ANSWER_BYTES + 1)
-        finally:
-            connection.close()
-
-    def _connection(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        return kind(self._parts.hostname or "", self._parts.port, timeout=TIMEOUT_S)
 
     def _json(self, raw: bytes, status: int) -> Any:
         if len(raw) > MAX_ANSWER_BYTES:

@@ -7,6 +7,7 @@ import http.server
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,9 @@ from provisioner.catalog import load_catalogue
 from provisioner.core.mac import Mac
 from provisioner.redirect import SERVICES, Away, RedirectService, Refused, open_service
 from provisioner.redirect.gdms import login_password, signature
+from provisioner.redirect.wire import Wire
 from tests.redirect.standin import playing
+from tests.test_deadline import dripping
 
 FIELDS = {
     "ymcs": {"access_key_id": "key-id-1", "access_key_secret": "key-secret-1", "server_id": "srv-1"},
@@ -111,6 +114,13 @@ def test_answer_that_makes_no_sense_is_not_taken_for_a_yes(kind: str, status: in
 def test_address_that_cannot_be_asked_is_told_as_one_that_does_not_answer(address: str) -> None:
     with pytest.raises(Away, match="does not answer"):
         opened("ztp", address).register(PHONES["ztp"], URL, SERIAL)
+
+
+def test_service_that_drips_is_given_up_in_time() -> None:
+    begun = time.monotonic()
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x") as port, pytest.raises(Away, match="not done within"):
+        Wire(f"http://127.0.0.1:{port}", (), timeout_s=0.5).exchange("GET", "/", {})
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize("is_token_refused", [True, False])
