@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,14 @@ def fresh_installation(tmp_path: Path, **settings: object) -> Iterator[Installat
             yield installation
         finally:
             installation.database.dispose()
+
+
+@contextmanager
+def timed_installation(tmp_path: Path, clock: Callable[[], float], **settings: object) -> Iterator[Installation]:
+    """As ``fresh_installation``, with a clock that tests move."""
+    with fresh_installation(tmp_path, **settings) as installation:
+        installation.changes.clock = clock
+        yield installation
 
 
 def render_all(installation: Installation, *, live: bool = True) -> None:

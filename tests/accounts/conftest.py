@@ -9,20 +9,11 @@ import pytest
 
 from provisioner.accounts import Accounts, SignedIn
 from provisioner.wiring import Installation
-from tests.installations import fresh_installation
+from tests.engines import Clock
+from tests.installations import timed_installation
 
 PASSWORD = "correct horse battery"
 HERE = "192.0.2.10"
-
-
-class Clock:
-    """A clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -32,8 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def installation(tmp_path: Path, clock: Clock) -> Iterator[Installation]:
-    with fresh_installation(tmp_path) as fresh:
-        fresh.changes.clock = clock
+    with timed_installation(tmp_path, clock) as fresh:
         fresh.changes.create_user("tests", "alice", {"role": "technician", "password": PASSWORD})
         yield fresh
 

@@ -10,7 +10,7 @@ from provisioner.accounts import ROLES, Caller, totp
 from provisioner.accounts.attempts import KEYS, Attempts
 from provisioner.accounts.cookies import csrf_fits, csrf_token, new_cookie
 from provisioner.passwords import new_password, password_fits, password_hash, password_mistake
-from tests.accounts.conftest import Clock
+from tests.engines import Clock
 
 SEED = b"12345678901234567890"
 # RFC 6238, appendix B, the SHA-1 rows; six digits are the last six of its eight.

@@ -7,7 +7,8 @@ import pytest
 from provisioner.accounts import Accounts, Refused, SignedIn, totp
 from provisioner.errors import InputError
 from provisioner.wiring import Installation
-from tests.accounts.conftest import HERE, PASSWORD, Clock, signed_in
+from tests.accounts.conftest import HERE, PASSWORD, signed_in
+from tests.engines import Clock
 
 WRONG = Refused("wrong")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
-from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason
+from provisioner.core.values import Fetch, FileAnswer, FileRequest, Method, Reason, Transport
 from provisioner.db import Database
 from provisioner.digest import PhoneCredentials
 from provisioner.recorder import Recorder
@@ -23,19 +23,12 @@ from provisioner.waiting_room import WaitingFiles
 from provisioner.wiring import Installation
 from provisioner.worker import Worker
 from tests.contract.world import OUIS, OWN_NAME, Phone
-from tests.installations import fresh_installation
+from tests.engines import Clock
+from tests.installations import timed_installation
 
 LOCAL, ELSEWHERE = "192.168.1.20", "198.51.100.7"
 NETWORKS = ("192.168.0.0/16",)
 _numbers = count(0x100)
-
-
-@dataclass
-class Clock:
-    now: float = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -77,14 +70,14 @@ class Inside:
         return self.installation.box.token(phone.mac, epoch or (record.token_epoch if record else 1))
 
     def ask(
-        self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET"
+        self, path: str, agent: str = "", peer: str = LOCAL, transport: Transport = "http", authorization: str = "", method: Method = "GET"
     ) -> FileAnswer:
         return self.server.answer(self.request(path, agent, peer, transport, authorization, method))
 
     def request(
-        self, path: str, agent: str = "", peer: str = LOCAL, transport: str = "http", authorization: str = "", method: str = "GET"
+        self, path: str, agent: str = "", peer: str = LOCAL, transport: Transport = "http", authorization: str = "", method: Method = "GET"
     ) -> FileRequest:
-        return FileRequest(path, transport, peer, agent, method, authorization)  # type: ignore[arg-type]
+        return FileRequest(path, transport, peer, agent, method, authorization)
 
     def fetch(self, path: str, agent: str = "", **more: str) -> FileAnswer:
         """As ``ask``, and the request is over: the last byte went out."""
@@ -130,10 +123,9 @@ def inside_of(installation: Installation, clock: Clock, cache_bytes: int = 64 <<
 @contextmanager
 def inside(tmp_path: Path, **settings: object) -> Iterator[Inside]:
     (tmp_path / "tftp_root").mkdir(exist_ok=True)
-    clock = Clock()
+    clock = Clock(1_700_000_000.0)
     given = {"catalogue_dir": ROOT / "phone_templates", "pbx": "none", "tftp_root": tmp_path / "tftp_root", **settings}
-    with fresh_installation(tmp_path, **given) as installation:
-        installation.changes.clock = clock
+    with timed_installation(tmp_path, clock, **given) as installation:
         made = inside_of(installation, clock)
         try:
             yield made
@@ -141,4 +133,4 @@ def inside(tmp_path: Path, **settings: object) -> Iterator[Inside]:
             made.recorder._database.dispose()
 
 
-__all__ = ["ELSEWHERE", "LOCAL", "Clock", "Inside", "inside", "inside_of", "own_name"]
+__all__ = ["ELSEWHERE", "LOCAL", "Inside", "inside", "inside_of", "own_name"]

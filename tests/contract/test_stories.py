@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.changes import KeyInput, PhoneInput
+from provisioner.core.mac import Mac
 from provisioner.settings import ROOT
 from tests.conftest import load_cases
 from tests.contract.world import MODELS, OUIS, OverHTTP, OverTFTP, Phone, Wire, World, wait_until
@@ -67,8 +68,7 @@ def test_a_wrong_token_and_another_phones_token_open_nothing(served: World, phon
 
 @pytest.mark.parametrize("model", VENDORS)
 def test_an_unknown_mac_gets_nothing(wire: Wire, model: str) -> None:
-    mac = OUIS[model.partition("/")[0]] + "fffff1"
-    phone = Phone(mac, model, "", "")  # type: ignore[arg-type]
+    phone = Phone(Mac(f"{OUIS[model.partition('/')[0]]}fffff1"), model, "", "")
     assert wire.get(phone.name, phone.agent) is None
     assert wire.get(f"p/{WRONG}/{phone.name}", phone.agent) is None
 

@@ -11,20 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.core.mac import Mac
-from provisioner.core.values import FileRequest
+from provisioner.core.values import FileRequest, Method
 from provisioner.digest import NONCE_S, REALM, PhoneCredentials
 from provisioner.secrets import SecretBox
+from tests.engines import Clock
 
 BOX = SecretBox(bytes(range(32)))
 MAC, OTHER = Mac("805ec0aabbcc"), Mac("805ec0aabbcd")
 PATH = "805ec0aabbcc.cfg"
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def md5(text: str) -> str:
@@ -46,8 +40,8 @@ def digest(
     return f"Digest {quoted}" + (', qop=auth, nc=00000001, cnonce="abc"' if qop else "")
 
 
-def judge(credentials: PhoneCredentials, authorization: str, mac: Mac = MAC, method: str = "GET", path: str = PATH) -> str:
-    return credentials(FileRequest(path, "http", "192.0.2.1", "", method, authorization), mac)  # type: ignore[arg-type]
+def judge(credentials: PhoneCredentials, authorization: str, mac: Mac = MAC, method: Method = "GET", path: str = PATH) -> str:
+    return credentials(FileRequest(path, "http", "192.0.2.1", "", method, authorization), mac)
 
 
 def nonce_of(credentials: PhoneCredentials) -> str:
@@ -58,7 +52,7 @@ def nonce_of(credentials: PhoneCredentials) -> str:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_700_000_000.0)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.discovery.addresses import Addresses
-from tests.contract.inside import Clock, Inside, inside
+from tests.contract.inside import Inside, inside
 from tests.discovery.packets import FakeSurroundings
+from tests.engines import Clock
 
 PUBLIC = "prov.example"
 

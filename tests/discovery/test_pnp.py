@@ -12,9 +12,10 @@ from provisioner.core.mac import Mac
 from provisioner.discovery.addresses import Addresses
 from provisioner.discovery.pnp import AGAIN_S, GROUP_MAC, PnP, membership_report
 from provisioner.discovery.wire import Frame
-from tests.contract.inside import Clock, Inside
+from tests.contract.inside import Inside
 from tests.contract.world import Phone
 from tests.discovery.packets import PEER, FakeSurroundings, ip_packet, subscribe
+from tests.engines import Clock
 
 BASE = "http://prov.example:8080/"
 

@@ -20,8 +20,8 @@ from provisioner.discovery.mdns import MDNSListener
 from provisioner.discovery.pnp import PnP
 from provisioner.discovery.source import Off, Source
 from provisioner.discovery.wire import Interface
-from tests.contract.inside import Clock
 from tests.discovery.packets import PEER, FakeSurroundings, arp_packet, dhcp_message, frame, ip_packet, lldp_frame, mdns_answer, subscribe
+from tests.engines import Clock
 
 MAC = "805ec0a1b2c3"
 

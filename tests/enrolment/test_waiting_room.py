@@ -21,8 +21,9 @@ from provisioner.waiting_room import A_SECOND, KEPT
 from provisioner.worker import Worker
 from provisioner.worker import waiting as worker_waiting
 from provisioner.worker.waiting import MOST_WRONG
-from tests.contract.inside import ELSEWHERE, LOCAL, Clock, Inside, inside
+from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
 from tests.contract.world import OUIS, OWN_NAME, user_agent
+from tests.engines import Clock
 
 T46U = "yealink/t46u"
 LAN = ["192.168.0.0/16"]

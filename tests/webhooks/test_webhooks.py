@@ -24,7 +24,8 @@ from provisioner.webhooks.reaching import Unreachable, address_for
 from provisioner.webhooks.rounds import BACKOFF_S
 from provisioner.webhooks.sending import Result, send
 from provisioner.wiring import Installation
-from tests.installations import fresh_installation
+from tests.engines import Clock
+from tests.installations import timed_installation
 from tests.test_deadline import dripping
 
 LOOPBACK = ("127.0.0.0/8",)
@@ -62,13 +63,6 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
-class Clock:
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -76,8 +70,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def installation(tmp_path: Path, clock: Clock) -> Iterator[Installation]:
-    with fresh_installation(tmp_path) as fresh:
-        fresh.changes.clock = clock
+    with timed_installation(tmp_path, clock) as fresh:
         yield fresh
 
 
