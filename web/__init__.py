@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Response, make_response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from provisioner.api import problems
+from provisioner.core.languages import LANGUAGES
 from provisioner.errors import ProvisionerError
 from web import guard, i18n, navigation, page, words
 from web.assets import Asset, load_assets
@@ -46,7 +47,7 @@ def _prepare_templates(app: Flask) -> None:
     cast("Any", env).install_gettext_callables(i18n.plain_gettext, i18n.plain_ngettext, newstyle=True)
     env.filters.update(words.FILTERS)
     env.globals.update(words.GLOBALS)
-    env.globals.update(asset=_asset_url, form_token=guard.form_token, said=page.said, languages=i18n.LANGUAGES, themes=page.THEMES)
+    env.globals.update(asset=_asset_url, form_token=guard.form_token, said=page.said, languages=LANGUAGES, themes=page.THEMES)
     env.globals.update(navigation=navigation.navigation)
 
 

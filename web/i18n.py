@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import gettext
 import io
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -21,8 +20,6 @@ from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from flask import g
 
-LANGUAGES: Mapping[str, str] = {"en": "English", "vi": "Tiếng Việt", "km": "ភាសាខ្មែរ", "nl": "Nederlands", "fi": "Suomi"}
-"""Code -> name in the language itself."""
 FOLDER = Path(__file__).parent / "locales"
 DEFAULT = "en"
 

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 from provisioner.api import problems
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller
+from provisioner.core.languages import LANGUAGES
 from provisioner.errors import Forbidden, InputError, NotFound, ProvisionerError, RenderError, StaleWrite
 from web import guard, i18n
 from web.assets import Asset
@@ -155,6 +156,6 @@ def assets() -> Mapping[str, Asset]:
 
 def _language(own: str) -> str:
     for wanted in (own, request.cookies.get("provisioner_language", "")):
-        if wanted in i18n.LANGUAGES:
+        if wanted in LANGUAGES:
             return wanted
-    return request.accept_languages.best_match(list(i18n.LANGUAGES), i18n.DEFAULT) or i18n.DEFAULT
+    return request.accept_languages.best_match(list(LANGUAGES), i18n.DEFAULT) or i18n.DEFAULT

@@ -14,7 +14,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
-from web.i18n import DEFAULT, FOLDER, LANGUAGES
+from provisioner.core.languages import LANGUAGES
+from web.i18n import DEFAULT, FOLDER
 
 WEB = Path(__file__).parent
 KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2)}

@@ -10,7 +10,8 @@ from flask.views import MethodView
 from provisioner.api.context import installation
 from provisioner.api.noun import Noun
 from provisioner.api.schemas import Strict, Text
-from provisioner.dhcp import SERVERS, dhcp_config
+from provisioner.core.dhcp_servers import SERVERS
+from provisioner.dhcp import dhcp_config
 from provisioner.errors import NotFound
 
 noun = Noun("dhcp", "Ready configuration for DHCP servers, by which phones find this one.", of_sites=True)
@@ -39,4 +40,4 @@ class DHCPConfig(MethodView):
         needs_own_address = record is not None and record.access in {"token", "digest"}
         address = place.settings.provisioning_base
         text = dhcp_config(place.catalogue, server, address, site=name or "", needs_own_address=needs_own_address)
-        return Response(text, content_type=f"{SERVERS[server].content_type}; charset=utf-8")
+        return Response(text, content_type="text/plain; charset=utf-8")

@@ -15,7 +15,7 @@ from provisioner.api.etags import expected_revision, tagged
 from provisioner.api.noun import ETAG, Noun, conditional
 from provisioner.api.paging import PageQuery, page_of, sliced
 from provisioner.api.schemas import Flag, Rows, Strict, Text, Time, Whole
-from provisioner.changes.users import LANGUAGES
+from provisioner.changes.users import CHOICES_OF_LANGUAGE
 from provisioner.errors import NotFound
 from provisioner.records import UserRecord
 
@@ -28,7 +28,7 @@ class UserPatch(Strict):
     role = Text(longest=16, metadata={"enum": list(reversed(ROLES)), "example": "technician"})
     sites = Rows(Text(longest=64), allow_none=True, metadata={"description": "Names of the sites that they see; null: all"})
     extensions = Rows(Text(longest=32), metadata={"description": "Their own extensions, for the role user"})
-    language = Text(longest=8, metadata={"enum": list(LANGUAGES)})
+    language = Text(longest=8, metadata={"enum": list(CHOICES_OF_LANGUAGE)})
     disabled = Flag(metadata={"description": "Cannot sign in; ends every session"})
     subject = Text(longest=255, shortest=1, allow_none=True, metadata={"description": "Who they are at the OpenID Connect provider"})
 

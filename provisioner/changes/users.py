@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.changes.unit import Unit, UnitMaker
+from provisioner.core.languages import LANGUAGES
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, site
 from provisioner.models_accounts import user, user_session
@@ -17,7 +18,8 @@ from provisioner.records import UserRecord
 
 USER_NAME = re.compile(r"^[\w][\w.@\-]{0,47}\Z")
 USER_ROLES = ("admin", "technician", "viewer", "user")
-LANGUAGES = ("", "en", "vi", "km", "nl", "fi")
+CHOICES_OF_LANGUAGE = ("", *LANGUAGES)
+"""Empty for that of the browser."""
 _PLAIN = ("role", "sites", "extensions", "language", "disabled", "subject")
 
 
@@ -119,8 +121,8 @@ def _checked(unit: Unit, given: dict[str, Any]) -> dict[str, Any]:
     mistakes: dict[str, str] = {}
     if given.get("role", "user") not in USER_ROLES:
         mistakes["role"] = f"one of {', '.join(USER_ROLES)} is needed"
-    if given.get("language", "") not in LANGUAGES:
-        mistakes["language"] = f"one of {', '.join(LANGUAGES[1:])} is needed"
+    if given.get("language", "") not in CHOICES_OF_LANGUAGE:
+        mistakes["language"] = f"one of {', '.join(LANGUAGES)} is needed"
     mistakes |= missing_sites(unit, given.get("sites"))
     numbers = given.get("extensions") or ()
     known = (

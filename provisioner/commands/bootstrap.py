@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from provisioner.commands.arguments import json_option
-from provisioner.commands.output import print_json, print_table, shown_time
+from provisioner.commands.output import print_records, shown_time
 from provisioner.commands.session import Session, pass_session
 
 PAGE = 1000
@@ -24,11 +24,13 @@ def refusals(session: Session, as_json: bool) -> None:
       provisioner refusals
     """
     records = session.installation.store.bootstrap_refusals(limit=PAGE)
-    if as_json:
-        print_json(records)
-        return
-    rows = [(row.mac, row.site, row.reason, row.peer, shown_time(row.at), row.count, row.user_agent) for row in records]
-    print_table(["MAC", "SITE", "ANSWER", "FROM", "LAST", "TIMES", "USER AGENT"], rows, right=["TIMES"])
+    print_records(
+        records,
+        ["MAC", "SITE", "ANSWER", "FROM", "LAST", "TIMES", "USER AGENT"],
+        lambda row: (row.mac, row.site, row.reason, row.peer, shown_time(row.at), row.count, row.user_agent),
+        as_json=as_json,
+        right=["TIMES"],
+    )
 
 
 @click.command()
@@ -42,8 +44,10 @@ def alarms(session: Session, as_json: bool) -> None:
       provisioner alarms
     """
     records = session.installation.store.alarms(limit=PAGE)
-    if as_json:
-        print_json(records)
-        return
-    rows = [(shown_time(row.at), row.part, row.kind, row.scope, row.macs, shown_time(row.until)) for row in records]
-    print_table(["TIME", "LISTENER", "BOUND", "SHUT FOR", "MACS", "UNTIL"], rows, right=["MACS"])
+    print_records(
+        records,
+        ["TIME", "LISTENER", "BOUND", "SHUT FOR", "MACS", "UNTIL"],
+        lambda row: (shown_time(row.at), row.part, row.kind, row.scope, row.macs, shown_time(row.until)),
+        as_json=as_json,
+        right=["MACS"],
+    )

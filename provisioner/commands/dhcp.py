@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from provisioner.commands.session import Session, pass_session
+from provisioner.core.dhcp_servers import SERVERS
 
 
 @click.command("dhcp-config")
-@click.argument("server", type=click.Choice(["dnsmasq", "isc", "kea", "mikrotik", "windows", "pfsense"]))
+@click.argument("server", type=click.Choice(list(SERVERS)))
 @click.option("--site", help="A site: the configuration says so, and what its phones need besides.")
 @pass_session
 def dhcp_config(session: Session, *, server: str, site: str | None) -> None:

@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from provisioner.commands.arguments import json_option, mac_argument
-from provisioner.commands.output import counted, print_json, print_table, shown_time
+from provisioner.commands.output import counted, print_records, shown_time
 from provisioner.commands.session import Session, pass_session
 from provisioner.errors import InputError, NotFound
 
@@ -68,11 +68,13 @@ def list_(session: Session, as_json: bool) -> None:
       provisioner window list
     """
     records = session.installation.store.windows()
-    if as_json:
-        print_json(records)
-        return
-    rows = [(row.site, shown_time(row.closes_at), row.taken, row.most, row.opened_by) for row in records]
-    print_table(["SITE", "CLOSES", "TAKEN IN", "AT MOST", "OPENED BY"], rows, right=["TAKEN IN", "AT MOST"])
+    print_records(
+        records,
+        ["SITE", "CLOSES", "TAKEN IN", "AT MOST", "OPENED BY"],
+        lambda row: (row.site, shown_time(row.closes_at), row.taken, row.most, row.opened_by),
+        as_json=as_json,
+        right=["TAKEN IN", "AT MOST"],
+    )
 
 
 @click.group()
@@ -113,10 +115,12 @@ def list_stock(session: Session, as_json: bool) -> None:
       provisioner warehouse list
     """
     records = session.installation.store.warehouse(limit=PAGE * 10)
-    if as_json:
-        print_json(records)
-        return
-    print_table(["MAC", "MODEL", "ADDED", "NOTE"], [(row.mac, row.model, shown_time(row.added_at), row.note) for row in records])
+    print_records(
+        records,
+        ["MAC", "MODEL", "ADDED", "NOTE"],
+        lambda row: (row.mac, row.model, shown_time(row.added_at), row.note),
+        as_json=as_json,
+    )
 
 
 @warehouse.command()
@@ -144,13 +148,13 @@ def newcomers(session: Session, as_json: bool) -> None:
       provisioner newcomers
     """
     records = session.installation.store.newcomers(limit=PAGE)
-    if as_json:
-        print_json(records)
-        return
-    rows = [
-        (row.mac, row.peer, shown_time(row.at), row.count, "yes" if row.waits else "no", row.outcome, row.user_agent) for row in records
-    ]
-    print_table(["MAC", "FROM", "LAST", "TIMES", "WAITS", "OUTCOME", "USER AGENT"], rows, right=["TIMES"])
+    print_records(
+        records,
+        ["MAC", "FROM", "LAST", "TIMES", "WAITS", "OUTCOME", "USER AGENT"],
+        lambda row: (row.mac, row.peer, shown_time(row.at), row.count, row.waits, row.outcome, row.user_agent),
+        as_json=as_json,
+        right=["TIMES"],
+    )
 
 
 @click.command()

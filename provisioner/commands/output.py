@@ -6,9 +6,9 @@ import dataclasses
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -16,6 +16,7 @@ from provisioner.core.mac import Mac
 
 # A phone's User-Agent is anybody's text: an escape sequence in it could redraw the operator's screen.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+Record = TypeVar("Record")
 COLOURS = {
     "OK": "green", "WARN": "yellow", "FAIL": "red", "held": "red", "in_lockstep": "green", "create": "green", "update": "yellow",
 }  # fmt: skip
@@ -36,6 +37,21 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[object]], *, rig
         click.echo("  ".join(_styled(text, shown, is_header) for text, shown in zip(row, padded, strict=True)))
 
 
+def print_records(
+    records: Sequence[Record],
+    headers: Sequence[str],
+    row: Callable[[Record], Sequence[object]],
+    *,
+    as_json: bool,
+    right: Sequence[str] = (),
+) -> None:
+    """Prints records: as one JSON document for programs, or as a table for people, with what ``row`` makes of each below the headers."""
+    if as_json:
+        print_json(records)
+    else:
+        print_table(headers, [row(record) for record in records], right=right)
+
+
 def print_json(value: Any) -> None:
     """Prints one JSON document; records become objects, MACs get their colons."""
     click.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, default=str))
@@ -50,6 +66,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     return [plain(item) for item in value] if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+def shown_sites(sites: Sequence[str] | None) -> str:
+    """Returns the sites that somebody is limited to; None is no limit."""
+    return "all" if sites is None else ", ".join(sites)
 
 
 def shown_time(at: float | None) -> str:

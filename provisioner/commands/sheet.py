@@ -10,12 +10,13 @@ from provisioner.commands.arguments import mac_argument
 from provisioner.commands.output import note, shown_time
 from provisioner.commands.phone import found
 from provisioner.commands.session import Session, pass_session
+from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
 
 
 @click.command()
 @mac_argument
-@click.option("--language", type=click.Choice(["en", "vi", "km", "nl", "fi"]), help="Absent: that of the phone, or English.")
+@click.option("--language", type=click.Choice(list(LANGUAGES)), help="Absent: that of the phone, or English.")
 @click.option("--link-hours", type=int, help="Issue an install link that holds so long, and print it on the sheet.")
 @click.option("--pdf", "pdf", type=click.Path(dir_okay=False, path_type=Path), help="Write a PDF to this file.")
 @click.option("--html", "html", type=click.Path(dir_okay=False, path_type=Path), help="Write HTML to this file.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from provisioner.commands.arguments import json_option
-from provisioner.commands.output import note, print_json, print_table, shown_time
+from provisioner.commands.output import note, print_records, shown_sites, shown_time
 from provisioner.commands.session import Session, pass_session
 
 
@@ -47,14 +47,12 @@ def list_(session: Session, as_json: bool) -> None:
       provisioner token list
     """
     records = session.installation.store.api_tokens()
-    if as_json:
-        print_json(records)
-        return
-    rows = [
-        (row.name, row.role, "all" if row.sites is None else ", ".join(row.sites), shown_time(row.created_at), shown_time(row.last_used_at))
-        for row in records
-    ]
-    print_table(["NAME", "ROLE", "SITES", "CREATED", "LAST USED"], rows)
+    print_records(
+        records,
+        ["NAME", "ROLE", "SITES", "CREATED", "LAST USED"],
+        lambda row: (row.name, row.role, shown_sites(row.sites), shown_time(row.created_at), shown_time(row.last_used_at)),
+        as_json=as_json,
+    )
 
 
 @token.command()

@@ -7,7 +7,7 @@ import sys
 import click
 
 from provisioner.commands.arguments import json_option
-from provisioner.commands.output import note, print_json, print_table
+from provisioner.commands.output import note, print_records, shown_sites
 from provisioner.commands.session import Session, pass_session
 
 ROLES = click.Choice(["admin", "technician", "viewer", "user"])
@@ -58,14 +58,12 @@ def list_(session: Session, as_json: bool) -> None:
       provisioner user list
     """
     records = session.installation.store.users()
-    if as_json:
-        print_json(records)
-        return
-    rows = [
-        (who.name, who.role, "all" if who.sites is None else ", ".join(who.sites), ", ".join(who.extensions), who.has_totp, who.disabled)
-        for who in records
-    ]
-    print_table(["NAME", "ROLE", "SITES", "EXTENSIONS", "CODES", "DISABLED"], rows)
+    print_records(
+        records,
+        ["NAME", "ROLE", "SITES", "EXTENSIONS", "CODES", "DISABLED"],
+        lambda who: (who.name, who.role, shown_sites(who.sites), ", ".join(who.extensions), who.has_totp, who.disabled),
+        as_json=as_json,
+    )
 
 
 @user.command()

@@ -7,41 +7,18 @@ clock, no network. Texts go into the files only after they were held against a p
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from provisioner.core.catalogue import Catalogue, Vendor
+from provisioner.core.dhcp_servers import SERVERS
 from provisioner.errors import InputError
 
 _ADDRESS = re.compile(r"https?://(?:[0-9A-Za-z](?:[0-9A-Za-z.\-]{0,251}[0-9A-Za-z])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?/\Z")
 _NAME = re.compile(r"[^0-9A-Za-z ._\-]")
 MOST_BYTES = 255
 """The longest value that one DHCP option carries (RFC 2132)."""
-
-
-class DHCPServer(NamedTuple):
-    """A kind of DHCP server that configuration can be written for."""
-
-    name: str
-    title: str
-    template: str
-    content_type: str
-
-
-SERVERS: Mapping[str, DHCPServer] = {
-    server.name: server
-    for server in (
-        DHCPServer("dnsmasq", "dnsmasq", "dnsmasq.conf.j2", "text/plain"),
-        DHCPServer("isc", "ISC dhcpd", "isc.conf.j2", "text/plain"),
-        DHCPServer("kea", "Kea", "kea.json.j2", "text/plain"),
-        DHCPServer("mikrotik", "MikroTik RouterOS", "mikrotik.rsc.j2", "text/plain"),
-        DHCPServer("windows", "Windows Server", "windows.ps1.j2", "text/plain"),
-        DHCPServer("pfsense", "pfSense", "pfsense.txt.j2", "text/plain"),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)

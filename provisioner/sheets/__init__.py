@@ -18,12 +18,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from provisioner.core.installing import InstallStep, InstallWay
+from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
 from provisioner.core.render import split_address
 from provisioner.errors import InputError
-from provisioner.sheets.texts import LANGUAGES, PARTS, STEPS, said
+from provisioner.sheets.texts import PARTS, STEPS, said
 
-__all__ = ["LANGUAGES", "Sheet", "sheet_html"]
+__all__ = ["Sheet", "sheet_html"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from provisioner.core.access import link_state
+from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
-from provisioner.sheets import LANGUAGES, Sheet
+from provisioner.sheets import Sheet
 from provisioner.store import Store
 
 _CODE = re.compile(r"[a-z2-7]{10}\Z")

@@ -17,8 +17,6 @@ from babel.messages.pofile import read_po
 from markupsafe import Markup, escape
 
 FOLDER = Path(__file__).parent / "translations"
-LANGUAGES: Mapping[str, str] = {"en": "English", "vi": "Tiếng Việt", "km": "ខ្មែរ", "nl": "Nederlands", "fi": "Suomi"}
-"""Code -> name in the language itself."""
 
 
 def mark(text: str) -> str:

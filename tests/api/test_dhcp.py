@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.dhcp import SERVERS
+from provisioner.core.dhcp_servers import SERVERS
 from tests.api.conftest import Api, reason
 
 

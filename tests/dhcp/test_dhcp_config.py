@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.catalog import load_catalogue
+from provisioner.core.dhcp_servers import SERVERS
 from provisioner.core.mac import Mac
-from provisioner.dhcp import SERVERS, dhcp_config
+from provisioner.dhcp import dhcp_config
 from provisioner.errors import InputError
 from tests.dhcp.servers import KINDS, serving
 

@@ -11,9 +11,10 @@ from babel.messages.pofile import read_po
 
 from provisioner.catalog import load_catalogue
 from provisioner.core.installing import STEP_FIELDS
+from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError
-from provisioner.sheets import LANGUAGES, Sheet, printing, sheet_html
+from provisioner.sheets import Sheet, printing, sheet_html
 from provisioner.sheets.printing import PrintingError, sheet_pdf
 from provisioner.sheets.texts import FOLDER, PARTS, STEPS, said
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 from flask import Flask, g
 
-from provisioner.changes.users import LANGUAGES as OF_USERS
+from provisioner.core.languages import LANGUAGES
 from tests.web.conftest import Person, words_in
 from web import i18n, texts
 
-OTHERS = [code for code in i18n.LANGUAGES if code != i18n.DEFAULT]
+OTHERS = [code for code in LANGUAGES if code != i18n.DEFAULT]
 VALUE = re.compile(r"%\(\w+\)s")
 
 
@@ -35,10 +35,6 @@ def test_translations_carry_the_values_of_their_text(language: str) -> None:
 def test_catalogue_holds_nothing_that_nobody_marks(language: str) -> None:
     marked = {message.id for message in texts.marked_texts()}
     assert [message.id for message in texts.catalogue_of(language) if message.id and message.id not in marked] == []
-
-
-def test_every_language_is_one_that_a_user_may_have() -> None:
-    assert set(i18n.LANGUAGES) <= set(OF_USERS)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from provisioner.accounts import Caller
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller, installation
 from provisioner.api.session import LONGEST_PASSWORD
+from provisioner.core.languages import LANGUAGES
 from provisioner.errors import InputError
 from web.guard import needs, own_path
-from web.i18n import LANGUAGES, _
+from web.i18n import _
 from web.page import THEMES, done, page
 
 pages = Blueprint("own", __name__)

@@ -11,11 +11,12 @@ from werkzeug.datastructures import MultiDict
 from provisioner.api.context import actor, installation
 from provisioner.changes.tokens import ROLES as TOKEN_ROLES
 from provisioner.changes.users import USER_ROLES
+from provisioner.core.languages import LANGUAGES
 from provisioner.errors import InputError, NotFound, StaleWrite
 from provisioner.records import UserRecord
 from web.forms import lines_of, revision_of
 from web.guard import needs, of_installation
-from web.i18n import LANGUAGES, _
+from web.i18n import _
 from web.page import done, mistakes_of, page
 
 pages = Blueprint("people", __name__)
