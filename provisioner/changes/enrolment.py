@@ -110,7 +110,11 @@ class EnrolmentWrites(SwapWrites):
         return code, unit.at + minutes * 60.0
 
     def claim_by_code(self, mac: Mac, code: str, given: PhoneInput) -> PhoneRecord | None:
-        """Puts the code's extension on the phone that dialled it, in the name of who made the code; None where nobody made it."""
+        """Puts the code's extension on the phone that dialled it, in the name of who made the code; None where nobody made it.
+
+        A listed phone that has the extension is let in again as it is. Raises ``InputError`` where it has others: whoever may claim a phone
+        for himself must not get the files of somebody else's.
+        """
         with self.unit("claim") as unit:
             valid = sa.and_(claim_code.c.digest == token_digest(code), claim_code.c.expires_at > unit.at)
             found = unit.connection.execute(sa.select(claim_code).where(valid)).first()
@@ -119,9 +123,10 @@ class EnrolmentWrites(SwapWrites):
                 return None
             unit.connection.execute(claim_code.delete().where(claim_code.c.digest == found.digest))
             own = replace(unit, actor=found.made_by)
-            wanted = replace(given, lines=(LineInput(1, found.extension),))
             listed = self.store.phone(mac, unit.connection)
-            return self._adopted(own, mac, wanted) if listed is None else self._let_in_again(own, listed, wanted)
+            if listed is None:
+                return self._adopted(own, mac, replace(given, lines=(LineInput(1, found.extension),)))
+            return self._let_in_again(own, listed, found.extension)
 
     def adopt_phone(self, actor: str, mac: Mac, given: PhoneInput, peer: str = "", window: str = "") -> PhoneRecord:
         """Lists a phone that was seen; what is not said is chosen: the site by its address, an extension from that site's pool.
@@ -146,11 +151,11 @@ class EnrolmentWrites(SwapWrites):
         unit.connection.execute(newcomer.update().where(newcomer.c.mac == mac).values(judged_at=unit.at, outcome="it was taken in"))
         return record
 
-    def _let_in_again(self, unit: Unit, listed: PhoneRecord, given: PhoneInput) -> PhoneRecord:
-        """Opens the first fetch of a listed phone anew, with what the claim says; its site and group stay."""
-        opened = {"opened_at": unit.at, "first_success_at": None}
-        unit.connection.execute(phone.update().where(phone.c.mac == listed.mac).values(**opened))
-        return self.set_phone(unit, listed, replace(given, site=None, model=given.model or listed.model))
+    def _let_in_again(self, unit: Unit, listed: PhoneRecord, number: str) -> PhoneRecord:
+        if number not in {line.extension for line in listed.lines}:
+            why = f"{listed.mac.colons} is listed without {number}: put it on a line of the phone first, or let the phone in again as it is"
+            raise InputError({"extension": f"{why} ('provisioner phone reopen {listed.mac}')"})
+        return self._opened_again(unit, listed.mac)
 
     def _from_pool(self, unit: Unit, site: SiteRecord) -> str:
         """Returns an extension that no phone has, made where it is not there yet. Raises ``InputError`` where the pool is used up."""

@@ -117,7 +117,8 @@ class PhoneWrites(UnitMaker):
 
     def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
         """Opens the first fetch again, for a phone that was reset: the next ``FIRST_FETCH_HOURS`` count from now."""
-        return self._prove_anew(actor, mac, "phone.reopen", {"opened_at": None, "first_success_at": None})
+        with self.unit(actor) as unit:
+            return self._opened_again(unit, mac)
 
     def renew_token(self, actor: str, mac: Mac) -> PhoneRecord:
         """Gives the phone a new address; the old one is accepted until the first success at the new one."""
@@ -141,13 +142,19 @@ class PhoneWrites(UnitMaker):
 
     def _prove_anew(self, actor: str, mac: Mac, action: str, values: Mapping[str, Any]) -> PhoneRecord:
         with self.unit(actor) as unit:
-            self._phone(unit, mac)
-            filled = {name: unit.at if name == "opened_at" else value for name, value in values.items()}
-            unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**filled, revision=phone.c.revision + 1))
-            unit.rerender([mac])
-            unit.reindex(mac)
-            unit.log(action, mac, None, None, 1)
-            return self._phone(unit, mac)
+            return self._proven_anew(unit, mac, action, values)
+
+    def _opened_again(self, unit: Unit, mac: Mac) -> PhoneRecord:
+        return self._proven_anew(unit, mac, "phone.reopen", {"opened_at": unit.at, "first_success_at": None})
+
+    def _proven_anew(self, unit: Unit, mac: Mac, action: str, values: Mapping[str, Any]) -> PhoneRecord:
+        """Has the phone prove itself anew; what it is does not change."""
+        self._phone(unit, mac)
+        unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**values, revision=phone.c.revision + 1))
+        unit.rerender([mac])
+        unit.reindex(mac)
+        unit.log(action, mac, None, None, 1)
+        return self._phone(unit, mac)
 
     def _write(self, unit: Unit, mac: Mac, given: PhoneInput, before: PhoneRecord | None, action: str) -> PhoneRecord:
         columns: dict[str, Any] = {

@@ -12,11 +12,12 @@ from pbx_sync.fake import FakePBX
 from pbx_sync.state import Contact
 from pbx_sync.waiting import Dialled
 from provisioner import bootstrap_notes
-from provisioner.changes import PhoneInput
+from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.enrolment import WAITS_S
 from provisioner.core.flood import MOST_OF_ADDRESS
 from provisioner.core.mac import Mac
 from provisioner.core.values import FileAnswer, Reason
+from provisioner.records import PhoneRecord
 from provisioner.waiting_room import A_SECOND, KEPT
 from provisioner.worker import Worker
 from provisioner.worker import waiting as worker_waiting
@@ -168,6 +169,52 @@ def test_a_code_that_is_dialled_puts_its_extension_on_the_phone_and_tells_it(roo
     assert (f"wait-{mac}", "check-sync;reboot=false") in room.pbx.notified
     assert ("tech", "phone.create") in [(row.actor, row.action) for row in room.own.installation.store.changes(subject=mac)]
     assert changes.claim_by_code(mac_of(2), code, PhoneInput(T46U)) is None, "it is good once"
+
+
+def listed_and_reset(room: Room, mac: Mac) -> PhoneRecord:
+    """Lists a phone with 1001 on its line, has it come in, and resets it: it waits. Returns it as it was before it asked again."""
+    own = room.own
+    for number in ("1001", "1002"):
+        own.installation.changes.create_extension("test", number)
+    own.installation.changes.create_phone("test", mac, PhoneInput(T46U, "default", lines=[LineInput(1, "1001")]))
+    own.follow()
+    own.fetch(f"p/{own.installation.box.token(mac, 1)}/{mac}.cfg", user_agent(T46U, mac))
+    room.settle()
+    assert b"Claim" in room.plug_in(mac).body
+    record = own.installation.store.phone(mac)
+    assert record is not None
+    return record
+
+
+def test_a_code_lets_a_listed_phone_in_again_that_has_its_extension_and_changes_nothing_of_it(room: Room) -> None:
+    mac, own = mac_of(1), room.own
+    before = listed_and_reset(room, mac)
+    code, _ = own.installation.changes.make_claim_code("tech", "1001", 60)
+    room.pbx.codes.append(Dialled(f"wait-{mac}", code))
+    room.settle()
+    after = own.installation.store.phone(mac)
+    assert after is not None
+    assert (after.lines, after.model, after.site, after.keys) == (before.lines, before.model, before.site, before.keys)
+    assert after.opened_at > before.opened_at
+    latest = own.installation.store.changes(subject=mac)[0]
+    assert (latest.actor, latest.action) == ("tech", "phone.reopen")
+    answer = own.fetch(f"{mac}.cfg", user_agent(T46U, mac))
+    assert answer.reason is Reason.SERVED
+    assert b"Claim" not in answer.body
+
+
+def test_a_code_for_another_extension_takes_no_listed_phone_over(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    mac, own = mac_of(1), room.own
+    before = listed_and_reset(room, mac)
+    code, _ = own.installation.changes.make_claim_code("tech", "1002", 60)
+    room.pbx.codes.append(Dialled(f"wait-{mac}", code))
+    room.settle()
+    assert own.installation.store.phone(mac) == before
+    assert b"Claim" in own.fetch(f"{mac}.cfg", user_agent(T46U, mac)).body
+    (said,) = [record.getMessage() for record in caplog.records if "event=claim_failed" in record.getMessage()]
+    assert "is listed without 1002: put it on a line of the phone first" in said
+    assert f"provisioner phone reopen {mac}" in said
+    assert own.installation.changes.claim_by_code(mac_of(2), code, PhoneInput(T46U)) is not None, "the code is not used up"
 
 
 def test_a_phone_that_came_in_leaves_the_waiting_room(room: Room) -> None:
