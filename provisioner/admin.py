@@ -46,7 +46,7 @@ def create_asgi(installation: Installation) -> App:
 
 def _knows(installation: Installation, cookie: str) -> bool:
     try:
-        return installation.accounts.session(cookie) is not None
+        return installation.accounts.session(cookie, is_use=False) is not None
     except DatabaseError:
         return False
 

@@ -10,20 +10,28 @@ from provisioner.errors import InputError
 from web.i18n import _
 
 
+def whole(text: str, longest: int = 9) -> int | None:
+    """Returns the number that ``text`` writes with at most ``longest`` digits; None where it does not.
+
+    ``isdigit`` alone is not enough: it takes a raised two, which ``int`` does not.
+    """
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= longest else None
+
+
 def number_of(given: Mapping[str, str], name: str) -> int | None:
     """Returns a number of a form; None where it is empty. Raises ``InputError`` where it is none."""
     text = given.get(name, "").strip()
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
+    number = whole(text)
+    if number is None:
         raise InputError({name: _("A whole number is needed.")})
-    return int(text)
+    return number
 
 
 def revision_of(given: Mapping[str, str]) -> int | None:
     """Returns the revision that a form was made with."""
-    text = given.get("revision", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return whole(given.get("revision", ""))
 
 
 def choices() -> dict[str, Any]:

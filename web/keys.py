@@ -15,6 +15,7 @@ from provisioner.core.catalogue import Model, Panel
 from provisioner.core.laying import LayoutKey
 from provisioner.core.values import Key
 from provisioner.errors import InputError
+from web.forms import whole
 from web.i18n import _
 
 MOST_BYTES = 400_000
@@ -64,8 +65,8 @@ class Block:
 def place_of(text: str) -> Place | None:
     """Returns (module, key) of ``0.3``, or None."""
     module, _dot, key = text.partition(".")
-    fits = all(part.isascii() and part.isdigit() and len(part) < 4 for part in (module, key))
-    return (int(module), int(key)) if fits else None
+    at, number = whole(module, 3), whole(key, 3)
+    return None if at is None or number is None else (at, number)
 
 
 def text_of(place: Place) -> str:
@@ -105,7 +106,8 @@ def _key(place: Place, key_type: str, value: str, label: str, line: int) -> KeyI
 def typed(place: Place, given: Mapping[str, str]) -> KeyInput:
     """Returns what the fields of the one open key say."""
     line = given.get("panel.line", "1")
-    number = int(line) if line.isascii() and line.isdigit() and len(line) < 4 else 1
+    number = whole(line, 3)
+    number = 1 if number is None else number
     value, label = (given.get(f"panel.{name}", "").strip() for name in ("value", "label"))
     return KeyInput(place[1], given.get("panel.type", "none"), value, label, place[0], number)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,10 +24,14 @@ PATH = "/events"
 LOOK_EVERY_S = 0.2
 SHARE = 4
 """For each second that reading marks takes it rests so many: a storm of changes does not become one of reading."""
+BLIND_S = 2.0
+"""How long it waits before it tries a database again that could not be read."""
 BEAT_EVERY_S = 15.0
 """A stream that says nothing is cut by proxies, and a page cannot tell it from a lost one."""
 SESSION_EVERY_S = 60.0
 MOST_STREAMS = 400
+MOST_OF_ONE = 20
+"""Streams of one session: more tabs than anybody reads, and few enough that nobody takes the places of all."""
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,10 +65,6 @@ class Board:
         self.is_known = False
         """False before the first look, and while the database cannot be read."""
 
-    @property
-    def streams(self) -> int:
-        return len(self._wakers)
-
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
         """An event that is set with every change; the first listener starts the looking, the last one ends it."""
@@ -77,19 +78,23 @@ class Board:
             self._wakers.discard(waker)
 
     async def _look(self) -> None:
+        """Looks until nobody listens: also for those who came while a watch was being closed, and after the database could not be read."""
+        while self._wakers:
+            try:
+                await self._look_by_one_watch()
+            except DatabaseError as error:
+                log.warning("event=live_blind error=%s", type(error).__name__)
+                await asyncio.sleep(BLIND_S)
+
+    async def _look_by_one_watch(self) -> None:
         loop = asyncio.get_running_loop()
         watch = await loop.run_in_executor(self._thread, self._open_watch)
         try:
             while self._wakers:
-                try:
-                    if await loop.run_in_executor(self._thread, watch.changed) or not self.is_known:
-                        begun = loop.time()
-                        self._tell(await loop.run_in_executor(self._thread, watch.marks))
-                        await asyncio.sleep(SHARE * (loop.time() - begun))
-                except DatabaseError as error:
-                    self.is_known = False
-                    log.warning("event=live_blind error=%s", type(error).__name__)
-                    await asyncio.sleep(2)
+                if await loop.run_in_executor(self._thread, watch.changed) or not self.is_known:
+                    begun = loop.time()
+                    self._tell(await loop.run_in_executor(self._thread, watch.marks))
+                    await asyncio.sleep(SHARE * (loop.time() - begun))
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             self.is_known = False
@@ -107,11 +112,15 @@ class LiveApp:
     """The ASGI application of the admin listener: streams here, all else to ``rest``."""
 
     def __init__(self, rest: App, board: Board, knows: Callable[[str], bool], cookie_name: str) -> None:
-        """``knows`` tells whether a cookie is that of somebody who is signed in; it may block, and is called in a thread."""
+        """``knows`` tells whether a cookie is that of somebody who is signed in; it may block, and is called in a thread.
+
+        It is asked again and again while a stream is open, so it must not take that for a use of the session.
+        """
         self._rest = rest
         self._board = board
         self._knows = knows
         self._cookie_name = cookie_name
+        self._places: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -125,12 +134,23 @@ class LiveApp:
         cookie = cookie_of(scope, self._cookie_name)
         if scope["method"] != "GET":
             await _refuse(send, 405)
-        elif not await asyncio.to_thread(self._knows, cookie):
-            await _refuse(send, 401)
-        elif self._board.streams >= MOST_STREAMS:
+        elif self._places.total() >= MOST_STREAMS or self._places[cookie] >= MOST_OF_ONE:
             await _refuse(send, 503)
         else:
-            await self._tell(cookie, receive, send)
+            with self._place(cookie):  # taken before anything is waited for: many who come at once are counted too
+                if await asyncio.to_thread(self._knows, cookie):
+                    await self._tell(cookie, receive, send)
+                else:
+                    await _refuse(send, 401)
+
+    @contextmanager
+    def _place(self, cookie: str) -> Iterator[None]:
+        self._places[cookie] += 1
+        try:
+            yield
+        finally:
+            self._places[cookie] -= 1
+            self._places += Counter()  # keeps only those who have a place
 
     async def _tell(self, cookie: str, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
@@ -145,22 +165,22 @@ class LiveApp:
                 gone.cancel()
 
     async def _tell_until(self, gone: asyncio.Task[None], waker: asyncio.Event, cookie: str, send: Send) -> None:
-        silent_s = 0.0
+        now = asyncio.get_running_loop().time
+        asked_at = now()
         while not gone.done():
             woken = asyncio.ensure_future(waker.wait())
             await asyncio.wait({woken, gone}, timeout=BEAT_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             woken.cancel()
-            if waker.is_set():
-                waker.clear()
-                await _write(send, b"event: marks\ndata: " + json.dumps(dict(self._board.marks)).encode() + b"\n\n")
-                continue
-            await _write(send, b"event: beat\ndata: -\n\n")
-            silent_s += BEAT_EVERY_S
-            if silent_s >= SESSION_EVERY_S:
-                silent_s = 0.0
+            if now() - asked_at >= SESSION_EVERY_S:  # by the clock, whatever woke it: something may happen all the time
                 if not await asyncio.to_thread(self._knows, cookie):
                     await _write(send, b"event: signed_out\ndata: -\n\n")
                     break
+                asked_at = now()
+            if waker.is_set():
+                waker.clear()
+                await _write(send, b"event: marks\ndata: " + json.dumps(dict(self._board.marks)).encode() + b"\n\n")
+            else:
+                await _write(send, b"event: beat\ndata: -\n\n")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -89,8 +89,11 @@ class Accounts:
         who = self._store.user(name)
         return None if who is None or who.disabled else self._open(who, address, user_agent, None, None)
 
-    def session(self, cookie: str) -> Caller | None:
-        """Returns who a cookie stands for; None where it holds no longer, or never did."""
+    def session(self, cookie: str, *, is_use: bool = True) -> Caller | None:
+        """Returns who a cookie stands for; None where it holds no longer, or never did.
+
+        ``is_use`` False: a page asks by itself, which keeps no session from ending idle.
+        """
         found = self._store.session(cookie_digest(cookie)) if cookie else None
         if found is None:
             return None
@@ -98,7 +101,7 @@ class Accounts:
         now = self._changes.clock()
         if who.disabled or now >= session.expires_at or now - session.last_seen_at >= self._idle_s:
             return None
-        if now - session.last_seen_at >= SEEN_EVERY_S:
+        if is_use and now - session.last_seen_at >= SEEN_EVERY_S:
             self._changes.touch_session(session.digest)
         return caller_of(who, session.digest)
 

@@ -162,3 +162,12 @@ def test_old_sessions_are_forgotten(accounts: Accounts, installation: Installati
     clock.now += 400 * 86_400
     signed_in(accounts)
     assert len(installation.store.sessions_of("alice", 0)) == 1
+
+
+def test_a_page_that_asks_by_itself_keeps_no_session(accounts: Accounts, clock: Clock, installation: Installation) -> None:
+    cookie, idle_s = signed_in(accounts).cookie, installation.settings.session_idle_minutes * 60
+    for _ in range(3):
+        clock.now += idle_s * 0.3
+        assert accounts.session(cookie, is_use=False) is not None
+    clock.now += idle_s * 0.3
+    assert accounts.session(cookie, is_use=False) is None

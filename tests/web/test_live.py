@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from provisioner.admin import DatabaseWatch
+from provisioner.db import DatabaseError
 from provisioner.store.marks import TOPICS
 from provisioner.wiring import Installation
 from tests.web.conftest import BARE
@@ -28,6 +30,7 @@ class Watch:
     seen: int = -1
     opened: int = 0
     closed: int = 0
+    on_close: Callable[[], object] = lambda: None
 
     def changed(self) -> bool:
         before, self.seen = self.seen, self.number
@@ -37,6 +40,7 @@ class Watch:
         return {"phones": str(self.number)}
 
     def close(self) -> None:
+        self.on_close()
         self.closed += 1
 
 
@@ -160,6 +164,91 @@ def test_silence_is_broken_and_a_session_that_ended_ends_its_stream(watch: Watch
         assert b"event: signed_out" in stream.sent[-2]["body"]
 
     played(story())
+
+
+def test_session_is_asked_for_again_however_much_happens(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SESSION_EVERY_S", 0.1)
+    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.005)
+    valid = ["good"]
+
+    async def story() -> None:
+        app = app_of(watch)
+        app._knows = lambda cookie: cookie in valid
+        stream = Stream(app)
+        await stream.until(stream.marks)
+        valid.clear()
+        while not stream.task.done():  # no beat comes: it never is silent for so long
+            watch.number += 1
+            await asyncio.sleep(0.01)
+            assert watch.number < WITHIN_S * 100
+        assert b"event: signed_out" in stream.sent[-2]["body"]
+
+    played(story())
+
+
+def test_streams_of_one_session_are_bounded_even_when_they_come_at_once(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_OF_ONE", 2)
+
+    async def story() -> None:
+        app = app_of(watch)
+        app._knows = lambda cookie: True
+        mine = [Stream(app) for _ in range(4)]
+        other = Stream(app, cookie="other")
+        await other.until(lambda: all(stream.status for stream in (*mine, other)))
+        assert sorted(stream.status for stream in mine) == [200, 200, 503, 503] and other.status == 200
+        for stream in (*mine, other):
+            await stream.leave()
+        again = Stream(app)
+        await again.until(again.marks)
+        await again.leave()
+        assert not app._places
+
+    played(story())
+
+
+def test_database_that_cannot_be_opened_is_tried_again(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "BLIND_S", 0.01)
+    faults = [DatabaseError("away"), DatabaseError("away")]
+
+    def opened() -> Watch:
+        if faults:
+            raise faults.pop()
+        return watch
+
+    async def story() -> None:
+        stream = Stream(LiveApp(nothing, Board(opened), lambda _cookie: True, "session"))
+        await stream.until(lambda: stream.marks() == [{"phones": "0"}])
+        await stream.leave()
+
+    played(story())
+
+
+def test_who_comes_while_the_last_look_ends_hears_of_changes(watch: Watch) -> None:
+    closing, may_close = threading.Event(), threading.Event()
+
+    def closed() -> None:
+        closing.set()
+        may_close.wait(WITHIN_S)
+
+    async def story() -> None:
+        app = app_of(watch)
+        first = Stream(app)
+        await first.until(first.marks)
+        watch.on_close = closed
+        await first.leave()
+        await first.until(closing.is_set)
+        late = Stream(app)
+        await late.until(lambda: late.status == 200)
+        may_close.set()
+        watch.number = 7
+        await late.until(lambda: late.marks()[-1:] == [{"phones": "7"}])
+        await late.leave()
+
+    played(story())
+
+
+async def nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """An application that nobody asks."""
 
 
 def test_everything_else_goes_on_to_the_application(watch: Watch) -> None:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request, url_for
 
 from provisioner.api.context import installation
 from provisioner.api.shown import subject_of
+from web.forms import whole
 from web.page import page
 
 pages = Blueprint("changes", __name__)
@@ -16,8 +17,7 @@ PAGE = 50
 def index() -> Response:
     """The list, the newest first."""
     subject = request.args.get("subject", "").strip()[:64]
-    text = request.args.get("before", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+    before = whole(request.args.get("before", ""), 17)
     rows = installation().store.changes(before=before, limit=PAGE + 1, subject=subject_of(subject))
     following = url_for(".index", before=rows[PAGE - 1].id, subject=subject or None) if len(rows) > PAGE else ""
     return page("changes.html", rows=rows[:PAGE], next=following, subject=subject)

@@ -25,7 +25,7 @@ from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import PhoneRecord
 from web import keys
 from web.differences import changed_lines
-from web.forms import revision_of
+from web.forms import revision_of, whole
 from web.guard import needs
 from web.i18n import _
 from web.merging import merged
@@ -111,8 +111,8 @@ def placed(mistakes: Mapping[str, str], rows: Sequence[KeyInput]) -> list[tuple[
     found: list[tuple[str, KeyInput | None, str]] = []
     for name, sentence in mistakes.items():
         parts = name.split(".")
-        is_key = parts[0] == "keys" and len(parts) == 3 and parts[1].isdigit() and int(parts[1]) < len(rows)
-        row = rows[int(parts[1])] if is_key else None
+        at = whole(parts[1], 3) if parts[0] == "keys" and len(parts) == 3 else None
+        row = rows[at] if at is not None and at < len(rows) else None
         found.append((f"{row.module}.{row.key}" if row else "", row, sentence))
     return found
 

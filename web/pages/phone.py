@@ -17,10 +17,12 @@ from provisioner.core.catalogue import Setting
 from provisioner.core.layers import Origin
 from provisioner.core.lockstep import stage
 from provisioner.core.mac import InvalidMac, Mac
+from provisioner.core.raw import is_secret
 from provisioner.core.values import Reason
 from provisioner.errors import InputError, RenderError
 from provisioner.records import FileRecord, PhoneRecord
 from web.differences import changed_lines
+from web.forms import revision_of, whole
 from web.guard import needs
 from web.i18n import _
 from web.lights import lights, why
@@ -65,7 +67,7 @@ def fetches(mac: str) -> Response:
     """What it asked for, the newest first."""
     record = found_phone(mac)
     reason = request.args.get("reason", "")
-    before = int(text) if (text := request.args.get("before", "")).isdigit() and len(text) < 18 else None
+    before = whole(request.args.get("before", ""), 17)
     wanted = reason if reason in set(Reason) else ""
     rows = installation().store.fetches(mac=record.mac, before=before, limit=PAGE + 1, reason=wanted)
     following = url_for(".fetches", mac=record.mac.colons, before=rows[PAGE - 1].id, reason=wanted or None) if len(rows) > PAGE else ""
@@ -86,7 +88,7 @@ def set_setting(mac: str) -> Response:
 
     record, name = found_phone(mac), request.form.get("setting", "")[:64]
     value = None if "remove" in request.form else request.form.get("value", "")
-    expected = int(text) if (text := request.form.get("revision", "")).isdigit() and len(text) < 9 else None
+    expected = revision_of(request.form)
     try:
         installation().changes.update_phone(actor(), record.mac, PhoneInput(settings={name: value}, merge_settings=True), expected)
     except (InputError, RenderError) as error:
@@ -192,12 +194,20 @@ class ShownSetting:
 def _settings(record: PhoneRecord) -> Iterator[ShownSetting]:
     place = installation()
     rows, model = place.catalogue.settings, place.catalogue.model(record.model)
-    raw = [name for name in record.settings if name not in set(rows)]
-    origins = place.store.explain_all(record.mac, [*rows, *raw])
+    by_hand = {*record.settings, *record.secret_names} - set(rows)
+    origins = place.store.explain_all(record.mac, [*rows, *sorted(by_hand)])
     for name, origin in sorted(origins.items(), key=lambda item: item[1].layer == "default"):
-        row = rows[name]
+        row = rows.get(name) or _unlisted(name)
         over = tuple((layer.kind, layer.name, _masked(row, layer.values[name])) for layer in origin.overridden)
-        yield ShownSetting(row, _masked(row, origin.value), origin, over, model.unsupported.get(name, "") if model else "")
+        why = model.unsupported.get(name, "") if model else ""
+        if name not in rows:
+            why = _("The maker's list no longer has it, or it is no longer taken: the files are made without it.")
+        yield ShownSetting(row, _masked(row, origin.value), origin, over, why)
+
+
+def _unlisted(name: str) -> Setting:
+    """Returns the row of a setting that is kept and that no list takes any more: it is shown, so that somebody can take it off."""
+    return Setting(name, "secret" if is_secret(name) else "string", "", name, "")
 
 
 def _masked(row: Setting, value: object) -> object:

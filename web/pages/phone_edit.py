@@ -13,7 +13,7 @@ from provisioner.core.catalogue import Model
 from provisioner.core.mac import InvalidMac, Mac
 from provisioner.errors import InputError, RenderError, StaleWrite
 from provisioner.records import ChangeRecord, PhoneRecord
-from web.forms import choices, number_of, revision_of
+from web.forms import choices, number_of, revision_of, whole
 from web.guard import needs
 from web.i18n import _
 from web.merging import Merged, merged
@@ -124,7 +124,7 @@ def flat_given(given: Mapping[str, str]) -> dict[str, str]:
 
 def _lines_of(given: Mapping[str, str]) -> list[int]:
     parts = (name.split(".") for name in given if name.startswith("line.") and name.endswith(".extension"))
-    return sorted(int(part[1]) for part in parts if len(part) == 3 and part[1].isdigit() and len(part[1]) < 4)
+    return sorted(line for part in parts if len(part) == 3 and (line := whole(part[1], 3)) is not None)
 
 
 def _new_page(values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
@@ -163,8 +163,8 @@ def by_field(mistakes: Mapping[str, str], values: Mapping[str, str]) -> dict[str
     found: dict[str, str] = {}
     for name, sentence in mistakes.items():
         parts = name.split(".")
-        if parts[0] == "lines" and len(parts) == 3 and parts[1].isdigit() and int(parts[1]) < len(filled):
-            where = f"line.{filled[int(parts[1])]}.{'extension' if parts[2] == 'line' else parts[2]}"
+        if parts[0] == "lines" and len(parts) == 3 and (at := whole(parts[1], 3)) is not None and at < len(filled):
+            where = f"line.{filled[at]}.{'extension' if parts[2] == 'line' else parts[2]}"
             found[where] = sentence
         else:
             found[name] = sentence

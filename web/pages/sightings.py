@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from flask import Blueprint, Response, request, url_for
 
@@ -37,22 +38,26 @@ def index() -> Response:
 def adopt(mac: str) -> Response:
     """The form by which a phone is taken on."""
     seen = found_sighting(mac)
-    values = {"model": catalogue_model(installation().catalogue, seen) or "", "site": "default", "enabled": "yes"}
+    # Where the evidence disagrees somebody looks at the phone, and says its model.
+    values = {"model": "" if seen.conflict else catalogue_model(installation().catalogue, seen) or ""}
     return _form(seen, values, {})
 
 
 @pages.post("/seen/<string:mac>")
 @needs("technician")
 def take_on(mac: str) -> Response:
-    """Lists a phone that was seen."""
+    """Lists a phone that was seen. What is left open is chosen: the site by its address, its extension from the site's pool."""
     seen, given = found_sighting(mac), {**request.form.to_dict(), "enabled": "yes"}
     given.setdefault("firmware", seen.firmware)
     try:
-        installation().changes.create_phone(actor(), seen.mac, phone_input(given))
+        said = phone_input(given)
+        said = replace(said, lines=said.lines or None)
+        installation().changes.adopt_phone(actor(), seen.mac, said, seen.peer)
     except (InputError, RenderError) as error:
         return _form(seen, given, mistakes_of(error), 422)
     return done(_("%(mac)s is taken on.", mac=seen.mac.colons), url_for("web.phone.index", mac=seen.mac.colons))
 
 
 def _form(seen: SightingRecord, values: dict[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
-    return page("sighting.html", status, seen=seen, values=values, mistakes=by_field(mistakes, values), lines=range(1, 2), **choices())
+    mistakes = by_field(mistakes, values)
+    return page("sighting.html", status, seen=seen, values=values, mistakes=mistakes, lines=range(1, 2), **choices())
