@@ -15,6 +15,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST = 10
 LONGEST = 128
+LONGEST_TYPED = 1024
+"""A longer text fits no password, not even one that the operator fixed: nobody has megabytes hashed."""
 _AT_ONCE = threading.BoundedSemaphore(2)
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
@@ -40,7 +42,8 @@ def password_fits(hashed: str | None, password: str) -> bool:
     """Returns whether ``password`` is the one; takes as long where there is none to compare with."""
     with _AT_ONCE:
         try:
-            return _HASHER.verify(hashed or _nobodys(), password[: LONGEST + 1]) and hashed is not None
+            fits = _HASHER.verify(hashed or _nobodys(), password[:LONGEST_TYPED])
+            return fits and hashed is not None and len(password) <= LONGEST_TYPED
         except (VerificationError, InvalidHashError):
             return False
 

@@ -124,9 +124,12 @@ class Accounts:
         Raises ``InputError`` where the new one cannot be taken.
         """
         key = f"own:{caller.user}"
-        if self._by_name.wait_s(key) or not password_fits(self._store.user_password(caller.user), present):
+        if self._by_name.wait_s(key):
+            return False
+        if not password_fits(self._store.user_password(caller.user), present):
             self._by_name.failed(key)
             return False
+        self._by_name.succeeded(key)
         self._changes.set_user_password(caller.name, caller.user, new, keep_session=caller.session)
         return True
 

@@ -20,8 +20,6 @@ from provisioner.errors import NotFound
 
 noun = Noun("session", f"Signing in as a person. A session is a cookie; each write with it needs the header {CSRF_HEADER}.", of_sites=True)
 
-LONGEST_PASSWORD = 1024
-
 
 class SignIn(Strict):
     """Who signs in."""
@@ -72,7 +70,7 @@ class Session(MethodView):
     def post(self, given: dict[str, Any]) -> Response:
         """Sign in. The answer sets the session's cookie and holds its CSRF token."""
         address, agent = client_address(), request.headers.get("User-Agent", "")
-        result = installation().accounts.sign_in(given["name"], given["password"][:LONGEST_PASSWORD], given["code"], address, agent)
+        result = installation().accounts.sign_in(given["name"], given["password"], given["code"], address, agent)
         if isinstance(result, Refused):
             raise _refusal(result)
         response = jsonify(_shown(result.caller, result.cookie))
@@ -106,7 +104,7 @@ class OwnPassword(MethodView):
     @noun.gives(204, description="It holds from now; every other session of the user has ended.")
     def put(self, given: dict[str, Any]) -> Response:
         """Change one's own password."""
-        if not installation().accounts.change_own_password(_person(), given["present"][:LONGEST_PASSWORD], given["new"]):
+        if not installation().accounts.change_own_password(_person(), given["present"], given["new"]):
             refuse_input(present="this is not your present password, or it was tried too often: wait half a minute")
         return Response(status=204)
 

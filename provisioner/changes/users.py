@@ -13,7 +13,7 @@ from provisioner.core.languages import LANGUAGES
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, site
 from provisioner.models_accounts import user, user_session
-from provisioner.passwords import password_hash, password_mistake
+from provisioner.passwords import LONGEST_TYPED, password_hash, password_mistake
 from provisioner.records import UserRecord
 
 USER_NAME = re.compile(r"^[\w][\w.@\-]{0,47}\Z")
@@ -111,10 +111,14 @@ def _is_full_admin(role: str, sites: Any, *, disabled: bool) -> bool:
 def _hashed(password: str | None, name: str, *, weak: bool = False) -> str | None:
     if password is None:
         return None
-    mistake = "" if weak else password_mistake(password, name)
+    mistake = _fixed_mistake(password) if weak else password_mistake(password, name)
     if mistake:
         raise InputError({"password": mistake})
     return password_hash(password)
+
+
+def _fixed_mistake(password: str) -> str:
+    return f"at most {LONGEST_TYPED} characters are taken" if len(password) > LONGEST_TYPED else ""
 
 
 def _checked(unit: Unit, given: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.accounts import Accounts, Refused, SignedIn, totp
 from provisioner.errors import InputError
+from provisioner.passwords import LONGEST_TYPED
 from provisioner.wiring import Installation
 from tests.accounts.conftest import HERE, PASSWORD, signed_in
 from tests.engines import Clock
@@ -91,6 +92,31 @@ def test_a_new_password_ends_the_other_sessions_and_the_old_password(accounts: A
     assert accounts.session(other.cookie) is None
     assert accounts.sign_in("alice", PASSWORD, "", HERE) == WRONG
     assert isinstance(accounts.sign_in("alice", "another horse, another", "", HERE), SignedIn)
+
+
+def test_ones_own_password_is_guessed_at_slowly_and_tries_meanwhile_count_for_nothing(accounts: Accounts, clock: Clock) -> None:
+    mine = signed_in(accounts).caller
+
+    def change(present: str) -> bool:
+        return accounts.change_own_password(mine, present, PASSWORD)
+
+    assert not any(change("wrong") for _ in range(10))
+    assert not any(change(PASSWORD) for _ in range(20)), "the delay refuses whatever is tried"
+    clock.now += 1.1
+    assert change(PASSWORD), "what was tried during the delay has not made it longer"
+    assert not change("wrong")
+    assert change(PASSWORD), "the right one forgave the ten before"
+
+
+def test_a_fixed_password_signs_in_however_long_it_is(installation: Installation, accounts: Accounts) -> None:
+    fixed = "".join(f"{number:04d}" for number in range(LONGEST_TYPED // 4))
+    installation.changes.create_user("tests", "fixed", {"role": "admin", "password": fixed}, weak_password=True)
+    for wrong in (fixed[:-1], f"{fixed}x", f"{fixed[:200]}x{fixed[201:]}"):
+        assert accounts.sign_in("fixed", wrong, "", HERE) == WRONG
+    assert isinstance(accounts.sign_in("fixed", fixed, "", HERE), SignedIn)
+    with pytest.raises(InputError) as caught:
+        installation.changes.create_user("tests", "longer", {"role": "admin", "password": f"{fixed}x"}, weak_password=True)
+    assert caught.value.fields == {"password": "at most 1024 characters are taken"}
 
 
 @pytest.mark.parametrize("password", ["short", "alice12345", "aaaaaaaaaaaa", "x" * 129])

@@ -9,7 +9,6 @@ from flask import Blueprint, Response, redirect, request, url_for
 from provisioner.accounts import Caller
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller, installation
-from provisioner.api.session import LONGEST_PASSWORD
 from provisioner.core.languages import LANGUAGES
 from provisioner.errors import InputError
 from web.guard import needs, own_path
@@ -35,7 +34,7 @@ def password() -> Response:
     if given.get("new", "") != given.get("again", ""):
         return _page({"again": _("The two new passwords differ.")}, 422)
     try:
-        fits = installation().accounts.change_own_password(_who(), given.get("present", "")[:LONGEST_PASSWORD], given.get("new", ""))
+        fits = installation().accounts.change_own_password(_who(), given.get("present", ""), given.get("new", ""))
     except InputError as error:
         return _page({"new": "; ".join(error.fields.values())}, 422)
     if not fits:

@@ -11,7 +11,7 @@ from provisioner.accounts import Caller, Refused
 from provisioner.accounts.cookies import COOKIE
 from provisioner.api.auth import came_over_tls, client_address
 from provisioner.api.context import caller, installation
-from provisioner.api.session import LONGEST_PASSWORD, set_session_cookie
+from provisioner.api.session import set_session_cookie
 from web.guard import needs, own_path
 from web.i18n import _, ngettext
 from web.page import page
@@ -34,7 +34,7 @@ def form() -> Response:
 def enter() -> Response:
     """Signs in, or says what is wrong."""
     given, where = request.form, own_path(request.form.get("next", "/"))
-    password, code = given.get("password", "")[:LONGEST_PASSWORD], given.get("code", "").strip()[:16]
+    password, code = given.get("password", ""), given.get("code", "").strip()[:16]
     name, agent = given.get("name", "").strip(), request.headers.get("User-Agent", "")
     result = installation().accounts.sign_in(name, password, code, client_address(), agent)
     if isinstance(result, Refused):
