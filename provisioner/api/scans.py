@@ -11,7 +11,7 @@ from marshmallow import Schema, fields, validate
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
-from provisioner.api.paging import NewestQuery, page, page_of
+from provisioner.api.paging import BIGGEST_ID, NewestQuery, page, page_of
 from provisioner.api.problems import Refusal
 from provisioner.api.schemas import Strict, Text, Time
 from provisioner.errors import NotFound
@@ -91,12 +91,12 @@ class Cancel(MethodView):
     @noun.gives(200, Scan)
     def post(self, number: int) -> ScanRecord:
         """Stop a scan; what it found is kept."""
-        installation().changes.cancel_scan(actor(), number)
+        installation().changes.cancel_scan(actor(), _found(number).id)
         return _found(number)
 
 
 def _found(number: int) -> ScanRecord:
-    found = installation().store.scan(number)
+    found = installation().store.scan(number) if number <= BIGGEST_ID else None
     if found is None:
-        raise NotFound({"number": f"there is no scan {number}"})
+        raise NotFound({"number": "there is no scan of this number"})
     return found

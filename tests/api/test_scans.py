@@ -40,6 +40,11 @@ def test_one_that_waits_ends_at_once(admin: Api, running: None) -> None:
     assert ended["state"] == "cancelled" and ended["ended_at"] is not None
 
 
+@pytest.mark.parametrize("number", [1, 2**63, 10**30])
+def test_a_scan_that_is_not_there_is_not_found(admin: Api, number: int) -> None:
+    assert reason(admin.get(f"/scans/{number}")) == reason(admin.post(f"/scans/{number}/cancel")) == "not_found"
+
+
 @pytest.mark.parametrize(
     ("network", "sentence"),
     [
