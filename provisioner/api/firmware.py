@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response
@@ -17,6 +18,7 @@ from provisioner.api.schemas import Rows, Strict, Text, Whole
 from provisioner.changes.firmware import SHARES, TIMEOUT_S, PinInput
 from provisioner.core.rollout import Pin
 from provisioner.errors import NotFound
+from provisioner.store import ReleaseCounts
 
 noun = Noun(
     "firmware",
@@ -65,7 +67,8 @@ class Pins(MethodView):
     def get(self, query: dict[str, Any]) -> dict[str, Any]:
         """List what is pinned, in the order of the targets."""
         shown = sliced(installation().store.firmware_pins(), query["after"], query["limit"], lambda pin: pin.target)
-        return {**shown, "items": [_shown(pin) for pin in shown["items"]]}
+        counts = installation().store.release_counts()
+        return {**shown, "items": [_shown(pin, counts) for pin in shown["items"]]}
 
 
 @noun.route("/firmware/<path:target>")
@@ -78,7 +81,7 @@ class OnePin(MethodView):
     def get(self, target: str) -> Answer:
         """Show a pin and how far its roll-out is."""
         pin = _found(target)
-        return _shown(pin), 200, tagged(pin.revision)
+        return _counted(pin), 200, tagged(pin.revision)
 
     @conditional
     @noun.takes(PinBody, example={"file": "gxp2170fw.bin", "version": "1.0.11.79", "shares": [5, 25, 100]})
@@ -88,7 +91,7 @@ class OnePin(MethodView):
         there = installation().store.firmware_pin(target)
         expected = expected_revision(there.revision if there else 0)
         pin = installation().changes.put_pin(actor(), target, PinInput(**given), expected)
-        return _shown(pin), 200, tagged(pin.revision)
+        return _counted(pin), 200, tagged(pin.revision)
 
     @conditional
     @noun.gives(204)
@@ -106,12 +109,15 @@ class Resume(MethodView):
     def post(self, target: str) -> Answer:
         """Let a stopped roll-out go on: the phones that did not come back are waited for once more."""
         pin = installation().changes.resume_pin(actor(), target)
-        return _shown(pin), 200, tagged(pin.revision)
+        return _counted(pin), 200, tagged(pin.revision)
 
 
-def _shown(pin: Pin) -> dict[str, Any]:
-    mine = [item for item in installation().store.firmware_releases().values() if item.target == pin.target]
-    facts = {"share": pin.share + 1, "given": len(mine), "confirmed": sum(1 for item in mine if item.confirmed_at is not None)}
+def _counted(pin: Pin) -> dict[str, Any]:
+    return _shown(pin, installation().store.release_counts())
+
+
+def _shown(pin: Pin, counts: Mapping[str, ReleaseCounts]) -> dict[str, Any]:
+    facts = {"share": pin.share + 1, **counts.get(pin.target, ReleaseCounts())._asdict()}
     names = ("target", "file", "version", "hardware", "sha256", "state", "timeout_s", "reason", "revision")
     return {**{name: getattr(pin, name) for name in names}, "shares": list(pin.shares), **facts}
 

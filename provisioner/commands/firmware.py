@@ -7,6 +7,7 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import print_json, print_table
 from provisioner.commands.session import Session, pass_session
+from provisioner.store import ReleaseCounts
 
 
 @click.group()
@@ -53,15 +54,14 @@ def list_(session: Session, as_json: bool) -> None:
       provisioner firmware list
     """
     store = session.installation.store
-    pins, releases = store.firmware_pins(), list(store.firmware_releases().values())
+    pins, counts = store.firmware_pins(), store.release_counts()
     if as_json:
         print_json(pins)
         return
     rows = []
     for each in pins:
-        mine = [item for item in releases if item.target == each.target]
-        runs = sum(1 for item in mine if item.confirmed_at is not None)
-        rows.append((each.target, each.version, each.state, f"{each.shares[each.share]} %", len(mine), runs, each.reason or each.file))
+        given, runs = counts.get(each.target, ReleaseCounts())
+        rows.append((each.target, each.version, each.state, f"{each.shares[each.share]} %", given, runs, each.reason or each.file))
     print_table(["TARGET", "VERSION", "STATE", "SHARE", "GIVEN", "RUN IT", "FILE OR WHY"], rows, right=["SHARE", "GIVEN", "RUN IT"])
 
 

@@ -10,7 +10,7 @@ from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.enrolment import EnrolmentReads
-from provisioner.store.firmware import FirmwareReads
+from provisioner.store.firmware import FirmwareReads, ReleaseCounts
 from provisioner.store.history import HistoryReads
 from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
@@ -31,7 +31,7 @@ from provisioner.store.waiting import WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
 
-__all__ = ["CHUNK", "LinePhone", "Store", "has_secrets"]
+__all__ = ["CHUNK", "LinePhone", "ReleaseCounts", "Store", "has_secrets"]
 
 
 class Store(

@@ -22,6 +22,13 @@ class PinnedFile(NamedTuple):
     hardware: str
 
 
+class ReleaseCounts(NamedTuple):
+    """How many phones were given an image, and how many of them were seen to run it."""
+
+    given: int = 0
+    confirmed: int = 0
+
+
 class Seen(NamedTuple):
     """What a phone last said of itself."""
 
@@ -58,6 +65,13 @@ class FirmwareReads(StoreBase):
         """Returns which phones were given an image, and whether they were seen to run it."""
         with self.database.read() as connection:
             return {Mac(row.mac): Release(Mac(row.mac), row.target, row.released_at, row.confirmed_at) for row in _all(connection)}
+
+    def release_counts(self) -> dict[str, ReleaseCounts]:
+        """Returns, by the target of a pin, how many phones were given its image; a target that no phone was given is not among them."""
+        given, confirmed = sa.func.count(), sa.func.count(firmware_release.c.confirmed_at)
+        query = sa.select(firmware_release.c.target, given.label("given"), confirmed.label("confirmed")).group_by(firmware_release.c.target)
+        with self.database.read() as connection:
+            return {row.target: ReleaseCounts(row.given, row.confirmed) for row in connection.execute(query)}
 
     def firmware_counts(self) -> dict[str, int]:
         """Returns how many phones were given an image, how many of them run it, and how many roll-outs stopped."""

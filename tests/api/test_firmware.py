@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.core.mac import Mac
+from provisioner.models import phone
+from provisioner.models_firmware import firmware_release
 from provisioner.wiring import Installation
 from tests.api.conftest import Api, errors, reason
 
@@ -33,6 +36,22 @@ def test_a_pin_is_made_shown_resumed_and_taken_off(admin: Api) -> None:
     assert reason(admin.put("/firmware/acme/a1", BODY, headers={"If-Match": '"1"'})) == "changed_meanwhile"
     assert admin.delete("/firmware/acme/a1").status_code == 204
     assert admin.get("/firmware/acme/a1").status_code == 404
+
+
+@pytest.mark.usefixtures("image")
+def test_each_pin_counts_the_phones_that_were_given_its_image(admin: Api, installation: Installation) -> None:
+    admin.put("/groups/blue", {"settings": {}})
+    for target in ("acme/a1", "acme/a1@blue"):
+        assert admin.put(f"/firmware/{target}", BODY).status_code == 200
+    with installation.database.write() as connection:
+        for number, confirmed_at in ((1, 3.0), (2, None), (3, None)):
+            mac = Mac(f"02acde00000{number}")
+            row = {"mac": mac, "target": "acme/a1@blue", "released_at": 2.0, "confirmed_at": confirmed_at}
+            connection.execute(phone.insert().values(mac=mac, model="acme/a1", site="default", settings={}, created_at=1.0, opened_at=1.0))
+            connection.execute(firmware_release.insert().values(**row))
+    counts = [(row["target"], row["given"], row["confirmed"]) for row in admin.get("/firmware").get_json()["items"]]
+    assert counts == [("acme/a1", 0, 0), ("acme/a1@blue", 3, 1)]
+    assert admin.get("/firmware/acme/a1@blue").get_json()["given"] == 3
 
 
 @pytest.mark.usefixtures("image")

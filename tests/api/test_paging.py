@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, sighting
+from provisioner.models_firmware import firmware_pin, firmware_release
 from provisioner.wiring import Installation
 from tests.api.conftest import Api, errors
 
@@ -42,6 +43,18 @@ def _fill(installation: Installation, count: int, first: int = 1) -> None:
             unit.connection.execute(fetch.insert().values(**row, at=number, mac="02acde000001", reason="served"))
             seen = {"mac": f"02acdf{number:06x}", "first_seen": 1, "last_seen": 1}
             unit.connection.execute(sighting.insert().values(**seen))
+            pin = {
+                "target": mac,
+                "model": "acme/a1",
+                "mac": mac,
+                "file": "a1.bin",
+                "sha256": "",
+                "version": "2",
+                "shares": [100],
+                "timeout_s": 60,
+            }
+            unit.connection.execute(firmware_pin.insert().values(**pin))
+            unit.connection.execute(firmware_release.insert().values(mac=mac, target=mac, released_at=1))
 
 
 @contextmanager
