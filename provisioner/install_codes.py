@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from provisioner.core.access import code_verdict
+from provisioner.core.guessing import GuessLimit
 from provisioner.core.mac import Mac
-from provisioner.core.peers import group_of
 from provisioner.core.values import FileRequest, Reason
 from provisioner.records import ServingRecord
 from provisioner.records_install import InstallLink
@@ -22,9 +22,6 @@ from provisioner.serving_index import ServingIndex
 WRONG_CODES = 30
 WINDOW_S = 60.0
 """So many wrong codes a minute from one address: a phone with a dead code asks for a few files; 50 bits take longer than any code lives."""
-
-ADDRESSES = 65_536
-"""Addresses remembered: strangers choose them, so the memory for them is bounded and then dropped whole."""
 
 
 class CodeRecording(Protocol):
@@ -46,7 +43,7 @@ class InstallCodes:
     def judge(self, request: FileRequest, code: str, record: ServingRecord) -> Reason:
         """Returns SERVED where the code opens the phone's files for this request, else the reason why not."""
         now = self._clock()
-        if self._guesses.is_over(request.peer, now):
+        if self._guesses.wait_s(request.peer, now):
             return Reason.TOO_MANY_GUESSES
         digest = self._box.code_digest(record.mac, code)  # made for every phone alike, with a link or without
         link = record.install
@@ -73,27 +70,3 @@ class InstallCodes:
     def _keep(self, mac: Mac, link: InstallLink) -> None:
         self._index.note_install(mac, link)
         self._recording.install(mac, link)
-
-
-class GuessLimit:
-    """Counts wrong guesses of each address in windows of ``window_s`` seconds."""
-
-    def __init__(self, most: int, window_s: float) -> None:
-        self._most = most
-        self._window_s = window_s
-        self._counts: dict[str, tuple[float, int]] = {}
-
-    def is_over(self, peer: str, now: float) -> bool:
-        """Returns whether ``peer`` guessed wrong too often in its present window."""
-        since, count = self._counts.get(group_of(peer), (now, 0))
-        return count >= self._most and 0 <= now - since <= self._window_s
-
-    def note(self, peer: str, now: float) -> None:
-        """Counts one wrong guess."""
-        group = group_of(peer)
-        since, count = self._counts.get(group, (now, 0))
-        if not 0 <= now - since <= self._window_s:
-            since, count = now, 0
-        if len(self._counts) >= ADDRESSES and group not in self._counts:
-            self._counts.clear()
-        self._counts[group] = (since, count + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
@@ -12,7 +12,10 @@ from provisioner.core.values import Key, PhoneConfig, SettingValue
 from provisioner.records_install import InstallLink
 
 Role = Literal["user", "viewer", "technician", "admin"]
-"""What somebody may do; each may do what those before it may."""
+ROLES: tuple[Role, ...] = get_args(Role)
+"""Each may do what those before it may; ``user`` only with the phones of its own extensions."""
+TOKEN_ROLES = ROLES[1:]
+"""A token is of no person, hence has no extensions of its own."""
 
 
 @dataclass(frozen=True, slots=True)

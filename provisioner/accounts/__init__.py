@@ -3,8 +3,8 @@
 What lives here: the rules of signing in and of sessions. What does not: any row (``store``, ``changes``), any request (``api``, ``web``).
 """
 
-from provisioner.accounts.caller import ROLES, Caller
+from provisioner.accounts.caller import Caller
 from provisioner.accounts.first import ensure_admin
 from provisioner.accounts.signing_in import Accounts, Reason, Refused, SignedIn
 
-__all__ = ["ROLES", "Accounts", "Caller", "Reason", "Refused", "SignedIn", "ensure_admin"]
+__all__ = ["Accounts", "Caller", "Reason", "Refused", "SignedIn", "ensure_admin"]

@@ -24,14 +24,6 @@ def is_trusted(peer: str, proxies: Sequence[str]) -> bool:
     return parsed is not None and any(parsed in ipaddress.ip_network(network) for network in proxies)
 
 
-def rate_key(address: str) -> str:
-    """Returns what an address counts as: IPv6 by its /64, which one client owns."""
-    parsed = _parsed(address)
-    if isinstance(parsed, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)).network_address)
-    return address
-
-
 def hops_of(header: str) -> list[str]:
     """Returns the addresses of an ``X-Forwarded-For``, the nearest last."""
     return [hop.strip() for hop in header.split(",") if hop.strip()]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from provisioner.records import Role
+from provisioner.records import ROLES, Role
 from provisioner.scope import Scope
-
-ROLES: tuple[Role, ...] = ("user", "viewer", "technician", "admin")
-"""Each may do what those before it may; ``user`` only with the phones of its own extensions."""
 
 
 @dataclass(frozen=True, slots=True)

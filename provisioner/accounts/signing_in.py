@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from provisioner.accounts.addresses import rate_key
 from provisioner.accounts.attempts import Attempts
 from provisioner.accounts.caller import Caller
 from provisioner.accounts.cookies import cookie_digest, new_cookie
 from provisioner.accounts.totp import matching_step
 from provisioner.changes import Changes
 from provisioner.changes.sessions import SEEN_EVERY_S
+from provisioner.core.peers import group_of
 from provisioner.passwords import is_outdated, password_fits, password_hash
 from provisioner.records import SessionRecord, UserRecord
 from provisioner.settings import Settings
@@ -60,7 +60,7 @@ class Accounts:
         Guessing is slowed by address and, from addresses that the user has not signed in from before, by name: strangers
         who guess at a name keep its owner out of nothing.
         """
-        key, at_name = rate_key(address), self._name_key(name, address)
+        key, at_name = group_of(address), self._name_key(name, address)
         wait_s = max(self._by_address.wait_s(key), self._by_name.wait_s(at_name))
         if wait_s:
             return Refused("wait", wait_s)

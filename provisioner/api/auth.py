@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hmac
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request
 
-from provisioner.accounts import ROLES, Caller
-from provisioner.accounts.addresses import forwarded, hops_of, is_trusted, rate_key
+from provisioner.accounts import Caller
+from provisioner.accounts.addresses import forwarded, hops_of, is_trusted
 from provisioner.accounts.cookies import COOKIE, CSRF_HEADER, csrf_fits
 from provisioner.api.context import installation, set_caller
 from provisioner.api.problems import Refusal
 from provisioner.changes.tokens import TOUCH_EVERY_S
-from provisioner.records import TokenRecord
+from provisioner.core.guessing import GuessLimit
+from provisioner.records import ROLES, TokenRecord
 from provisioner.secrets import token_digest
 
 API_PREFIX = "/api/"
@@ -32,9 +31,9 @@ SETTINGS_CALLER = Caller("settings:api_token", "admin")
 """Who brings ``PROVISIONER_API_TOKEN``; the colon keeps the name apart from those of tokens that people make."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-FAILURES = 10
+WRONG_TOKENS = 10
 WINDOW_S = 60.0
-ADDRESSES = 10_000
+"""So many wrong tokens a minute from one address. One that fits forgives none: whoever has it could else guess at others."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -58,37 +57,9 @@ def role_of(view: Callable[..., Any], method: str) -> str:
     return str(getattr(view, "allowed_role", "viewer" if method in SAFE_METHODS else "admin"))
 
 
-class Failures:
-    """Counts failed attempts of each address: ``FAILURES`` in ``WINDOW_S`` seconds, then it has to wait. Memory is bounded."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._of: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def wait_s(self, address: str) -> float:
-        """Returns how long the address has to wait; 0 where it may try."""
-        with self._lock:
-            count, since = self._of.get(address, (0, 0.0))
-        left = since + WINDOW_S - self._clock()
-        return left if count >= FAILURES and left > 0 else 0.0
-
-    def failed(self, address: str) -> None:
-        now = self._clock()
-        with self._lock:
-            count, since = self._of.pop(address, (0, now))
-            self._of[address] = (count + 1, since) if now < since + WINDOW_S else (1, now)
-            while len(self._of) > ADDRESSES:
-                self._of.popitem(last=False)
-
-    def __len__(self) -> int:
-        return len(self._of)
-
-
 def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
     """Asks for a token or a session on every API address that is not public, before anything of the request's body is read."""
-    failures = Failures(clock)
-    app.extensions["provisioner.failures"] = failures
+    guesses = GuessLimit(WRONG_TOKENS, WINDOW_S)
 
     @app.before_request
     def _guard() -> None:
@@ -96,7 +67,7 @@ def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
         if needed == "nobody":
             request.max_content_length = STRANGERS_BYTES
             return
-        who = _authenticated(failures)
+        who = _authenticated(guesses, clock())
         set_caller(who)
         if not who.may(needed) and not (who.role == "user" and _is_own()):
             raise Refusal(403, "forbidden", f"this needs the role {needed}; yours is {who.role}")
@@ -140,22 +111,22 @@ def _is_of_sites() -> bool:
     return request.endpoint is None or bool(getattr(_view(request.endpoint), "of_sites", False))
 
 
-def _authenticated(failures: Failures) -> Caller:
+def _authenticated(guesses: GuessLimit, now: float) -> Caller:
     cookie = request.cookies.get(COOKIE, "")
     if cookie and "Authorization" not in request.headers:
         return _of_session(cookie)
-    address = rate_key(client_address())
+    address = client_address()
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     token = token.strip()
     if kind.lower() != "bearer" or not token:
         raise _unauthorized("send the header Authorization: Bearer TOKEN; 'provisioner token create NAME --role ROLE' makes a token")
-    wait = failures.wait_s(address)
+    wait = guesses.wait_s(address, now)
     if wait:
         seconds = math.ceil(wait)
         raise Refusal(429, "rate_limited", f"too many wrong tokens from this address: wait {seconds} s", {"Retry-After": str(seconds)})
     who = _caller_of(token)
     if who is None:
-        failures.failed(address)
+        guesses.note(address, now)
         raise _unauthorized("this token is not, or no longer, valid", error="invalid_token")
     return who
 

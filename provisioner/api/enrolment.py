@@ -191,7 +191,7 @@ class Newcomers(MethodView):
         return page(rows, query["limit"], lambda row: row.mac.colons, _shown)
 
 
-@noun.route("/claims", conflicts=True)
+@noun.route("/claims")
 class Claims(MethodView):
     """A technician's word that a phone belongs here."""
 

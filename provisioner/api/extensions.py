@@ -84,7 +84,7 @@ class ExtensionQuery(PageQuery):
     search = Text(longest=64, load_default="", metadata={"description": "Part of the number or of the name"})
 
 
-@noun.route("/extensions", conflicts=True)
+@noun.route("/extensions")
 class Extensions(MethodView):
     """All extensions."""
 

@@ -93,16 +93,14 @@ class Noun:
         self.blueprint.ARGUMENTS_PARSER = StrictParser()
         self.blueprint.before_request(_no_nul)
 
-    def route(
-        self, rule: str, *, parameters: Sequence[Mapping[str, Any]] = (), conflicts: bool = False
-    ) -> Callable[[ViewClass], ViewClass]:
-        """Registers a view class; each method documents its role and its problems. ``conflicts``: POST may find it there already."""
+    def route(self, rule: str, *, parameters: Sequence[Mapping[str, Any]] = ()) -> Callable[[ViewClass], ViewClass]:
+        """Registers a view class; each method documents its role and its problems."""
 
         def decorate(view: ViewClass) -> ViewClass:
             for method in sorted(view.methods or ()):
                 function = getattr(view, method.lower())
                 function.__dict__.update(self._facts)
-                statuses = _problem_statuses(method, function, rule, conflicts)
+                statuses = _problem_statuses(method, function, rule)
                 setattr(view, method.lower(), self._documented(function, method, statuses))
             self.blueprint.add_url_rule(rule, view_func=view, parameters=[*_path_parameters(rule), *parameters])
             return view
@@ -146,7 +144,7 @@ class Noun:
         return documented
 
 
-def _problem_statuses(method: str, function: Callable[..., Any], rule: str, conflicts: bool) -> list[int]:
+def _problem_statuses(method: str, function: Callable[..., Any], rule: str) -> list[int]:
     statuses = set() if role_of(function, method) == "nobody" else {401, 429}
     statuses |= set(getattr(function, "more_problems", ()))
     if role_of(function, method) != "nobody":

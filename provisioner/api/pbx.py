@@ -109,7 +109,7 @@ class PbxPlan(MethodView):
         return asked("plan")
 
 
-@noun.route("/pbx/sync", conflicts=True)
+@noun.route("/pbx/sync")
 class PbxSync(MethodView):
     """Comparing everything, and putting right what differs."""
 

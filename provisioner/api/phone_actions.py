@@ -62,7 +62,7 @@ class Resync(MethodView):
         return {"mac": parsed, "reboot": given["reboot"]}
 
 
-@noun.route("/phones/<string:mac>/swap", conflicts=True)
+@noun.route("/phones/<string:mac>/swap")
 class Swap(MethodView):
     """Another phone in the place of a broken one."""
 

@@ -88,7 +88,7 @@ class PhoneQuery(MacPageQuery):
 PHONE_PAGE = page_of(PhoneListed, "PhonePage")
 
 
-@noun.route("/phones", conflicts=True)
+@noun.route("/phones")
 class Phones(MethodView):
     """All phones."""
 

@@ -70,7 +70,7 @@ class OneSighting(MethodView):
         return found_sighting(mac)
 
 
-@noun.route("/sightings/<string:mac>/adopt", conflicts=True)
+@noun.route("/sightings/<string:mac>/adopt")
 class Adopt(MethodView):
     """Taking on a phone that was seen."""
 

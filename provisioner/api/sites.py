@@ -49,7 +49,7 @@ class SiteShown(SiteNew):
     revision = Whole(dump_only=True)
 
 
-@noun.route("/sites", conflicts=True)
+@noun.route("/sites")
 class Sites(MethodView):
     """All sites."""
 

@@ -13,6 +13,7 @@ from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
 from provisioner.api.paging import PageQuery, page_of, sliced
 from provisioner.api.schemas import Rows, Strict, Text, Time
+from provisioner.records import TOKEN_ROLES
 
 noun = Noun("tokens", "API tokens. All of it needs the role admin.")
 
@@ -21,7 +22,7 @@ class TokenNew(Strict):
     """A token to be made."""
 
     name = Text(required=True, longest=64, metadata={"example": "monitoring"})
-    role = Text(required=True, longest=16, metadata={"example": "viewer", "enum": ["admin", "technician", "viewer"]})
+    role = Text(required=True, longest=16, metadata={"example": "viewer", "enum": list(reversed(TOKEN_ROLES))})
     sites = Rows(
         Text(longest=64), allow_none=True, load_default=None, metadata={"description": "Names of the sites that it sees; null: all"}
     )
@@ -46,7 +47,7 @@ class TokenMade(Schema):
     token = fields.String(metadata={"description": "Keep it: only its hash is stored"})
 
 
-@noun.route("/tokens", conflicts=True)
+@noun.route("/tokens")
 class Tokens(MethodView):
     """All tokens."""
 

@@ -8,7 +8,6 @@ from flask import Response, url_for
 from flask.views import MethodView
 from marshmallow import fields
 
-from provisioner.accounts import ROLES
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.etags import expected_revision, tagged
@@ -17,7 +16,7 @@ from provisioner.api.paging import PageQuery, page_of, sliced
 from provisioner.api.schemas import Flag, Rows, Strict, Text, Time, Whole
 from provisioner.changes.users import CHOICES_OF_LANGUAGE
 from provisioner.errors import NotFound
-from provisioner.records import UserRecord
+from provisioner.records import ROLES, UserRecord
 
 noun = Noun("users", "People who sign in. All of it needs the role admin.")
 
@@ -61,7 +60,7 @@ class NewPassword(Strict):
     password = fields.String(required=True, metadata={"example": "correct horse battery staple"})
 
 
-@noun.route("/users", conflicts=True)
+@noun.route("/users")
 class Users(MethodView):
     """All users."""
 

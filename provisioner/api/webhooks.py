@@ -70,7 +70,7 @@ class DeliveryShown(Schema):
     body = fields.String(metadata={"description": "JSON as it is sent"})
 
 
-@noun.route("/webhooks", conflicts=True)
+@noun.route("/webhooks")
 class Webhooks(MethodView):
     """All webhooks."""
 

@@ -38,12 +38,6 @@ class PreviewReads(LayoutWrites):
             layout = self.store.layout_keys(record.layout, connection)
             return self._previewed(unit, mac, own, layout)
 
-    def preview_layout(self, mac: Mac, keys: Sequence[LayoutKey]) -> KeyPreview:
-        """Returns what a phone would be with these keys of its layout."""
-        with self.store.database.read() as connection:
-            unit = Unit(connection, self.store, self.renderer, "preview", self.clock())
-            return self._previewed(unit, mac, self._phone(unit, mac).keys, keys)
-
     def _previewed(self, unit: Unit, mac: Mac, own: Iterable[Key], layout: Iterable[LayoutKey]) -> KeyPreview:
         before = self.store.render_jobs([mac], unit.connection)[0].config
         keys = self._named(effective_keys(own, layout))

@@ -12,9 +12,9 @@ from provisioner.changes.unit import UnitMaker
 from provisioner.changes.users import missing_sites
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import api_token
+from provisioner.records import TOKEN_ROLES
 from provisioner.secrets import token_digest
 
-ROLES = ("admin", "technician", "viewer")
 TOUCH_EVERY_S = 60
 
 
@@ -25,8 +25,8 @@ class TokenWrites(UnitMaker):
         """Makes an API token and returns it: it is shown this once, and only its hash is kept. ``sites`` None: it sees all of them."""
         if not NAME.match(name):
             raise InputError({"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"})
-        if role not in ROLES:
-            raise InputError({"role": f"one of {', '.join(ROLES)} is needed"})
+        if role not in TOKEN_ROLES:
+            raise InputError({"role": f"one of {', '.join(TOKEN_ROLES)} is needed"})
         if token is not None and len(token) < 20:
             raise InputError({"token": "a token needs at least 20 characters"})
         made = token or secrets.token_urlsafe(32)

@@ -14,10 +14,9 @@ from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, site
 from provisioner.models_accounts import user, user_session
 from provisioner.passwords import LONGEST_TYPED, password_hash, password_mistake
-from provisioner.records import UserRecord
+from provisioner.records import ROLES, UserRecord
 
 USER_NAME = re.compile(r"^[\w][\w.@\-]{0,47}\Z")
-USER_ROLES = ("admin", "technician", "viewer", "user")
 CHOICES_OF_LANGUAGE = ("", *LANGUAGES)
 """Empty for that of the browser."""
 _PLAIN = ("role", "sites", "extensions", "language", "disabled", "subject")
@@ -34,7 +33,7 @@ class UserWrites(UnitMaker):
         if not USER_NAME.match(name):
             raise InputError({"name": "1 to 48 letters, digits, dots, dashes or @ are needed"})
         if "role" not in given:
-            raise InputError({"role": f"one of {', '.join(USER_ROLES)} is needed"})
+            raise InputError({"role": f"one of {', '.join(ROLES)} is needed"})
         hashed = _hashed(given.get("password"), name, weak=weak_password)
         with self.unit(actor) as unit:
             if self.store.user(name, unit.connection):
@@ -123,8 +122,8 @@ def _fixed_mistake(password: str) -> str:
 
 def _checked(unit: Unit, given: dict[str, Any]) -> dict[str, Any]:
     mistakes: dict[str, str] = {}
-    if given.get("role", "user") not in USER_ROLES:
-        mistakes["role"] = f"one of {', '.join(USER_ROLES)} is needed"
+    if given.get("role", "user") not in ROLES:
+        mistakes["role"] = f"one of {', '.join(ROLES)} is needed"
     if given.get("language", "") not in CHOICES_OF_LANGUAGE:
         mistakes["language"] = f"one of {', '.join(LANGUAGES)} is needed"
     mistakes |= missing_sites(unit, given.get("sites"))

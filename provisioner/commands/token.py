@@ -7,6 +7,7 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import note, print_records, shown_sites, shown_time
 from provisioner.commands.session import Session, pass_session
+from provisioner.records import TOKEN_ROLES
 
 
 @click.group()
@@ -21,7 +22,7 @@ def token() -> None:
 
 @token.command()
 @click.argument("name")
-@click.option("--role", required=True, type=click.Choice(["admin", "technician", "viewer"]), help="What the token may do.")
+@click.option("--role", required=True, type=click.Choice(TOKEN_ROLES[::-1]), help="What the token may do.")
 @click.option("--site", "sites", multiple=True, help="A site that the token sees; may be given several times. Without: all.")
 @pass_session
 def create(session: Session, name: str, role: str, sites: tuple[str, ...]) -> None:

@@ -9,8 +9,9 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import note, print_records, shown_sites
 from provisioner.commands.session import Session, pass_session
+from provisioner.records import ROLES
 
-ROLES = click.Choice(["admin", "technician", "viewer", "user"])
+role_choice = click.Choice(ROLES[::-1])
 stdin_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of making one.")
 
 
@@ -26,7 +27,7 @@ def user() -> None:
 
 @user.command()
 @click.argument("name")
-@click.option("--role", required=True, type=ROLES, help="What the person may do.")
+@click.option("--role", required=True, type=role_choice, help="What the person may do.")
 @click.option("--site", "sites", multiple=True, help="A site that the person sees; may be given several times. Without: all.")
 @click.option("--extension", "extensions", multiple=True, help="The person's own extension; may be given several times.")
 @click.option("--language", default="", help="Language of the pages: en, vi, km, nl or fi.")

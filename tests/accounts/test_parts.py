@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.accounts import ROLES, Caller, totp
+from provisioner.accounts import Caller, totp
 from provisioner.accounts.attempts import KEYS, Attempts
 from provisioner.accounts.cookies import csrf_fits, csrf_token, new_cookie
 from provisioner.passwords import new_password, password_fits, password_hash, password_mistake
+from provisioner.records import ROLES
 from tests.engines import Clock
 
 SEED = b"12345678901234567890"

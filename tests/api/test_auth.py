@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from flask import Flask
 
-from provisioner.api import auth
+from provisioner.api import auth, problems
+from provisioner.api.context import attach
 from provisioner.wiring import Installation
 from tests.api.conftest import MAC, Api, reason
 from tests.installations import API_TOKEN
@@ -214,8 +215,8 @@ def test_last_use_is_noted_once_a_minute(roles: dict[str, Api], installation: In
 
 def test_guessing_is_stopped_and_says_for_how_long(app: Flask) -> None:
     guesser = Api(app, "guess-guess-guess-guess")
-    statuses = [guesser.get("/phones").status_code for _ in range(auth.FAILURES + 2)]
-    assert statuses == [401] * auth.FAILURES + [429, 429]
+    statuses = [guesser.get("/phones").status_code for _ in range(auth.WRONG_TOKENS + 2)]
+    assert statuses == [401] * auth.WRONG_TOKENS + [429, 429]
     answer = guesser.get("/phones")
     assert reason(answer) == "rate_limited"
     assert 1 <= int(answer.headers["Retry-After"]) <= auth.WINDOW_S
@@ -223,19 +224,21 @@ def test_guessing_is_stopped_and_says_for_how_long(app: Flask) -> None:
     assert app.test_client().get("/api/v1/phones", headers={"Authorization": f"Bearer {API_TOKEN}"}, environ_base=other).status_code == 200
 
 
-def test_failures_are_forgotten_after_the_window_and_memory_is_bounded() -> None:
-    now = [0.0]
-    failures = auth.Failures(lambda: now[0])
-    for _ in range(auth.FAILURES):
-        failures.failed("192.0.2.1")
-    assert failures.wait_s("192.0.2.1") == auth.WINDOW_S
-    now[0] = auth.WINDOW_S + 1
-    assert failures.wait_s("192.0.2.1") == 0
-    failures.failed("192.0.2.1")
-    assert failures.wait_s("192.0.2.1") == 0
-    for number in range(auth.ADDRESSES + 50):
-        failures.failed(str(number))
-    assert len(failures) == auth.ADDRESSES
+def test_a_token_that_fits_forgives_no_guesses_and_the_window_does(app: Flask, installation: Installation) -> None:
+    now = [100.0]
+    own = Flask("guessing")
+    attach(own, installation)
+    auth.register(own, lambda: now[0])
+    problems.register(own)
+    own.add_url_rule("/api/v1/thing", view_func=auth.allowed("viewer")(lambda: "it"))
+    wrong, right = Api(own, "guess-guess-guess-guess"), Api(own, API_TOKEN)
+    for guess in range(1, auth.WRONG_TOKENS + 1):
+        assert wrong.get("/thing").status_code == 401
+        assert right.get("/thing").status_code == (200 if guess < auth.WRONG_TOKENS else 429)
+    now[0] += auth.WINDOW_S - 1
+    assert right.get("/thing").headers["Retry-After"] == "1"
+    now[0] += 1
+    assert (wrong.get("/thing").status_code, right.get("/thing").status_code) == (401, 200)
 
 
 @pytest.mark.parametrize(

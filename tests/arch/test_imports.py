@@ -61,7 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
-    "accounts": {"changes", "errors", "passwords", "records", "scope", "settings", "store"},
+    "accounts": {"changes", "core", "errors", "passwords", "records", "scope", "settings", "store"},
     # Programs that are told of changes.
     "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.

@@ -7,8 +7,8 @@ import re
 import pytest
 from flask import Flask
 
-from provisioner.accounts import ROLES
 from provisioner.core.mac import Mac
+from provisioner.records import ROLES
 from provisioner.wiring import Installation
 from tests.web.conftest import HTML, MAC, PASSWORD, Person, token_in, words_in
 from web.guard import own_path, role_needed

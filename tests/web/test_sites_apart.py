@@ -8,10 +8,10 @@ import re
 import pytest
 from flask import Flask
 
-from provisioner.accounts import ROLES
 from provisioner.changes import KeyInput, LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, phone, sighting
+from provisioner.records import ROLES
 from provisioner.wiring import Installation
 from tests.installations import render_all
 from tests.web.conftest import PASSWORD, Person, words_in

@@ -9,11 +9,9 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from provisioner.api.context import actor, installation
-from provisioner.changes.tokens import ROLES as TOKEN_ROLES
-from provisioner.changes.users import USER_ROLES
 from provisioner.core.languages import LANGUAGES
 from provisioner.errors import InputError, NotFound, StaleWrite
-from provisioner.records import UserRecord
+from provisioner.records import ROLES, TOKEN_ROLES, UserRecord
 from web.forms import lines_of, revision_of
 from web.guard import needs, of_installation
 from web.i18n import _
@@ -113,14 +111,14 @@ def _index(given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 
     store = installation().store
     sites = [row.name for row in store.sites()]
     return page(
-        "people.html", status, users=store.users(), tokens=store.api_tokens(), sites=sites, token_roles=TOKEN_ROLES, given=given,
+        "people.html", status, users=store.users(), tokens=store.api_tokens(), sites=sites, token_roles=TOKEN_ROLES[::-1], given=given,
         mistakes=mistakes, made=made,
     )  # fmt: skip
 
 
 def _user_form(record: UserRecord | None, values: MultiDict[str, Any], mistakes: Mapping[str, str], status: int = 200) -> Response:
     sites = [row.name for row in installation().store.sites()]
-    roles = list(USER_ROLES)
+    roles = ROLES[::-1]
     return page("person.html", status, it=record, values=values, mistakes=mistakes, sites=sites, roles=roles, languages_named=LANGUAGES)
 
 
