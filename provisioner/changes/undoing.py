@@ -75,7 +75,8 @@ class Undoing:
         }
 
     def _check_newest(self, record: ChangeRecord, actions: tuple[str, ...], *, over_later: bool) -> None:
-        later = [row for row in self.store.changes(subject=record.subject, limit=100) if row.action in actions and row.id > record.id]
+        newest = self.store.changes(subject=record.subject, actions=actions, limit=100)  # rows of other kinds must not push them out
+        later = [row for row in newest if row.id > record.id]
         if later and not over_later:
             raise NeedsConfirmation(
                 f"{record.subject} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import sqlalchemy as sa
 
 from provisioner.core.mac import Mac
@@ -40,12 +42,19 @@ class HistoryReads(StoreBase):
         ]
 
     def changes(
-        self, *, before: int | None = None, limit: int = 100, subject: str = "", within: sa.ColumnElement[bool] | None = None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        subject: str = "",
+        actions: Collection[str] = (),
+        within: sa.ColumnElement[bool] | None = None,
     ) -> list[ChangeRecord]:
-        """Returns changes, newest first."""
+        """Returns changes, newest first: those of ``subject`` and of the kinds ``actions``, where they are given."""
         query = sa.select(change).order_by(change.c.id.desc()).limit(limit)
         query = query.where(change.c.id < before) if before is not None else query
         query = query.where(change.c.subject == subject) if subject else query
+        query = query.where(change.c.action.in_(actions)) if actions else query
         query = query.where(within) if within is not None else query
         with self.database.read() as connection:
             return [ChangeRecord(**row._mapping) for row in connection.execute(query)]

@@ -298,8 +298,10 @@ class ScopedStore(Store):
         with self.database.read() as connection:
             return {Mac(row.mac) for row in in_chunks(connection, query, phone.c.mac, macs)}
 
-    def changes(self, *, before: int | None = None, limit: int = 100, subject: str = "", within: Any = None) -> list[ChangeRecord]:
-        return self._whole.changes(before=before, limit=limit, subject=subject, within=_changes_within(self._reach))
+    def changes(
+        self, *, before: int | None = None, limit: int = 100, subject: str = "", actions: Collection[str] = (), within: Any = None
+    ) -> list[ChangeRecord]:
+        return self._whole.changes(before=before, limit=limit, subject=subject, actions=actions, within=_changes_within(self._reach))
 
     def change(self, number: int, *, within: Any = None) -> ChangeRecord | None:
         return self._whole.change(number, within=_changes_within(self._reach))

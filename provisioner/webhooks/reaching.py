@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from provisioner.errors import ProvisionerError
 
+METADATA = ipaddress.ip_network("fd00:ec2::254/128")
+"""The metadata service of a machine at Amazon, which has an address of a private network; the others are link-local."""
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -40,4 +42,5 @@ def _is_open(address: Address, allowed: Sequence[str]) -> bool:
     if any(address in ipaddress.ip_network(network) for network in allowed):
         return True
     closed = address.is_loopback or address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved
+    closed = closed or address in METADATA
     return not closed and address not in ipaddress.ip_network("0.0.0.0/8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -346,16 +347,17 @@ def test_what_nobody_thought_about_is_refused(installation: Installation) -> Non
     seen = within(installation, Scope(("default",)))
     assert isinstance(seen.store, ScopedStore)
     assert isinstance(seen.changes, ScopedChanges)
-    for call in (
+    calls: tuple[Callable[..., object], ...] = (
         seen.store.users,
         seen.store.counts,
         seen.store.live_files,
         seen.changes.delete_token,
         seen.changes.unit,
         seen.changes.import_rows,
-    ):
+    )
+    for call in calls:
         with pytest.raises(Forbidden):
-            call()  # type: ignore[call-arg]
+            call()
     with pytest.raises(Forbidden):
         seen.store.fetches()
     for kind, base in ((ScopedStore, Store), (ScopedChanges, Changes)):

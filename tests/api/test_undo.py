@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.wiring import Installation
-from tests.api.conftest import MAC, Api, reason
+from tests.api.conftest import BARE, MAC, Api, reason
 
 
 def newest(admin: Api, subject: str) -> int:
@@ -114,6 +114,18 @@ def test_later_changes_are_not_undone_unasked(admin: Api, phone: dict[str, Any])
     assert (refused.status_code, reason(refused)) == (409, "needs_confirmation")
     assert admin.post(f"/changes/{change}/undo", {"over_later": True}).status_code == 200
     assert admin.get(f"/phones/{MAC}").get_json()["firmware"] == ""
+
+
+def test_a_later_change_counts_however_much_else_was_done_with_the_phone(
+    admin: Api, phone: dict[str, Any], installation: Installation
+) -> None:
+    admin.patch(f"/phones/{MAC}", {"firmware": "2.0"})
+    change = newest(admin, MAC)
+    admin.patch(f"/phones/{MAC}", {"firmware": "3.0"})
+    with installation.changes.unit("tests") as unit:
+        for _ in range(101):
+            unit.log("phone.resync", BARE, None, None)
+    assert reason(admin.post(f"/changes/{change}/undo")) == "needs_confirmation"
 
 
 def test_undoing_honours_if_match(admin: Api, phone: dict[str, Any]) -> None:

@@ -158,7 +158,7 @@ def test_a_receiver_that_drips_is_given_up_in_time() -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "0.0.0.0", "169.254.169.254", "[::1]", "[fe80::1]", "[::ffff:127.0.0.1]", "[2002:7f00:1::]", "224.0.1.75", "2130706433", "0x7f.1"],
+    ["127.0.0.1", "localhost", "0.0.0.0", "169.254.169.254", "[::1]", "[fe80::1]", "[fd00:ec2::254]", "[::ffff:127.0.0.1]", "[2002:7f00:1::]", "224.0.1.75", "2130706433", "0x7f.1"],
 )  # fmt: skip
 def test_this_machine_and_the_link_are_never_asked_unless_allowed(host: str) -> None:
     assert send(f"http://{host}/", b"s", "msg_1", b"{}", 0.0, ()).status is None
@@ -169,6 +169,7 @@ def test_this_machine_and_the_link_are_never_asked_unless_allowed(host: str) -> 
 def test_private_networks_and_what_is_allowed_are_reached() -> None:
     assert address_for("192.168.1.9", 80, ()) == "192.168.1.9"
     assert address_for("10.0.0.9", 80, ()) == "10.0.0.9"
+    assert address_for("fd00:ec2::253", 80, ()) == "fd00:ec2::253"
     assert address_for("127.0.0.1", 80, LOOPBACK) == "127.0.0.1"
 
 
