@@ -278,6 +278,7 @@ TO_WAKE = sa.and_(
     phone.c.notify_error == sa.literal_column("''"),
 )
 WAKE_PLANNED = phone.c.notify_due_at.is_not(None)
+UNLISTED = ~sighting.c.mac.in_(sa.select(phone.c.mac))
 HELD = phone.c.error != sa.literal_column("''")
 BEHIND = sa.or_(extension.c.pbx_wanted.is_(None), extension.c.pbx_wanted.is_distinct_from(extension.c.pbx_verified))
 GROUP_BEHIND = sa.and_(

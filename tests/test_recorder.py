@@ -215,6 +215,16 @@ def test_a_conflict_of_a_listed_phone_is_noted(own: Inside) -> None:
         assert connection.execute(sa.select(sighting.c.mac, sighting.c.conflict)).all() == [(found.mac, "refused: conflict")]
 
 
+def test_a_listed_phone_that_was_refused_is_not_counted_among_those_that_are_not_listed(own: Inside) -> None:
+    phone = own.phone()
+    own.recorder.fetch(fetch(phone.mac, Reason.BOOTSTRAP_CLOSED, name=phone.name))
+    own.recorder.fetch(fetch(MAC))
+    own.recorder.flush()
+    store = own.installation.store
+    assert {seen.mac for seen in store.sightings(listed=True)} == {phone.mac, MAC}
+    assert store.counts()["sightings"] == len(store.sightings()) == 1
+
+
 def test_sightings_fetches_and_index_entries_are_bounded(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder_module, "TRIM_EVERY_S", 0.0)
     for at in range(300):

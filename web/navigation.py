@@ -26,7 +26,7 @@ _ENTRIES = (
 """Page, icon, title, and the role that it needs."""
 _OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
 """Pages that need the right to all sites besides."""
-_BELOW = {"phone": "phones", "phone_edit": "phones"}
+_BELOW = {"phone": "phones", "phone_edit": "phones", "keys": "phones", "key_copies": "phones"}
 """Pages without an entry of their own, and the one that they stand below."""
 
 

@@ -10,12 +10,12 @@ from provisioner.core.mac import Mac
 from provisioner.models import (
     HELD,
     TO_RENDER,
+    UNLISTED,
     change,
     extension,
     fetch,
     phone,
     rendered_file,
-    sighting,
 )
 from provisioner.records import (
     ChangeRecord,
@@ -83,13 +83,13 @@ class HistoryReads(StoreBase):
             return [(Mac(row.mac), row.error) for row in connection.execute(query)]
 
     def counts(self) -> dict[str, int]:
-        """Returns how many phones, extensions, phones to render, phones held and sightings there are, and the newest change's number."""
+        """Returns how many phones, extensions, phones to render, phones held and phones seen that are not listed there are, and the newest change's number."""
         queries = {
             "phones": sa.select(sa.func.count()).select_from(phone),
             "extensions": sa.select(sa.func.count()).select_from(extension),
             "phones_to_render": sa.select(sa.func.count()).select_from(phone).where(TO_RENDER),
             "phones_held": sa.select(sa.func.count()).select_from(phone).where(HELD),
-            "sightings": sa.select(sa.func.count()).select_from(sighting),
+            "sightings": sa.select(sa.func.count()).where(UNLISTED),
             "changes": sa.select(sa.func.max(change.c.id)),
         }
         with self.database.read() as connection:

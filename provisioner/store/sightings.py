@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
-from provisioner.models import phone, sighting
+from provisioner.models import UNLISTED, sighting
 from provisioner.models_sightings import evidence, scan
 from provisioner.records import ScanRecord, SightingRecord
 from provisioner.store.base import CHUNK, StoreBase
@@ -20,7 +20,7 @@ class SightingReads(StoreBase):
     def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, listed: bool = False) -> list[SightingRecord]:
         """Returns phones seen, in the order of their MAC, with their evidence; those that are listed only with ``listed``."""
         query = sa.select(sighting).where(sighting.c.mac > after)
-        query = query if listed else query.where(~sighting.c.mac.in_(sa.select(phone.c.mac)))
+        query = query if listed else query.where(UNLISTED)
         query = query.where(sighting.c.mac == mac) if mac is not None else query
         with self.database.read() as connection:
             rows = connection.execute(query.order_by(sighting.c.mac).limit(limit)).all()
