@@ -7,14 +7,14 @@ adds no Python. Here: settings, vendors, other makers. ``model_files`` reads the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from marshmallow import fields, validate
 
-from provisioner.catalog import followed, sheets
+from provisioner.catalog import followed, sheets, words
 from provisioner.catalog.hinted import HintsSchema, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
@@ -26,6 +26,9 @@ from provisioner.errors import CatalogueError
 
 DEFAULT_FOLDER = Path(__file__).resolve().parent.parent.parent / "phone_templates"
 
+_GROUP_BIT = 0x010000
+"""Of the first three bytes of a MAC: set in addresses of groups (IEEE 802)."""
+
 PLACEHOLDERS: Mapping[str, str] = {
     "{mac}": r"(?P<mac>(?:[0-9a-f]{2}[:\-]){5}[0-9a-f]{2}|[0-9a-f]{12})",
     "{common}": r"(?P<common>\d{12})",
@@ -35,6 +38,9 @@ PLACEHOLDERS: Mapping[str, str] = {
     "{word}": r"[\w.\-]{1,80}",
     "{file}": r"[\w.\-(),+]{1,120}",
 }
+
+
+OUI = fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}\Z", error="'{input}' is no OUI: six small hex digits"))
 
 
 class _SettingSchema(Strict):
@@ -90,7 +96,7 @@ class _VendorSchema(Strict):
     name = fields.String(required=True)
     escape = fields.String(required=True, validate=validate.OneOf(["line", "xml"]))
     content_type = fields.String(required=True)
-    ouis = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}$")), required=True)
+    ouis = fields.List(OUI, required=True)
     user_agents = fields.List(fields.String(), required=True)
     ua_strip = fields.String()
     notify_event = fields.String(required=True)
@@ -113,7 +119,7 @@ class _VendorSchema(Strict):
 class _MakerSchema(Strict):
     name = fields.String(required=True)
     names = fields.List(fields.String(), required=True)
-    ouis = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}$")), required=True)
+    ouis = fields.List(OUI, required=True)
     source = fields.String(required=True)
     discovery = fields.Nested(HintsSchema)
 
@@ -125,7 +131,7 @@ def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
     zones = load_zones()
     vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in sorted(folder.iterdir()) if (path / "vendor.toml").exists()}
     makers = _makers(folder / "other_makers.toml", mistakes)
-    mistakes.extend(_shared_ouis(folder, vendors))
+    _note_ouis(folder, vendors, makers, mistakes)
     if mistakes:
         raise CatalogueError(mistakes)
     rules = [vendor.raw for vendor in vendors.values() if vendor.raw is not None]
@@ -172,7 +178,9 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     types = frozenset(raw.get("key_types", ()))
     used, declared = followed.used_settings(templates), raw.get("unsupported", {})
     unsupported = followed.unsupported_by_vendor(declared, settings, used, settings)
-    models = vendor_models(VendorPart(folder, types, settings, zones, unsupported), mistakes)
+    looks = words.looked_up(templates, settings)
+    models = vendor_models(VendorPart(folder, types, settings, zones, unsupported, looks), mistakes)
+    words.note_words(path, raw, models, looks, mistakes)
     rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
     for where, what in (*_vendor_mistakes(raw), *(followed.vendor_mistakes(declared, used, settings) if raw else ())):
@@ -255,13 +263,20 @@ def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]
             yield f"{template}:1: no file rule uses this template (begin the name of a part with _)"
 
 
-def _shared_ouis(folder: Path, vendors: Mapping[str, Vendor]) -> Iterator[str]:
+def _note_ouis(folder: Path, vendors: Mapping[str, Vendor], makers: Iterable[Maker], mistakes: Mistakes) -> None:
+    """Notes prefixes of MACs that two vendors have, that another maker has too, or that no phone can have."""
     owners: dict[str, str] = {}
     for vendor in vendors.values():
+        path = folder / vendor.id / "vendor.toml"
         for oui in sorted(vendor.ouis):
             if oui in owners:
-                yield f"{folder / vendor.id}/vendor.toml:1: OUI {oui} belongs to {owners[oui]} already"
+                mistakes.note(path, "ouis", f"OUI {oui} belongs to {owners[oui]} already")
+            if int(oui, 16) & _GROUP_BIT:
+                mistakes.note(path, "ouis", f"{oui} is of group addresses, which no phone has")
             owners[oui] = vendor.id
+    for at, maker in enumerate(makers):
+        for oui in sorted(maker.ouis & owners.keys()):
+            mistakes.note(folder / "other_makers.toml", f"maker.{at}.ouis", f"OUI {oui} belongs to {owners[oui]} already")
 
 
 def _makers(path: Path, mistakes: Mistakes) -> list[Maker]:

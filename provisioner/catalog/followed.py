@@ -35,6 +35,7 @@ class RawSchema(Strict):
     parameters = fields.String(required=True)
     refused = fields.List(fields.String(), required=True, validate=validate.Length(min=1))
     written = fields.String(required=True)
+    parameter = fields.String()
     form_quirk = fields.String()
     forms = fields.Dict(keys=fields.String(), values=fields.Nested(RawFormSchema))
 
@@ -87,4 +88,21 @@ def raw_rule(folder: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRul
         value: RawForm(mistakes.pattern(path, f"raw.forms.{value}.names", form["names"]), form["example"])
         for value, form in raw.get("forms", {}).items()
     }
-    return RawRule(frozenset(listed(text)), refused, str(raw["written"]), str(raw.get("form_quirk", "")), forms)
+    return RawRule(
+        names=frozenset(listed(text)),
+        refused=refused,
+        written=str(raw["written"]),
+        parameter=_parameter(path, raw, mistakes),
+        form_quirk=str(raw.get("form_quirk", "")),
+        forms=forms,
+    )
+
+
+def _parameter(path: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> re.Pattern[str] | None:
+    if "parameter" not in raw:
+        return None
+    pattern = mistakes.pattern(path, "raw.parameter", raw["parameter"])
+    if "name" not in pattern.groupindex:
+        mistakes.note(path, "raw.parameter", "has no group named name")
+        return None
+    return pattern

@@ -14,6 +14,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from provisioner.catalog import words
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import Disagreement, Expansion, Model, Panel, Place, SettingRows, When
 from provisioner.core.timezone import TimezoneRule
@@ -101,6 +102,7 @@ class VendorPart:
     settings: SettingRows
     zones: Mapping[str, TimezoneRule]
     unsupported: Mapping[str, str]
+    looks: list[words.LookedUp]
 
 
 def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
@@ -108,6 +110,8 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
     # One schema for all files: making one costs more than reading a file.
     series_schema, model_schema = _SeriesSchema(), _ModelSchema()
     series = {path.stem: mistakes.read(path, series_schema) for path in sorted((part.folder / "series").glob("*.toml"))}
+    for name, raw in series.items():
+        words.note_unknown_words(part.folder / f"series/{name}.toml", raw.get("maps", {}), part.looks, mistakes)
     named: set[str] = set()
     models_read: list[bool] = []
     models: dict[str, Model] = {}
@@ -125,13 +129,14 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
         for setting in whole["unsupported"]:
             if setting not in part.settings:
                 mistakes.note(path, f"unsupported.{setting}", "there is no such setting")
-        for field, sentence in _panel_mistakes(whole):
+        for field, sentence in (*_panel_mistakes(whole), *_told_mistakes(whole)):
             mistakes.note(path, field, sentence)
+        words.note_unknown_words(path, own.get("maps", {}), part.looks, mistakes)
         models[path.stem] = _model(part, path, name, whole, mistakes)
     # A file that could not be read may be of any series.
     for name in series.keys() - named if all(models_read) else ():
         mistakes.append(f"{part.folder}/series/{name}.toml:1: no model is of this series")
-    mistakes.extend(_shared_agents(part.folder, models))
+    _note_doubles(part.folder, models, mistakes)
     return models
 
 
@@ -194,10 +199,20 @@ def _panel_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "expansion", f"a page of {expansion['per_page']} keys is larger than the module of {expansion['keys']}"
 
 
-def _shared_agents(folder: Path, models: Mapping[str, Model]) -> Iterator[str]:
-    owners: dict[str, str] = {}
-    for model in models.values():
-        for token in model.ua_models:
-            if token in owners:
-                yield f"{folder}/models/{model.name}.toml:1: ua_models {token} belongs to {owners[token]} already"
-            owners[token] = model.name
+def _told_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields which disagreement of sources does not say which of them was followed."""
+    for at, row in enumerate(raw["disagreement"]):
+        if row["chosen"] not in {*row["values"], *row["values"].values()}:
+            yield f"disagreement.{at}.chosen", f"{row['chosen']} is none of {', '.join(row['values'])}"
+
+
+def _note_doubles(folder: Path, models: Mapping[str, Model], mistakes: Mistakes) -> None:
+    """Notes what two models cannot share: how their User-Agents spell them, their title, a part number."""
+    for field in ("ua_models", "title", "parts"):
+        owners: dict[str, str] = {}
+        for model in models.values():
+            value = getattr(model, field)
+            for token in (value,) if isinstance(value, str) else value:
+                if token in owners:
+                    mistakes.note(folder / f"models/{model.name}.toml", field, f"{token} belongs to {owners[token]} already")
+                owners[token] = model.name

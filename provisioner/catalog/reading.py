@@ -109,7 +109,7 @@ def checked_settings(
         try:
             checked[name] = checked_setting(settings, zones, name, value)
         except InputError as error:
-            mistakes.note(path, f"settings.{name}", str(error))
+            mistakes.note(path, f"settings.{name}", "; ".join(error.fields.values()))
     return checked
 
 

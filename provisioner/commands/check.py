@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,13 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import counted, print_json, print_table
 from provisioner.commands.session import Session, pass_session
-from provisioner.errors import CatalogueError, RenderError
+from provisioner.errors import CatalogueError
 
 if TYPE_CHECKING:
     from provisioner.core.catalogue import Catalogue, Model
-    from provisioner.core.values import SettingValue
 
-_SAMPLE: dict[str, SettingValue] = {"sip_server": "192.0.2.1", "sip_port": 5060, "admin_password": "x", "user_password": "x"}
-"""What an installation fills in by itself."""
+Examples = Mapping[str, Sequence[str]]
+"""Vendor id -> names of its examples."""
 
 
 @click.command()
@@ -28,7 +28,8 @@ _SAMPLE: dict[str, SettingValue] = {"sip_server": "192.0.2.1", "sip_port": 5060,
 def check(session: Session, folder: Path | None, models: bool, as_json: bool) -> None:
     """Check the catalogue in FOLDER (CATALOGUE_DIR where left out) and list every mistake with its file.
 
-    Every template is rendered for every model, empty and with all its lines and modules. Exit status 1 when something is wrong.
+    Every template is rendered for every model, empty and with all its lines, keys and modules; what comes out is held against the maker's
+    list of parameters and against the recorded examples. Exit status 1 when something is wrong.
 
     \b
     Examples:
@@ -37,52 +38,38 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
       provisioner check --models
     """
     from provisioner.catalog import load_catalogue
+    from provisioner.catalog.examples import example_paths
+    from provisioner.catalog.proving import rendering_mistakes
 
     place = folder or session.settings.catalogue_dir
     if not place.is_dir():
         raise CatalogueError([f"{place}: there is no such folder"])
     catalogue = load_catalogue(place)
-    mistakes = template_mistakes(place, catalogue)
+    mistakes = rendering_mistakes(place, catalogue)
     if mistakes:
         raise CatalogueError(mistakes)
+    examples = {vendor: [path.name for path in example_paths(place, vendor)] for vendor in catalogue.vendors}
     if as_json:
         print_json({vendor.id: {"name": vendor.name, "models": sorted(vendor.models)} for vendor in catalogue.vendors.values()})
     elif models:
-        _print_models(catalogue)
+        _print_models(catalogue, examples)
     else:
-        _print_vendors(place, catalogue)
-        count = sum(len(vendor.models) for vendor in catalogue.vendors.values())
-        click.echo(f"{place}: no mistakes in {counted(len(catalogue.vendors), 'vendor')}, {counted(count, 'model')}")
+        _print_vendors(catalogue, examples)
+        click.echo(f"{place}: no mistakes in {_counts(catalogue, examples)}")
 
 
-def template_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
-    """Returns what fails when every file of every model is rendered, each sentence beginning with the template's file."""
-    from provisioner.core.mac import Mac
-    from provisioner.core.render import Renderer
-    from provisioner.core.values import Line, PhoneConfig
-
-    renderer = Renderer(catalogue)
-    found: dict[str, str] = {}
-
-    def attempt(model: str, config: PhoneConfig | None) -> None:
-        try:
-            renderer.phone_files(config) if config else renderer.shared_files()
-        except RenderError as error:
-            found.setdefault(f"{folder}/{error}", model)
-
-    attempt("shared files", None)
-    defaults = {name: row.default for name, row in catalogue.settings.items()}
-    for vendor in catalogue.vendors.values():
-        for model in vendor.models.values():
-            settings = {**defaults, **vendor.settings, **model.settings, **_SAMPLE}
-            lines = tuple(Line(at, f"10{at:02d}", "Name", "secret") for at in range(1, model.lines + 1))
-            modules = model.expansion.modules if model.expansion else 0
-            attempt(model.id, PhoneConfig(Mac("020000000001"), model.id, lines, (), settings, "http://192.0.2.1/p/x/", modules))
-            attempt(model.id, PhoneConfig(Mac("020000000001"), model.id, (), (), settings, "http://192.0.2.1/p/x/"))
-    return [f"{sentence} ({model})" for sentence, model in found.items()]
+def _counts(catalogue: Catalogue, examples: Examples) -> str:
+    models = [model for vendor in catalogue.vendors.values() for model in vendor.models.values()]
+    parts = [
+        (len(catalogue.vendors), "vendor"),
+        (len(models), "model"),
+        (sum(map(_places, models)), "key"),
+        (sum(map(len, examples.values())), "example"),
+    ]
+    return ", ".join(counted(number, word) for number, word in parts)
 
 
-def _print_vendors(place: Path, catalogue: Catalogue) -> None:
+def _print_vendors(catalogue: Catalogue, examples: Examples) -> None:
     rows = [
         (
             vendor.id,
@@ -90,17 +77,19 @@ def _print_vendors(place: Path, catalogue: Catalogue) -> None:
             len(vendor.models),
             len({model.series for model in vendor.models.values() if model.series}),
             len(vendor.templates),
-            len(list((place / vendor.id / "examples").glob("*-*.toml"))),
+            sum(_places(model) for model in vendor.models.values()),
+            len(examples[vendor.id]),
+            len({source for model in vendor.models.values() for source in model.sources}),
             len(catalogue.settings) - len(vendor.unsupported),
             len(vendor.raw.names) if vendor.raw else None,
         )
         for vendor in catalogue.vendors.values()
     ]
-    numbers = ["MODELS", "SERIES", "TEMPLATES", "EXAMPLES", "SETTINGS", "PARAMETERS"]
+    numbers = ["MODELS", "SERIES", "TEMPLATES", "KEYS", "EXAMPLES", "SOURCES", "SETTINGS", "PARAMETERS"]
     print_table(["VENDOR", "NAME", *numbers], rows, right=numbers)
 
 
-def _print_models(catalogue: Catalogue) -> None:
+def _print_models(catalogue: Catalogue, examples: Examples) -> None:
     rows = [
         (
             model.id,
@@ -110,13 +99,19 @@ def _print_models(catalogue: Catalogue) -> None:
             model.keys,
             _modules(model),
             len(model.key_types - {"none"}),
+            sum(name.startswith(f"{model.name}-") for name in examples[vendor.id]),
             len(model.sources),
         )
         for vendor in catalogue.vendors.values()
         for model in vendor.models.values()
     ]
-    numbers = ["LINES", "KEYS", "KEY TYPES", "SOURCES"]
-    print_table(["MODEL", "TITLE", "SERIES", "LINES", "KEYS", "EXPANSION", "KEY TYPES", "SOURCES"], rows, right=numbers)
+    numbers = ["LINES", "KEYS", "KEY TYPES", "EXAMPLES", "SOURCES"]
+    print_table(["MODEL", "TITLE", "SERIES", "LINES", "KEYS", "EXPANSION", "KEY TYPES", "EXAMPLES", "SOURCES"], rows, right=numbers)
+
+
+def _places(model: Model) -> int:
+    """Returns how many keys a phone of this model has with all its modules."""
+    return model.keys + (model.expansion.modules * (model.expansion.keys - len(model.expansion.reserved)) if model.expansion else 0)
 
 
 def _modules(model: Model) -> str | None:

@@ -14,6 +14,7 @@ PREFIX = "raw."
 MAX_NAME = 120
 _NAME = re.compile(r"^[A-Za-z0-9_@.\-]+\Z")
 _INDEX = re.compile(r"(?<=\.)\d+(?=\.|\Z)")
+_DIGITS = re.compile(r"\d+")
 _SECRET = re.compile(r"passw|secret|passphrase|psk|aes_key|pri_key", re.IGNORECASE)
 
 
@@ -35,6 +36,8 @@ class RawRule:
     """Those that would take the phone away: registration, server, passwords that this server sets."""
     written: str
     """How one stands in a file, as a pattern with ``{name}``; where a name is there twice, the last place holds and the others go."""
+    parameter: re.Pattern[str] | None = None
+    """How each parameter of a rendered file is found, its name in the group ``name``; None where files are not held against the list."""
     form_quirk: str = ""
     """The quirk of a model that tells which of ``forms`` its phones take; empty where all take one form."""
     forms: Mapping[str, RawForm] = field(default_factory=dict)
@@ -46,7 +49,7 @@ class RawRule:
 
     def knows(self, name: str) -> bool:
         """Returns whether the vendor's list has ``name``."""
-        return bool(_NAME.match(name)) and (name in self.names or _INDEX.sub("N", name) in self.names)
+        return bool(_NAME.match(name)) and (name in self.names or bool(self.names & _numbered(name)))
 
     def refuses(self, name: str) -> bool:
         """Returns whether ``name`` may not be set by hand."""
@@ -100,6 +103,11 @@ def without_doubles(rule: RawRule, names: Iterable[str], text: str) -> str:
         for place in reversed(places[:-1]):
             text = text[: place.start()] + text[place.end() :]
     return text
+
+
+def _numbered(name: str) -> set[str]:
+    """Returns how a list may hold a name: ``N`` for its first number between dots, for all of them, or for every number."""
+    return {_INDEX.sub("N", name, count=1), _INDEX.sub("N", name), _DIGITS.sub("N", name)}
 
 
 def listed(text: str) -> Iterator[str]:

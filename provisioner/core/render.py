@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
+from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -26,6 +26,7 @@ from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
 from provisioner.errors import RenderError
 
+TEMPLATE_ENDING = ".j2"
 MAX_FILE_BYTES = 524_288
 """No phone of the catalogue takes a configuration of this size; a runaway loop reaches it soon."""
 MAX_BOOK_BYTES = 4 * 1024 * 1024
@@ -95,9 +96,10 @@ class Renderer:
             if vendor.raw is not None and context.get("raw"):
                 text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text)
         except TemplateSyntaxError as error:
-            raise RenderError(error.message or "syntax error", template=template, line=error.lineno) from error
+            raise RenderError(error.message or "syntax error", template=error.filename or template, line=error.lineno) from error
         except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise RenderError(_plain(error), template=template, line=_template_line(error)) from error
+            place, line = _template_place(error) or (template, None)
+            raise RenderError(_plain(error), template=place, line=line) from error
         body = text.encode("utf-8")
         if len(body) > most_bytes:
             raise RenderError(f"the file would have {len(body)} bytes; the bound is {most_bytes}", template=template)
@@ -274,7 +276,7 @@ def _escapes(vendor: Vendor) -> set[EscapeName]:
 def _environment(vendor: Vendor, escape: EscapeName) -> ImmutableSandboxedEnvironment:
     # Autoescape is off because the finaliser escapes instead: it knows formats other than HTML and cannot be switched off by "|safe".
     environment = Sandbox(
-        loader=DictLoader(dict(vendor.templates)),
+        loader=FunctionLoader(_loaded_from(vendor)),
         undefined=StrictUndefined,
         finalize=ESCAPES[escape],
         autoescape=False,
@@ -287,6 +289,15 @@ def _environment(vendor: Vendor, escape: EscapeName) -> ImmutableSandboxedEnviro
     return environment
 
 
+def _loaded_from(vendor: Vendor) -> Callable[[str], tuple[str, str, None] | None]:
+    # With its own name as file name, so that an error tells which of the parts of a file it is in.
+    def load(name: str) -> tuple[str, str, None] | None:
+        text = vendor.templates.get(name)
+        return None if text is None else (text, f"{vendor.id}/templates/{name}", None)
+
+    return load
+
+
 def _bounded_range(*bounds: int) -> range:
     numbers = range(*bounds)
     if len(numbers) > 4096:
@@ -294,16 +305,15 @@ def _bounded_range(*bounds: int) -> range:
     return numbers
 
 
-def _template_line(error: BaseException) -> int | None:
-    traceback, line = error.__traceback__, None
+def _template_place(error: BaseException) -> tuple[str, int] | None:
+    """Returns the template and the line that an error comes from: the innermost, which may be a part of the one that was asked for."""
+    traceback, place = error.__traceback__, None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == "<template>" or traceback.tb_frame.f_code.co_name in {
-            "root",
-            "top-level template code",
-        }:
-            line = traceback.tb_lineno
+        name = traceback.tb_frame.f_code.co_filename
+        if name.endswith(TEMPLATE_ENDING):
+            place = name, traceback.tb_lineno
         traceback = traceback.tb_next
-    return line
+    return place
 
 
 def _plain(error: BaseException) -> str:

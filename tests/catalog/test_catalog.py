@@ -99,6 +99,17 @@ def added(name: str, text: str) -> Callable[[Path], None]:
     return lambda folder: (folder / "acme" / name).parent.joinpath(Path(name).name).write_text(text) and None
 
 
+def both(*plants: Callable[[Path], None]) -> Callable[[Path], None]:
+    def plant(folder: Path) -> None:
+        for one in plants:
+            one(folder)
+
+    return plant
+
+
+PART = 'parts = ["3111-48450-001"]\n'
+LOOKED_UP = added("templates/_sip.j2", "{{ maps.transport[settings.sip_transport] }}")
+
 PLANTED = [
     ("a key that the model file does not know", replaced("models/a7.toml", "keys = 12", "keyz = 12"), "a7.toml:4: keyz"),
     ("panels that do not hold every key", replaced("models/a7.toml", "[quirks]", '[[panel]]\nname = "line"\nkeys = 11\n[quirks]'), "the panels have 11 keys and the model 12"),
@@ -112,7 +123,24 @@ PLANTED = [
     ("a field that neither has", replaced("series/s.toml", "lines = 4\n", ""), "a7.toml:1: lines: is missing"),
     ("a disagreement of one", replaced("models/a7.toml", '"data sheet 1" = "10"\n', ""), "a7.toml:17: disagreement.0.values"),
     ("a firmware that is no condition", added("models/a8.toml", MODEL.replace("A7", "A8") + '[[when]]\nfirmware = "old"\nquirks = {}\n'), "a8.toml:21: when.0.firmware"),
-    ("a User-Agent of two models", added("models/a8.toml", MODEL), "a8.toml:1: ua_models A7 belongs to a7"),
+    ("a User-Agent of two models", added("models/a8.toml", MODEL), "a8.toml:3: ua_models: A7 belongs to a7"),
+    ("a source that is missing", replaced("series/s.toml", 'sources = ["data sheet of the series"]', "sources = []"), "s.toml:5: sources"),
+    ("no sources at all", lambda folder: (folder / "acme" / "SOURCES.md").unlink(), "acme: SOURCES.md is missing"),
+    ("a title of two models", added("models/a8.toml", MODEL.replace('["A7"]', '["A8"]')), "a8.toml:2: title: A7 belongs to a7"),
+    ("a part number of two models", both(added("models/a7.toml", PART + MODEL), added("models/a8.toml", PART + MODEL.replace("A7", "A8"))), "a8.toml:1: parts: 3111-48450-001 belongs to a7"),
+    ("a source chosen that is none", replaced("models/a7.toml", 'chosen = "12"', 'chosen = "13"'), "a7.toml:15: disagreement.0.chosen: 13 is none of"),
+    ("an OUI that is none", replaced("vendor.toml", '["02acde"]', '["02ACDE"]'), "vendor.toml:5: ouis.0: '02ACDE' is no OUI"),
+    ("an OUI of group addresses", replaced("vendor.toml", '["02acde"]', '["03acde"]'), "vendor.toml:5: ouis: 03acde is of group addresses"),
+    ("an OUI of another maker", replaced("vendor.toml", '["02acde"]', '["0c1105"]'), "other_makers.toml:10: maker.0.ouis: OUI 0c1105 belongs to acme"),
+    ("a choice without a word", both(LOOKED_UP, replaced("vendor.toml", "[settings]", '[maps.transport]\nudp = "0"\n[settings]')), "vendor.toml:23: maps.transport: has no word for tcp, a choice of sip_transport"),
+    ("a word for no choice", both(LOOKED_UP, replaced("models/a7.toml", "[quirks]", '[maps.transport]\nudpp = "0"\n[quirks]')), "a7.toml:11: maps.transport.udpp: is no choice of sip_transport"),
+    ("a setting that nobody follows", replaced("vendor.toml", '"*" = "this phone', 'codecs = "this phone'), "vendor.toml:14: unsupported: neither a template nor this table has"),
+    ("a setting declared twice over", replaced("vendor.toml", '"*" =', 'timezone = "no"\n"*" ='), "vendor.toml:15: unsupported.timezone: a template uses this setting"),
+    ("a template of a setting that is none", added("templates/_sip.j2", "{{ settings.sip_servr }}"), "vendor.toml:14: unsupported: a template uses settings.sip_servr"),
+    ("a value out of its bounds", replaced("vendor.toml", "backlight_s = 30", "backlight_s = -1"), "vendor.toml:24: settings.backlight_s: -1 is not between"),
+    ("a template of no file", added("templates/stray.j2", "x"), "stray.j2:1: no file rule uses this template"),
+    ("a list of parameters without source", replaced("parameters.txt", "# Source", "Source"), "parameters.txt:1: the first line says where"),
+    ("a pattern that is none", replaced("vendor.toml", "'^url$'", "'^url($'"), "raw.refused: bad pattern"),
     ("a mask without a group", replaced("vendor.toml", "(?P<secret>", "(?P<open>"), "masks: "),
     ("an unknown placeholder", replaced("vendor.toml", "{mac}.acme", "{mack}.acme"), "{mack} is no placeholder"),
     ("a template that is not there", replaced("vendor.toml", "device.acme.j2", "gone.acme.j2"), "there is no templates/gone.acme.j2"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from provisioner.commands.settings import shown_value
 from tests.commands.conftest import Cli
 
@@ -67,9 +69,11 @@ def test_settings_show_what_is_set(bare: Cli) -> None:
 
 
 def test_check_counts_what_is_fine(bare: Cli) -> None:
-    assert "no mistakes in 1 vendor, 2 models" in bare("check").stdout
+    shown = bare("check").stdout
+    assert "no mistakes in 1 vendor, 2 models, 28 keys, 2 examples" in shown
+    assert re.search(r"VENDOR .*MODELS .*KEYS .*EXAMPLES .*SOURCES .*\nacme +Acme +2 +0 +3 +28 +2 +1 ", shown)
     assert bare.json("check") == {"acme": {"name": "Acme", "models": ["a1", "a2"]}}
-    assert "acme/a1" in bare("check", "--models").stdout
+    assert re.search(r"acme/a1 +Acme A1 .* 2 x 10 +4 +1 +1\n", bare("check", "--models").stdout)
 
 
 def test_check_lists_every_mistake_with_its_file(bare: Cli) -> None:
@@ -86,7 +90,7 @@ def test_check_renders_every_template(bare: Cli) -> None:
     template = bare.folder / "catalogue" / "acme" / "templates" / "device.acme.j2"
     template.write_text("fine = 1\nwrong = {{ nothing_of_this_name }}\n")
     result = bare("check", status=1)
-    assert "device.acme.j2 line 2" in result.stderr
+    assert "device.acme.j2:2: " in result.stderr
     assert "nothing_of_this_name" in result.stderr
 
 

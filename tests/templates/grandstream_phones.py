@@ -8,16 +8,16 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from provisioner.catalog import load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.render import Renderer, tables
-from tests.templates.examples import example_config, load_examples
 
 CATALOGUE = load_catalogue()
 VENDOR = CATALOGUE.vendors["grandstream"]
 ALONE = dataclasses.replace(CATALOGUE, vendors={"grandstream": VENDOR})
 RENDERER = Renderer(ALONE)
 TESTS = Path(__file__).resolve().parent.parent
-EXAMPLES = [example for example in load_examples(CATALOGUE) if example.vendor == "grandstream"]
+EXAMPLES = [example for example in load_examples(CATALOGUE, DEFAULT_FOLDER) if example.vendor == "grandstream"]
 LINE = {"line": 1, "extension": "201", "display_name": "Ann", "secret": "s3cret-201"}
 MAC = "000b82a1b2c3"
 MODELS = sorted(VENDOR.models)

@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from provisioner.catalog import load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.catalogue import FileRule, UploadRule
 from provisioner.core.render import Renderer
 from provisioner.core.values import Key, Line, PhoneConfig
-from tests.templates.examples import example_config, load_examples
 
 CATALOGUE = load_catalogue()
 VENDOR = CATALOGUE.vendors["polycom"]
 RENDERER = Renderer(CATALOGUE)
-EXAMPLES = [example for example in load_examples(CATALOGUE) if example.vendor == "polycom"]
+EXAMPLES = [example for example in load_examples(CATALOGUE, DEFAULT_FOLDER) if example.vendor == "polycom"]
 KNOWN = frozenset((Path(__file__).parent.parent / "data" / "polycom_params.txt").read_text("ascii").split())
 MODELS = sorted(VENDOR.models)
 TRIED = sorted({model.series: model.name for model in sorted(VENDOR.models.values(), key=lambda model: model.keys)}.values())

@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from provisioner.catalog import load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog.examples import INSTALLATION, Example, load_examples
 from provisioner.core.catalogue import Model
 from provisioner.core.render import Renderer, masked
-from tests.templates.examples import INSTALLATION, Example, load_examples
 
 CATALOGUE = load_catalogue()
-EXAMPLES = load_examples(CATALOGUE)
+EXAMPLES = load_examples(CATALOGUE, DEFAULT_FOLDER)
 RENDERER = Renderer(CATALOGUE)
 REWRITE = os.environ.get("REWRITE_EXAMPLES") == "1"
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from provisioner.catalog import DEFAULT_FOLDER
+from provisioner.catalog.examples import RECORDED_ADDRESS
 from provisioner.core.catalogue import FileRule, parse_user_agent
 from provisioner.core.render import masked, tables
-from tests.templates.examples import TOKEN
 from tests.templates.followed import beside, other_value
 from tests.templates.grandstream_phones import (
     ALONE,
@@ -38,6 +38,8 @@ from tests.templates.grandstream_phones import (
     parameters,
     render,
 )
+
+TOKEN = RECORDED_ADDRESS.split("/")[-2]
 
 # (a) the vendor's own lists
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from provisioner.catalog.examples import RECORDED_ADDRESS
 from provisioner.core.render import masked
 from provisioner.core.values import Key, PhoneConfig
 from provisioner.errors import RenderError
 from tests.conftest import load_cases
-from tests.templates.examples import TOKEN
 from tests.templates.followed import beside, other_value
 from tests.templates.polycom_phones import (
     CATALOGUE,
@@ -27,6 +27,8 @@ from tests.templates.polycom_phones import (
     documents,
     parameters,
 )
+
+TOKEN = RECORDED_ADDRESS.split("/")[-2]
 
 # --- Parameters ---------------------------------------------------------------------------------------------------------------
 

@@ -8,17 +8,17 @@ from itertools import product
 
 import pytest
 
-from provisioner.catalog import load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.render import Renderer, tables
 from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import KEY_TYPES, Key, Line, PhoneConfig
 from tests.conftest import load_cases
-from tests.templates.examples import example_config, load_examples
 
 CATALOGUE = load_catalogue()
 VENDOR = CATALOGUE.vendors["yealink"]
 RENDERER = Renderer(CATALOGUE)
-EXAMPLES = [example for example in load_examples(CATALOGUE) if example.vendor == "yealink"]
+EXAMPLES = [example for example in load_examples(CATALOGUE, DEFAULT_FOLDER) if example.vendor == "yealink"]
 MODELS = sorted(VENDOR.models)
 ONE_OF_EACH_SERIES = sorted({model.series: model.name for model in sorted(VENDOR.models.values(), key=lambda model: -model.lines)}.values())
 """The smallest model of each series: they share templates, quirks and tables."""
