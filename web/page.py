@@ -54,6 +54,7 @@ def begin_plain() -> None:
     """As ``begin`` for an address that belongs to no page: it lets everybody in, and shows nothing of anybody."""
     g.theme = request.cookies.get("provisioner_theme", "auto")
     g.language = _language("")
+    g.is_plain = True
 
 
 def finish(response: Response) -> Response:

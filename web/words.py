@@ -152,6 +152,12 @@ def here() -> str:
     return request.full_path.rstrip("?")
 
 
+def way_back() -> str:
+    """Returns where the form of language and colours leads back to: here, or the first page where nobody can open this address again."""
+    routes = current_app.create_url_adapter(request)
+    return here() if routes is not None and routes.test(request.path, "GET") else "/"
+
+
 def pair(name: str) -> tuple[str, str]:
     """Returns a choice that is called what it is."""
     return name, name
@@ -206,7 +212,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "key_words": key_words,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
-    "may": may, "may_all": may_all, "here": here, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
+    "may": may, "may_all": may_all, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
     "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
     "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
 }  # fmt: skip

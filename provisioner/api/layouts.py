@@ -15,6 +15,7 @@ from provisioner.api.noun import ETAG, Noun, conditional
 from provisioner.api.paging import PageQuery, page, page_of
 from provisioner.api.schemas import Flag, KeySchema, MacField, Rows, Strict, Text, Whole, row_of
 from provisioner.changes import LayoutKeyInput
+from provisioner.changes.unit import MOST_PHONES
 from provisioner.core.laying import LayoutKey, LayoutRecord
 from provisioner.errors import NotFound
 
@@ -24,7 +25,6 @@ noun = Noun(
     of_sites=True,
 )
 
-MOST_PHONES = 2000
 Answer = tuple[dict[str, Any], int, dict[str, str]]
 EXAMPLE = {
     "keys": [{"key": 2, "type": "blf", "value": "1002", "label": "Bob"}, {"key": 3, "type": "blf", "label": "Colleague", "slot": True}]

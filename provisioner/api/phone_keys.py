@@ -9,11 +9,11 @@ from marshmallow import Schema, fields, validate
 
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
-from provisioner.api.layouts import MOST_PHONES
 from provisioner.api.noun import Noun
 from provisioner.api.phones import found_phone
 from provisioner.api.schemas import Flag, KeySchema, MacField, Rows, Strict, Text, Whole, row_of
 from provisioner.changes.copying import CopyPlan
+from provisioner.changes.unit import MOST_PHONES
 
 noun = Noun("phone-keys", "What a phone's keys come to with its layout, and copying them to other phones.", of_sites=True)
 

@@ -59,7 +59,7 @@ class CopyWrites(LayoutWrites):
             if unfit and not only_fitting:
                 raise InputError(unfit)
             done = [plan for plan in plans if not plan.mistakes and not plan.is_same]
-            before = {record.mac: record for record in self.phones_in(unit, [plan.mac for plan in done])}
+            before = {record.mac: record for record in unit.phones([plan.mac for plan in done])}
             for plan in done:
                 self.set_phone(unit, before[plan.mac], PhoneInput(keys=plan.keys))
             return done
@@ -67,7 +67,7 @@ class CopyWrites(LayoutWrites):
     def _plans(self, unit: Unit, source: Mac, macs: Sequence[Mac], places: Sequence[Place] | None) -> list[CopyPlan]:
         chosen = [key for key in self._phone(unit, source).keys if places is None or (key.module, key.key) in places]
         others = [mac for mac in dict.fromkeys(macs) if mac != source]
-        records = {record.mac: record for record in self.phones_in(unit, others)}
+        records = {record.mac: record for record in unit.phones(others)}
         if missing := {f"phones.{mac.colons}": "this phone is not listed" for mac in others if mac not in records}:
             raise InputError(missing)
         return [self._plan(unit, records[mac], chosen) for mac in others]

@@ -22,8 +22,6 @@ from provisioner.store import CHUNK
 NAME = re.compile(r"^[\w][\w .\-]{0,63}\Z")
 MOST_KEYS, MOST_MODULES, MOST_LINES = 200, 16, 250
 """As the catalogue bounds them: no model has more."""
-MOST_PHONES = 2000
-"""Phones in one change: it holds up every other writer until it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class LayoutWrites(PhoneWrites):
         """
         with self.unit(actor) as unit:
             layout = self._layout(unit, name) if name is not None else None
-            records = {record.mac: record for record in self.phones_in(unit, macs)}
+            records = {record.mac: record for record in unit.phones(macs)}
             if mistakes := self._assign_mistakes(macs, records, layout):
                 raise InputError(mistakes)
             changed = [record.mac for record in records.values() if record.layout != name]
@@ -94,18 +92,10 @@ class LayoutWrites(PhoneWrites):
         """Returns the phones that would get the layout and had another one, and those that cannot have it with why. Raises ``NotFound``."""
         with self.store.database.read() as connection:
             unit = Unit(connection, self.store, self.renderer, "preview", self.clock())
-            layout, records = self._layout(unit, name), self.phones_in(unit, macs)
+            layout, records = self._layout(unit, name), unit.phones(macs)
         unfit = self._why_not(layout, (record.model for record in records))
         refused = {record.mac: unfit[record.model] for record in records if record.model in unfit}
         return [record.mac for record in records if record.mac not in refused and record.layout != name], refused
-
-    def phones_in(self, unit: Unit, macs: Sequence[Mac]) -> list[PhoneRecord]:
-        """Returns the phones named that are listed, in the order of their MAC. Raises ``InputError`` for too many."""
-        if len(macs) > MOST_PHONES:
-            raise InputError({"phones": f"at most {MOST_PHONES} phones go into one change; these are {len(macs)}"})
-        wanted = sorted(set(macs))
-        chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
-        return [record for chunk in chunks for record in self.store.phones_named(chunk, unit.connection)]
 
     def _assign_mistakes(self, macs: Sequence[Mac], records: Mapping[Mac, PhoneRecord], layout: LayoutRecord | None) -> dict[str, str]:
         unfit = self._why_not(layout, (record.model for record in records.values()))

@@ -14,9 +14,6 @@ from provisioner.models import change, phone
 from provisioner.records import PhoneRecord
 from provisioner.store import CHUNK
 
-MOST = 2000
-"""Phones in one change: it holds up every other writer until it is done."""
-
 
 class ManyWrites(PhoneWrites):
     """Wakes, moves and switches many phones."""
@@ -24,7 +21,7 @@ class ManyWrites(PhoneWrites):
     def request_resyncs(self, actor: str, macs: Sequence[Mac], *, reboot: bool) -> int:
         """Asks the worker to wake the phones now, paced as ever; returns how many of them are listed."""
         with self.unit(actor) as unit:
-            records = self._many(unit, macs)
+            records = unit.phones(macs)
             action = "phone.reboot" if reboot else "phone.resync"
             _log(unit, action, {record.mac: (None, {"reboot": reboot}) for record in records})
             return len(records)
@@ -41,7 +38,7 @@ class ManyWrites(PhoneWrites):
             values: dict[str, object] = {"site": site, "group": group or None, "enabled": enabled}
             given = {"site": site is not None, "group": group is not None, "enabled": enabled is not None}
             values = {name: value for name, value in values.items() if given[name]}
-            before = [record for record in self._many(unit, macs) if any(getattr(record, name) != value for name, value in values.items())]
+            before = [record for record in unit.phones(macs) if any(getattr(record, name) != value for name, value in values.items())]
             changed = [record.mac for record in before]
             for start in range(0, len(changed), CHUNK):
                 which = phone.c.mac.in_(changed[start : start + CHUNK])
@@ -60,13 +57,6 @@ class ManyWrites(PhoneWrites):
             mistakes["group"] = f"there is no group {group[:60]}"
         if mistakes:
             raise InputError(mistakes)
-
-    def _many(self, unit: Unit, macs: Sequence[Mac]) -> list[PhoneRecord]:
-        if len(macs) > MOST:
-            raise InputError({"phones": f"at most {MOST} phones go into one change; these are {len(macs)}"})
-        wanted = sorted(set(macs))
-        chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
-        return [record for chunk in chunks for record in self.store.phones_named(chunk, unit.connection)]
 
 
 def _shown_pair(record: PhoneRecord, values: Mapping[str, object]) -> tuple[object, object]:

@@ -12,9 +12,13 @@ from sqlalchemy.engine import Connection
 
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
-from provisioner.errors import StaleWrite
+from provisioner.errors import InputError, StaleWrite
 from provisioner.models import change, index_log, phone, site
+from provisioner.records import PhoneRecord
 from provisioner.store import CHUNK, Store
+
+MOST_PHONES = 2000
+"""Phones in one change: it holds up every other writer until it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,14 @@ class Unit:
         """Appends the change row: audit and outbox in one. ``before`` and ``after`` carry no secret."""
         row = {"at": self.at, "actor": self.actor, "action": action, "subject": subject, "before": before, "after": after, "phones": phones}
         self.connection.execute(change.insert().values(**row))
+
+    def phones(self, macs: Sequence[Mac]) -> list[PhoneRecord]:
+        """Returns the phones named that are listed, in the order of their MAC. Raises ``InputError`` for too many."""
+        if len(macs) > MOST_PHONES:
+            raise InputError({"phones": f"at most {MOST_PHONES} phones go into one change; these are {len(macs)}"})
+        wanted = sorted(set(macs))
+        chunks = (wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK))
+        return [record for chunk in chunks for record in self.store.phones_named(chunk, self.connection)]
 
     def rerender(self, macs: Iterable[Mac], *, proven: bool = True) -> int:
         """Makes the files of the phones unknown, so that the worker renders them; proof-renders one of each model first.

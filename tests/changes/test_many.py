@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.changes.many import MOST
+from provisioner.changes.unit import MOST_PHONES
 from provisioner.errors import InputError
 from tests.engines import World, mac_of
 
@@ -49,4 +49,4 @@ def test_many_are_woken_and_those_that_are_not_listed_are_left_out(world: World)
 
 def test_more_than_one_change_takes_are_refused(world: World) -> None:
     with pytest.raises(InputError):
-        world.changes.update_phones("tests", [mac_of(number) for number in range(MOST + 1)], enabled=False)
+        world.changes.update_phones("tests", [mac_of(number) for number in range(MOST_PHONES + 1)], enabled=False)

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request, url_for
 
 from provisioner.api.context import actor, has_pbx, installation
 from provisioner.api.phones import found_phone
-from provisioner.changes.layouts import MOST_PHONES
+from provisioner.changes.unit import MOST_PHONES
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError, RenderError
 from web.guard import needs

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import actor, has_pbx, installation
-from provisioner.changes.many import MOST
+from provisioner.changes.unit import MOST_PHONES
 from provisioner.core.lockstep import LockstepFacts, stage
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError, RenderError
@@ -151,7 +151,7 @@ def _columns() -> list[str]:
 
 def _macs(given: Any) -> list[Mac]:
     if given.get("all") == "yes":
-        return installation().store.phone_macs(limit=MOST + 1, **_wanted(given), has_pbx=has_pbx())
+        return installation().store.phone_macs(limit=MOST_PHONES + 1, **_wanted(given), has_pbx=has_pbx())
     parsed = (try_parse(text) for text in given.getlist("mac"))
     return [mac for mac in parsed if isinstance(mac, Mac)]
 
