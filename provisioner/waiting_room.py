@@ -8,9 +8,11 @@ a few a second at the most, kept for as many phones as can wait.
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 from provisioner.core.identify import ParsedPath, model_of
 from provisioner.core.mac import Mac
+from provisioner.core.peers import group_of
 from provisioner.core.render import Renderer
 from provisioner.core.values import FileRequest, RenderedFile
 from provisioner.errors import RenderError
@@ -19,7 +21,17 @@ from provisioner.store import Store
 
 KEPT = 256
 A_SECOND = 10
-"""Phones whose files are made in one second: each costs some milliseconds of all others' time."""
+"""Phones whose files are made in one second, one of each address: each costs some milliseconds of all others' time."""
+
+
+class Kept(NamedTuple):
+    """The files of one phone, and what they were made of."""
+
+    model: str
+    rule: SiteRule
+    files: dict[str, RenderedFile]
+    given: frozenset[str]
+    """Hashes of these files and of those before them, of which one may be on its way."""
 
 
 class WaitingFiles:
@@ -30,10 +42,9 @@ class WaitingFiles:
         self._index = index
         self._renderer = renderer
         self._is_open = is_open
-        self._kept: OrderedDict[tuple[Mac, str], tuple[SiteRule, dict[str, RenderedFile]]] = OrderedDict()
-        self._given: dict[Mac, set[str]] = {}
+        self._kept: OrderedDict[Mac, Kept] = OrderedDict()
         self._second = 0
-        self._made = 0
+        self._makers: set[str] = set()
 
     def file(self, request: FileRequest, plan: ParsedPath, mac: Mac, now: float) -> RenderedFile | None:
         """Returns the file that the request is for, or None where there is no waiting room for it."""
@@ -45,24 +56,26 @@ class WaitingFiles:
         candidate = plan.candidates.get(model.partition("/")[0])
         if not model or contradiction or candidate is None:
             return None
-        return self._files(mac, model, rule, now).get(candidate.name)
+        return self._files(mac, model, rule, request.peer, now).get(candidate.name)
 
     def gave(self, mac: Mac | None, sha256: str) -> bool:
         """Returns whether these bytes, for this phone, were of the waiting room."""
-        return mac is not None and sha256 in self._given.get(mac, ())
+        kept = self._kept.get(mac) if mac is not None else None
+        return kept is not None and sha256 in kept.given
 
-    def _files(self, mac: Mac, model: str, rule: SiteRule, now: float) -> dict[str, RenderedFile]:
-        kept = self._kept.get((mac, model))
-        if kept is not None and kept[0] is rule:
-            return kept[1]
-        if not self._may_make(now):
+    def _files(self, mac: Mac, model: str, rule: SiteRule, peer: str, now: float) -> dict[str, RenderedFile]:
+        kept = self._kept.get(mac)
+        if kept is not None and kept.model == model and kept.rule is rule:
+            self._kept.move_to_end(mac)
+            return kept.files
+        if not self._may_make(peer, now):
             return {}
         files = self._rendered(mac, model, rule.name)
-        self._kept[mac, model] = rule, files
-        self._given[mac] = {file.sha256 for file in files.values()}
+        hashes = {file.sha256 for file in (*files.values(), *(kept.files.values() if kept is not None else ()))}
+        self._kept[mac] = Kept(model, rule, files, frozenset(hashes))
+        self._kept.move_to_end(mac)
         if len(self._kept) > KEPT:
-            (gone, _), _ = self._kept.popitem(last=False)
-            self._given.pop(gone, None)
+            self._kept.popitem(last=False)
         return files
 
     def _rendered(self, mac: Mac, model: str, site: str) -> dict[str, RenderedFile]:
@@ -74,8 +87,13 @@ class WaitingFiles:
         except RenderError:
             return {}  # the same template fails for phones that are listed, and is told there
 
-    def _may_make(self, now: float) -> bool:
+    def _may_make(self, peer: str, now: float) -> bool:
+        """Counts one making. Whoever names ever new MACs or models takes one place of a second, and the others stay for phones."""
         if int(now) != self._second:
-            self._second, self._made = int(now), 0
-        self._made += 1
-        return self._made <= A_SECOND
+            self._second = int(now)
+            self._makers.clear()
+        maker = group_of(peer)
+        if maker in self._makers or len(self._makers) >= A_SECOND:
+            return False
+        self._makers.add(maker)
+        return True

@@ -140,19 +140,39 @@ def test_without_a_pbx_of_ours_nobody_waits(tmp_path: Path) -> None:
 
 def test_a_scan_finds_no_waiting_room(room: Room) -> None:
     answers = [room.own.ask(f"{mac_of(at)}.cfg", user_agent(T46U, mac_of(at))) for at in range(MOST_OF_ADDRESS + 2)]
-    assert [answer.reason for answer in answers[:A_SECOND]] == [Reason.SERVED] * A_SECOND
-    assert {answer.reason for answer in answers[A_SECOND:]} == {Reason.UNKNOWN_PHONE}, "so many files are made in a second"
+    assert answers[0].reason is Reason.SERVED
+    assert {answer.reason for answer in answers[1:]} == {Reason.UNKNOWN_PHONE}, "one address is given the files of one phone a second"
     room.own.clock.now += 5
     assert room.own.ask(f"{mac_of(0)}.cfg", user_agent(T46U, mac_of(0))).reason is Reason.UNKNOWN_PHONE
 
 
-def test_what_is_kept_for_phones_that_wait_is_bounded(room: Room) -> None:
+def test_so_many_files_are_made_in_a_second(room: Room) -> None:
+    many = range(A_SECOND + 3)
+    answers = [room.own.ask(f"{mac_of(at)}.cfg", user_agent(T46U, mac_of(at)), f"192.168.7.{at}").reason for at in many]
+    assert answers == [Reason.SERVED] * A_SECOND + [Reason.UNKNOWN_PHONE] * 3
+    again = [room.own.ask(f"{mac_of(at)}.cfg", user_agent(T46U, mac_of(at)), f"192.168.7.{at}").reason for at in range(A_SECOND)]
+    assert set(again) == {Reason.SERVED}, "what was made is kept"
+
+
+def test_what_is_kept_for_phones_that_wait_is_bounded_and_who_asked_last_stays(room: Room) -> None:
+    first = mac_of(0)
     for number in range(KEPT + 40):
         room.own.clock.now += 1
         peer = f"192.168.{number // 50 + 1}.{number % 50 + 1}"
         assert room.own.ask(f"{mac_of(number)}.cfg", user_agent(T46U, mac_of(number)), peer).reason is Reason.SERVED
-    kept = room.own.server._waiting
-    assert len(kept._kept) == len(kept._given) == KEPT
+        assert room.own.ask(f"{first}.cfg", user_agent(T46U, first), LOCAL).reason is Reason.SERVED
+    kept = room.own.server._waiting._kept
+    assert (len(kept), first in kept, mac_of(1) in kept) == (KEPT, True, False)
+
+
+def test_a_phone_that_names_another_model_takes_no_second_place_and_no_waiting_file_counts_as_served(room: Room) -> None:
+    mac, own = mac_of(1), room.own
+    on_its_way = own.ask(f"{mac}.cfg", user_agent(T46U, mac))
+    own.clock.now += 1
+    other = own.ask(f"{mac}.cfg", user_agent("yealink/t31p", mac))
+    assert (on_its_way.reason, other.reason) == (Reason.SERVED, Reason.SERVED)
+    assert len(own.server._waiting._kept) == 1
+    assert all(own.server._waiting.gave(mac, answer.sha256) for answer in (on_its_way, other))
 
 
 def test_a_code_that_is_dialled_puts_its_extension_on_the_phone_and_tells_it(room: Room) -> None:
