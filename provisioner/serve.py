@@ -21,13 +21,14 @@ from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReade
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
+from provisioner.grounds import Grounds, may_come
 from provisioner.images import PinnedImages
 from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
 from provisioner.records import ServingRecord
 from provisioner.records_install import InstallLink
 from provisioner.secrets import SecretBox
-from provisioner.serving_index import FileEntry, ServingIndex, SiteRule
+from provisioner.serving_index import FileEntry, ServingIndex
 from provisioner.static_files import StaticFiles
 from provisioner.store import Store
 from provisioner.waiting_room import WaitingFiles
@@ -46,22 +47,6 @@ class CredentialCheck(Protocol):
     """Judges an Authorization header for one phone; the only thing of digest that serving knows."""
 
     def __call__(self, request: FileRequest, mac: Mac) -> Credentials: ...
-
-
-class Grounds(NamedTuple):
-    """What an answer rests on. While the index holds these very objects, the same request from the same address has the same answer.
-
-    Whoever replaces a record, a site, a file or an upload puts a new object in the place of the old one, so nothing has to be told.
-    """
-
-    mac: Mac | None
-    """None for what the catalogue alone says: that holds as long as the process."""
-    name: str = ""
-    record: ServingRecord | None = None
-    site: SiteRule | None = None
-    entry: FileEntry | None = None
-    uploads: frozenset[str] | None = None
-    book: str | None = None
 
 
 class Access(NamedTuple):
@@ -148,7 +133,10 @@ class Server:
             return self._waiting_or(self._refused(reason, plan.mac, name), request, plan)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
-        answer = self._first_file(request, record, candidate) if is_first_fetch else self._own_file(record, candidate, epoch, request.path)
+        if is_first_fetch:
+            answer = self._first_file(request, record, candidate)
+        else:
+            answer = self._own_file(record, candidate, epoch, request.path, is_proven=True)
         if answer.reason is Reason.SERVED and request.method == "GET" and plan.has_code:
             self._codes.used(record.mac, request.peer)
         return answer
@@ -156,18 +144,18 @@ class Server:
     def grounds(self, request: FileRequest, answer: FileAnswer) -> Grounds | None:
         """Returns what ``answer``, just given to ``request``, rests on; None where the same request may get another one by itself.
 
-        Such are first fetches, which end with time; credentials; refusals, of which strangers make as many as they like; static files.
+        Such are first fetches and install codes, which end with time; credentials; refusals, of which strangers make as many as they like; static files.
         """
         plan = self._plans.get(request.path)
-        if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
+        if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None or plan.has_code:
             return None
-        if plan.has_code:
-            return None  # it ends by itself
         if plan.mac is None:
             return Grounds(None) if self._is_catalogues(plan, answer) else None
         record = self._index.phones.get(plan.mac)
-        site = self._index.sites.get(record.site) if record is not None else None
-        if record is None or site is None or (site.access != "open" and not answer.epoch):
+        if record is None or (answer.reason is Reason.NO_SUCH_FILE and may_come(plan.candidates.get(record.vendor))):
+            return None
+        site = self._index.sites.get(record.site)
+        if site is None or (site.access != "open" and not answer.epoch):
             return None
         entry = self._index.files.get(plan.mac, _NOTHING).get(answer.name)
         if answer.reason is Reason.SERVED and (entry is None or entry.body is not answer.body):
@@ -319,20 +307,21 @@ class Server:
         """Answers a first fetch. From the first byte on it is that address's alone: who gave up in the middle may have read the secret."""
         if candidate.rule is not None and candidate.rule.scope == "book":
             return FileAnswer(Reason.NO_SUCH_FILE, mac=record.mac, name=candidate.name)  # names of people are for proven phones
-        answer = self._own_file(record, candidate, 0, request.path)
+        answer = self._own_file(record, candidate, 0, request.path, is_proven=False)
         if answer.reason is not Reason.SERVED or request.method != "GET":
             return answer
+        if record.vendor in self._moving:
+            found = self._store.live_file(record.mac, answer.name, "boot")
+            if found is None:
+                return FileAnswer(Reason.NOT_RENDERED, mac=record.mac, name=answer.name)
+            answer = answer._replace(body=found.body, content_type=found.content_type, sha256=found.sha256, made_from="")
         opened = self._index.mark_taken(record.mac, request.peer)
         if opened is not None:
             self._recording.taken(record.mac, opened.opened_at, request.peer, self._clock())
-        if record.vendor not in self._moving:
-            return answer
-        found = self._store.live_file(record.mac, answer.name, "boot")
-        if found is None:
-            return FileAnswer(Reason.NOT_RENDERED, mac=record.mac, name=answer.name)
-        return answer._replace(body=found.body, content_type=found.content_type, sha256=found.sha256)
+        return answer
 
-    def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int, path: str) -> FileAnswer:
+    def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int, path: str, *, is_proven: bool) -> FileAnswer:
+        """Returns a file of the phone; what names people, its book and what its user sent, for a proven phone alone."""
         mac, name = record.mac, candidate.name
         missing = FileAnswer(Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
         if candidate.rule is not None and candidate.kind == "firmware":
@@ -341,7 +330,7 @@ class Server:
             return self._books.answer(record.vendor, self._index.books.get(mac), candidate.rule, path, missing)
         entry: FileEntry | None = self._index.files.get(mac, _NOTHING).get(name)
         content = self._index.content(mac, entry) if entry is not None else None
-        upload = candidate.upload
+        upload = candidate.upload if is_proven else None
         found = None
         if upload is not None and upload.readable and candidate.upload_name in self._index.uploads.get(mac, ()):
             found = self._store.upload_body(mac, candidate.upload_name)

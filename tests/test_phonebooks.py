@@ -237,3 +237,11 @@ def test_the_shelf_keeps_no_more_than_its_bound(own: Inside) -> None:
     for at in range(10):
         assert shelf.book("acme", str(at % 4)) is not None
     assert shelf._size == sum(len(record.body) for record in shelf._books.values()) <= 250
+
+
+def test_no_listener_settles_that_there_is_no_book(own: Inside) -> None:
+    phone = own.phone("yealink/t46u")
+    answer = ask(own, phone)
+    assert answer.reason is Reason.NO_SUCH_FILE
+    asked = own.request(f"p/{own.token(phone)}/{phone.mac}/phonebook.xml", phone.agent)
+    assert own.server.grounds(asked, answer) is None, "the store has one as soon as somebody wants it"

@@ -112,3 +112,21 @@ def test_the_memory_for_merged_directories_is_bounded() -> None:
     for at in range(50):
         merging.merged([("ours", ours)], (str(at), with_contact(ours, f"B{at}", "2")), 1000)
     assert sum(len(body) for _, body in merging._merged.values()) == merging._size <= 600
+
+
+def test_a_first_fetch_brings_neither_the_book_nor_what_its_user_sent(own: Inside) -> None:
+    phone = own.phone("polycom/vvx411")
+    own.installation.changes.create_extension("test", "201", display_name="Bob")
+    own.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={"phonebook": "all"}))
+    own.worker.phonebooks._next = -1.0
+    lay(own, phone, "1111", "Taxi")
+    send_back(own, phone, with_contact(boot(own, phone), "Mum", "3333"))
+    proven = entries(boot(own, phone))
+    assert {("Taxi", "1111"), ("Bob", "201"), ("Mum", "3333")} <= set(proven)
+    own.clock.now += 1
+    own.installation.changes.reopen_first_fetch("test", phone.mac)
+    own.follow()
+    answer = own.fetch(f"{phone.mac}-directory.xml", phone.agent)
+    assert answer.reason is Reason.SERVED
+    assert entries(answer.body) == [("Taxi", "1111")]
+    assert entries(boot(own, phone)) == proven, "at its own address it has all of it"

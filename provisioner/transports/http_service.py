@@ -6,7 +6,7 @@ import logging
 from typing import NamedTuple
 
 from provisioner.core.values import FileAnswer, FileRequest, Reason
-from provisioner.serve import Grounds
+from provisioner.grounds import Grounds
 from provisioner.transports.http import PhonesHTTP
 from provisioner.transports.http_reply import Conditions, Reply, refusal
 from provisioner.transports.http_request import Head, Heads

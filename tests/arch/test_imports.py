@@ -71,10 +71,11 @@ ALLOWED: dict[str, set[str]] = {
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
     "images": {"core", "static_files", "store"},
+    "grounds": {"core", "records", "serving_index"},
     "install_codes": {"core", "records", "records_install", "secrets", "serving_index"},
     "waiting_room": {"core", "errors", "serving_index", "store"},
     "serve": {
-        "bookshelf", "core", "images", "install_codes", "merging", "records", "records_install", "secrets", "serving_index", "static_files", "store", "waiting_room",
+        "bookshelf", "core", "grounds", "images", "install_codes", "merging", "records", "records_install", "secrets", "serving_index", "static_files", "store", "waiting_room",
     },
     "seen": {"core", "models", "models_sightings"},
     "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records_install", "seen"},
@@ -83,7 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "scans": {"db", "errors", "models_sightings"},
     "discovery": {"core", "db", "records", "scans", "seen", "settings", "store"},
     "uploads": {"core", "models", "store"},
-    "transports": {"core", "digest", "serve", "uploads"},
+    "transports": {"core", "digest", "grounds", "serve", "uploads"},
     # Draining changes.
     "pbxview": {"pbx_sync", "records"},
     "bundled": {"pbx_sync", "settings"},
