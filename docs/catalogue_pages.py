@@ -1,27 +1,15 @@
-"""The pages about what ``phone_templates/`` holds: models beside those of other provisioning servers, and the settings of phones."""
+"""The pages about what ``phone_templates/`` holds: models, and the settings of phones."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from docs.markdown import code, table
 from provisioner.catalog import load_catalogue
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.values import KEY_TYPES
-
-
-class Peers(NamedTuple):
-    """How many models two other provisioning servers list for a vendor."""
-
-    fusionpbx: int
-    wazo: int
-
-
-PEERS: Mapping[str, Peers] = {"yealink": Peers(70, 73), "grandstream": Peers(69, 36), "polycom": Peers(41, 38)}
-"""Counted: folders below ``resources/templates/provision/`` of fusionpbx/fusionpbx at c7a00dcb (families such as t4x among them; polycom with
-poly), and names in the ``plugin-info`` files of wazo-platform/wazo-provd-plugins at 2321a3f3."""
 
 
 def phone_settings() -> str:
@@ -107,22 +95,18 @@ def models() -> str:
     catalogue = load_catalogue()
     text = (
         "# Models\n\nThe catalogue in `phone_templates/`. `provisioner check --models` lists the one that an installation uses. "
-        "[How to add a model](../howto/add-a-model.md).\n\n" + _beside_others(catalogue)
+        "[How to add a model](../howto/add-a-model.md).\n\n" + _counts(catalogue)
     )
     return text + "".join(_vendor(catalogue, vendor) for vendor in catalogue.vendors.values())
 
 
-def _beside_others(catalogue: Catalogue) -> str:
+def _counts(catalogue: Catalogue) -> str:
     rows = [
-        (vendor.name, len(vendor.models), *PEERS.get(vendor.id, ("", "")), len(_key_types(vendor)), len(catalogue.settings) - len(vendor.unsupported))
+        (vendor.name, len(vendor.models), len(_key_types(vendor)), len(catalogue.settings) - len(vendor.unsupported))
         for vendor in catalogue.vendors.values()
     ]  # fmt: skip
-    return (
-        table(
-            ["maker", "models", "FusionPBX", "Wazo", f"key types (of {len(KEY_TYPES)})", f"settings (of {len(catalogue.settings)})"], rows
-        )
-        + "FusionPBX: folders of templates, families that stand for several models among them (c7a00dcb). Wazo: models named by its plugins "
-        "(2321a3f3). A model counts here when its file names the source of its numbers.\n\n"
+    return table(["maker", "models", f"key types (of {len(KEY_TYPES)})", f"settings (of {len(catalogue.settings)})"], rows) + (
+        "A model counts here when its file names the source of its numbers. [What each model has](coverage.md), beside FusionPBX and Wazo.\n\n"
     )
 
 

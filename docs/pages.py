@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from docs.catalogue_pages import models, phone_settings
+from docs.coverage_page import coverage
 from docs.markdown import code, first_sentence, table
 from docs.zone_page import is_of_other_rules, zones
 
@@ -294,7 +295,7 @@ def _openapi() -> Any:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings, "phone-settings.md": phone_settings, "reasons.md": reasons, "stages.md": stages, "commands.md": commands,
-    "models.md": models, "time-zones.md": zones, "templates.md": templates, "schema.md": schema, "errors.md": errors, "api.md": api,
+    "models.md": models, "coverage.md": coverage, "time-zones.md": zones, "templates.md": templates, "schema.md": schema, "errors.md": errors, "api.md": api,
 }  # fmt: skip
 
 
