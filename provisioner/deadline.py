@@ -42,7 +42,7 @@ class BoundedConnection(http.client.HTTPConnection):
         with self._lock:
             if self._copy is not None:
                 self._copy.close()
-        if self._is_over:
+        if self._is_over or isinstance(error, TimeoutError):  # one operation may have used up all the time, just before the timer
             raise TimeoutError(f"it was not done within {self.timeout:g} s") from error
 
     def connect(self) -> None:
