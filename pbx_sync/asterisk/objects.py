@@ -36,6 +36,8 @@ MOST_FORMER = 3
 LONGEST_NAME = 79
 """Bytes of a caller's name that Asterisk keeps; it cuts in the middle of a character."""
 
+NOWHERE = "nowhere"
+"""Where an endpoint's text messages go: without a context of their own they run what a call to the same number runs."""
 NOTIFIER = "default_outbound_endpoint"
 """The endpoint that Asterisk takes where a NOTIFY goes to an address instead of an endpoint; this is the name that it looks for."""
 NOTIFIER_ROW = ((ENDPOINT, NOTIFIER), '{"context":"none","identify_by":"ip","allow":"!all,ulaw","allow_subscribe":"no"}')
@@ -207,6 +209,7 @@ def _endpoint(item: Endpoint, profile: Profile) -> dict[str, str]:
     pickup = {"named_call_group": group, "named_pickup_group": group} if group else {}
     return {
         "context": profile.context,
+        "message_context": NOWHERE,
         "subscribe_context": profile.hints,
         "allow": f"!all,{profile.codecs}",
         "auth": ",".join(_auth_names(item)),

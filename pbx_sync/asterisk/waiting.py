@@ -13,13 +13,11 @@ from collections.abc import Collection, Sequence
 from pbx_sync.asterisk.ami import Action
 from pbx_sync.asterisk.astdb import Ask
 from pbx_sync.asterisk.configuration import DIALLED_FAMILY as DIALLED
-from pbx_sync.asterisk.objects import AOR, AUTH, ENDPOINT, REGISTRATION_S
+from pbx_sync.asterisk.objects import AOR, AUTH, ENDPOINT, NOWHERE, REGISTRATION_S
 from pbx_sync.waiting import Dialled, WaitingPhone
 
 SEATS = "provisioner-waiting"
 CONTEXT = "waiting"
-NOWHERE = "nowhere"
-"""Where its messages go: without a context of their own they would run what a call to the same number runs."""
 
 
 class AsteriskWaitingRoom:

@@ -9,7 +9,7 @@ import pytest
 from pbx_sync.asterisk.program import Program
 from tests.contract.world import wait_until
 from tests.phones.calls import State
-from tests.phones.office import MODELS, PATIENCE_S, Desk, Office, office, wait_lamp, wait_speech, wait_state
+from tests.phones.office import FIRST_NUMBER, MODELS, PATIENCE_S, Desk, Office, office, send_message, wait_lamp, wait_speech, wait_state
 
 pytestmark = pytest.mark.asterisk
 SLOT = "701"
@@ -33,6 +33,11 @@ def desks(firm: Office) -> Iterator[list[Desk]]:
     calls = [call for desk in firm.desks for call in desk.phone.agent.calls]
     firm.hang_up(*(call for call in calls if call.state != State.ENDED))
     wait_until(lambda: all(call.state == State.ENDED for call in calls), what="the end of all calls")
+
+
+@pytest.mark.parametrize("number", ["*43", f"{FIRST_NUMBER}"])
+def test_a_text_message_runs_nothing_of_the_dialplan(desks: list[Desk], number: str) -> None:
+    assert send_message(desks[3].phone, number) == 404
 
 
 @pytest.mark.parametrize("place", range(len(MODELS)), ids=MODELS)

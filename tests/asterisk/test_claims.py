@@ -14,9 +14,7 @@ from pbx_sync.asterisk.program import Program
 from tests.contract.world import OUIS, wait_until
 from tests.phones.calls import State
 from tests.phones.device import Device
-from tests.phones.dialog import Dialog
-from tests.phones.message import token
-from tests.phones.office import MODELS, PATIENCE_S, Office, office, wait_state
+from tests.phones.office import MODELS, PATIENCE_S, Office, office, send_message, wait_state
 
 pytestmark = pytest.mark.asterisk
 _numbers = count(0xE00001)
@@ -100,18 +98,10 @@ def dialled(firm: Office) -> list[tuple[str, str]]:
     return [(item["Key"], item["Val"]) for item in reply.items]
 
 
-def message(device: Device, number: str) -> int:
-    """Sends a text message (RFC 3428) from the phone; returns the status that it was answered with."""
-    agent = device.agent
-    dialog = Dialog(token(), f"{agent.identity};tag={token()}", f"<{agent.uri_of(number)}>", agent.uri_of(number))
-    asked = agent.ask_in(dialog, "MESSAGE", [("Content-Type", "text/plain")], "hello")
-    return device.network.run(asked).status
-
-
 def test_a_message_of_a_phone_that_waits_is_no_code(firm: Office) -> None:
     device = fresh(firm, MODELS[0])
     with firm.paused_worker():
-        assert message(device, "*5500000000") == 404
+        assert send_message(device, "*5500000000") == 404
         assert dialled(firm) == []
 
 

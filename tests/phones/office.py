@@ -27,6 +27,8 @@ from tests.contract.world import OUIS, World, is_answering, wait_until, world
 from tests.installations import API_TOKEN
 from tests.phones.calls import Call, State
 from tests.phones.device import Device
+from tests.phones.dialog import Dialog
+from tests.phones.message import token
 from tests.phones.network import Network
 
 PARTS = ("phones", "worker", "pbx", "admin")
@@ -263,6 +265,14 @@ class Office:
         self.answer(there)
         wait_state(out, State.CONFIRMED)
         return out, there
+
+
+def send_message(device: Device, number: str) -> int:
+    """Sends a text message (RFC 3428) from the phone; returns the status that it was answered with."""
+    agent = device.agent
+    dialog = Dialog(token(), f"{agent.identity};tag={token()}", f"<{agent.uri_of(number)}>", agent.uri_of(number))
+    asked = agent.ask_in(dialog, "MESSAGE", [("Content-Type", "text/plain")], "hello")
+    return device.network.run(asked).status
 
 
 async def _refused(call: Call) -> None:
