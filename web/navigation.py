@@ -12,6 +12,7 @@ from web.words import may, may_all
 _ENTRIES = (
     ("dashboard", "home", mark("Overview"), "viewer"),
     ("phones", "phone", mark("Phones"), "viewer"),
+    ("install", "install", mark("Install"), "technician"),
     ("sightings", "eye", mark("Seen"), "viewer"),
     ("extensions", "person", mark("Extensions"), "viewer"),
     ("layouts", "layout", mark("Layouts"), "viewer"),
@@ -26,7 +27,7 @@ _ENTRIES = (
 """Page, icon, title, and the role that it needs."""
 _OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
 """Pages that need the right to all sites besides."""
-_BELOW = {"phone": "phones", "phone_edit": "phones", "keys": "phones", "key_copies": "phones"}
+_BELOW = {"phone": "phones", "phone_edit": "phones", "phone_install": "phones", "keys": "phones", "key_copies": "phones"}
 """Pages without an entry of their own, and the one that they stand below."""
 
 

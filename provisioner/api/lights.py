@@ -13,6 +13,7 @@ from provisioner.api.noun import Noun
 from provisioner.api.phones import found_phone
 from provisioner.api.schemas import MacField, Time
 from provisioner.errors import InputError
+from provisioner.records import PhoneRecord
 
 noun = Noun("lights", "Four lights of a phone: seen, fetched, registered, test call.", of_sites=True)
 
@@ -44,7 +45,7 @@ class PhoneLights(MethodView):
     @noun.gives(200, Lights)
     def get(self, mac: str) -> dict[str, Any]:
         """Show the four lights of a phone."""
-        return _lights(mac)
+        return lights_of(found_phone(mac))
 
 
 @noun.route("/phones/<string:mac>/test-call")
@@ -61,11 +62,12 @@ class TestCall(MethodView):
         if not installation().settings.has_waiting_room:
             raise InputError({"mac": "test calls are made by the bundled PBX: this one is not ours to call from"})
         installation().changes.request_test_call(actor(), record.mac)
-        return _lights(mac)
+        return lights_of(record)
 
 
-def _lights(text: str) -> dict[str, Any]:
-    record, store = found_phone(text), installation().store
+def lights_of(record: PhoneRecord) -> dict[str, Any]:
+    """Returns the four lights of a phone, as ``Lights`` says."""
+    store = installation().store
     facts, call = store.lockstep(record.mac, has_pbx=has_pbx()), store.test_call(record.mac)
     known = {row.extension: row for row in store.registrations([record.mac]).get(record.mac, ())}
     rows = [known.get(line.extension) for line in record.lines]

@@ -200,6 +200,12 @@ class ScopedChanges(Changes):
             raise Forbidden(f"extension {number} is of another site too: it needs the right to that one")
         return record
 
+    def make_claim_code(self, actor: str, number: str, minutes: int) -> tuple[str, float]:
+        self._no_user()
+        if not self._seen.numbers_seen([number]):
+            raise InputError({"extension": f"there is no extension {number[:32]}"})
+        return self._whole.make_claim_code(actor, number, minutes)
+
     # Sites.
 
     def update_site(

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 
 from provisioner.core.mac import Mac
-from provisioner.models import phone
+from provisioner.models import extension, phone, phone_line
 from provisioner.models_enrolment import alarm, enrolment_window, newcomer, warehouse
 from provisioner.records_enrolment import NewcomerRecord, WarehouseRecord, WindowRecord
-from provisioner.store.base import StoreBase
+from provisioner.store.base import StoreBase, like
 
 
 class EnrolmentReads(StoreBase):
@@ -31,6 +31,23 @@ class EnrolmentReads(StoreBase):
         query = sa.select(newcomer).where(waits).order_by(newcomer.c.first_at, newcomer.c.mac).limit(limit)
         with self.database.read() as connection:
             return [_newcomer(row) for row in connection.execute(query)]
+
+    def newcomers_of(self, macs: Collection[Mac]) -> dict[Mac, NewcomerRecord]:
+        """Returns MAC -> newcomer of those that asked without being let in (at most ``CHUNK`` are asked for)."""
+        with self.database.read() as connection:
+            rows = connection.execute(sa.select(newcomer).where(newcomer.c.mac.in_(sorted(macs))))
+            return {found.mac: found for found in map(_newcomer, rows)}
+
+    def numbers_to_install(self, *, search: str = "", limit: int = 30, within: sa.ColumnElement[bool] | None = None) -> list[str]:
+        """Returns extensions that a search finds by number or name, those that are on no phone first."""
+        is_used = sa.exists().where(phone_line.c.extension == extension.c.number)
+        query = sa.select(extension.c.number).order_by(is_used, extension.c.number).limit(limit)
+        query = query.where(within) if within is not None else query
+        if search:
+            pattern = f"%{like(search)}%"
+            query = query.where(extension.c.number.ilike(pattern, escape="\\") | extension.c.display_name.ilike(pattern, escape="\\"))
+        with self.database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def newcomers_to_judge(self, limit: int) -> list[NewcomerRecord]:
         """Returns newcomers that asked since their site's policy was last applied to them, oldest first."""

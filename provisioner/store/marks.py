@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.models import change, department, extension, fetch, index_log, meta, phone, registration, sighting
+from provisioner.models_enrolment import newcomer
+from provisioner.models_testcall import test_call
 from provisioner.store.base import StoreBase
 from provisioner.store.requests import PBX_BUSY, PBX_FACTS
 
@@ -20,14 +22,16 @@ def _agreeing(table: sa.Table) -> sa.ColumnElement[Any]:
 
 
 _CHANGES = sa.select(_newest(change.c.id))
-_SERVED = sa.select(sa.select(_newest(index_log.c.id)).scalar_subquery(), sa.select(_newest(fetch.c.id)).scalar_subquery())
+_SERVED = sa.select(*(sa.select(_newest(column)).scalar_subquery() for column in (index_log.c.id, fetch.c.id, test_call.c.at)))
 _RESULTS = sa.select(
     _many(phone.c.wanted_hash), _newest(phone.c.live_at), _newest(phone.c.notified_at), _newest(phone.c.error_at), _many(phone.c.notify_due_at)
 )  # fmt: skip
 _REGISTERED = sa.select(_many(registration.c.mac), _newest(registration.c.registered_at), _newest(registration.c.ended_at))
 _EXTENSIONS = sa.select(_agreeing(extension), _many(sa.case((extension.c.pbx_error != "", 1))))
 _DEPARTMENTS = sa.select(_agreeing(department), _many(sa.case((department.c.pbx_error != "", 1))))
-_SEEN = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), sa.func.sum(sighting.c.count))
+_SIGHTED = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), sa.func.sum(sighting.c.count)).subquery()
+_ASKED = sa.select(_many(newcomer.c.mac), _newest(newcomer.c.at), _many(newcomer.c.judged_at)).subquery()
+_SEEN = sa.select(_SIGHTED, _ASKED).select_from(_SIGHTED.join(_ASKED, sa.true()))
 _PBX = sa.select(meta.c.value).where(meta.c.key.in_((PBX_FACTS, PBX_BUSY))).order_by(meta.c.key)
 
 TOPICS: Mapping[str, tuple[Any, ...]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from provisioner.records import (
     UploadRecord,
     WakeRecord,
 )
-from provisioner.records_enrolment import CallRecord, RefusalRecord
+from provisioner.records_enrolment import CallRecord, NewcomerRecord, RefusalRecord
 from provisioner.records_install import InstallLink
 from provisioner.scope import Scope, closed
 from provisioner.store import LinePhone, Store
@@ -281,8 +281,7 @@ class ScopedStore(Store):
 
     def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, listed: bool = False) -> list[SightingRecord]:
         """Returns phones seen in the trusted networks of the sites: until it is listed, a phone is nowhere else."""
-        networks = [ipaddress.ip_network(text) for record in self.sites() for text in record.trusted_networks]
-        found: list[SightingRecord] = []
+        networks, found = self._networks(), list[SightingRecord]()
         while self._reach.extensions is None and len(found) < limit:
             rows = self._whole.sightings(after=after, limit=_BATCH, mac=mac, listed=listed)
             theirs = self.beyond([row.mac for row in rows]) if listed else set()
@@ -297,6 +296,32 @@ class ScopedStore(Store):
         query = sa.select(phone.c.mac).where(~phones_within(self._reach))
         with self.database.read() as connection:
             return {Mac(row.mac) for row in in_chunks(connection, query, phone.c.mac, macs)}
+
+    # Taking phones in.
+
+    def newest_sightings(
+        self, *, tail: str = "", limit: int = 30, fits: Callable[[SightingRecord], bool] | None = None
+    ) -> list[SightingRecord]:
+        if self._reach.extensions is not None:
+            return []
+        networks = self._networks()
+        return self._whole.newest_sightings(
+            tail=tail, limit=limit, fits=lambda row: _is_in(row.peer, networks) and (fits is None or fits(row))
+        )
+
+    def newcomers_of(self, macs: Collection[Mac]) -> dict[Mac, NewcomerRecord]:
+        """Returns newcomers in the trusted networks of the sites, none that is listed beyond them."""
+        if self._reach.extensions is not None:
+            return {}
+        networks, theirs = self._networks(), self.beyond(macs)
+        found = self._whole.newcomers_of(macs)
+        return {mac: row for mac, row in found.items() if mac not in theirs and _is_in(row.peer, networks)}
+
+    def numbers_to_install(self, *, search: str = "", limit: int = 30, within: Any = None) -> list[str]:
+        return self._whole.numbers_to_install(search=search, limit=limit, within=extensions_within(self._reach))
+
+    def _networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return [ipaddress.ip_network(text) for record in self.sites() for text in record.trusted_networks]
 
     def changes(
         self, *, before: int | None = None, limit: int = 100, subject: str = "", actions: Collection[str] = (), within: Any = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -26,6 +27,17 @@ class SightingReads(StoreBase):
             rows = connection.execute(query.order_by(sighting.c.mac).limit(limit)).all()
             found = _evidence(connection, [row.mac for row in rows])
         return [SightingRecord(**{**row._mapping, "mac": Mac(row.mac)}, evidence=tuple(found.get(row.mac, ()))) for row in rows]
+
+    def newest_sightings(
+        self, *, tail: str = "", limit: int = 30, fits: Callable[[SightingRecord], bool] | None = None
+    ) -> list[SightingRecord]:
+        """Returns phones seen and not listed, those seen last first, without their evidence; with ``tail`` whose MAC ends so."""
+        query = sa.select(sighting).where(UNLISTED)
+        query = query.where(sighting.c.mac.endswith(tail, autoescape=True)) if tail else query
+        query = query.order_by(sighting.c.last_seen.desc(), sighting.c.mac).execution_options(yield_per=CHUNK)
+        with self.database.read() as connection:
+            rows = (SightingRecord(**{**row._mapping, "mac": Mac(row.mac)}, evidence=()) for row in connection.execute(query))
+            return list(islice((row for row in rows if fits is None or fits(row)), limit))
 
     def conflict_of(self, mac: Mac) -> str:
         """Returns in words what the evidence of one phone disagrees about; empty where it does not, or was never seen."""

@@ -103,7 +103,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "wiring",
     },
     "web": {
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "records", "wiring",
+        "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {

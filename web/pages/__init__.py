@@ -6,6 +6,7 @@ from web.pages import (
     extensions,
     help_,
     imports,
+    install,
     key_copies,
     keys,
     layouts,
@@ -15,6 +16,7 @@ from web.pages import (
     people,
     phone,
     phone_edit,
+    phone_install,
     phones,
     sightings,
     sign_in,
@@ -22,6 +24,6 @@ from web.pages import (
 )
 
 PAGES = (
-    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, extensions.pages, sites.pages,
+    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, extensions.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

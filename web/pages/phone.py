@@ -23,7 +23,7 @@ from provisioner.errors import InputError, RenderError
 from provisioner.records import FileRecord, PhoneRecord
 from web.differences import changed_lines
 from web.forms import revision_of, whole
-from web.guard import needs
+from web.guard import needs, own_path
 from web.i18n import _
 from web.lights import lights, why
 from web.page import done, mistakes_of, page
@@ -121,13 +121,14 @@ def reopen(mac: str) -> Response:
     """Opens its first fetch again."""
     parsed = mac_of(mac)
     installation().changes.reopen_first_fetch(actor(), parsed)
-    return done(_("The first fetch is open again."), url_for(".index", mac=parsed.colons))
+    back = request.form.get("back", "")
+    return done(_("The first fetch is open again."), own_path(back) if back else url_for(".index", mac=parsed.colons))
 
 
 @pages.route("/phones/<string:mac>/more", methods=["GET"])
 @needs("technician")
 def more(mac: str) -> Response:
-    """What is seldom done: swap, open the first fetch again, a new address, take off the list."""
+    """What is seldom done: swap, a new address, take off the list."""
     return page("phone_more.html", **_common(found_phone(mac), "more"), mistakes={}, given={})
 
 

@@ -1,0 +1,162 @@
+"""A technician with a mobile phone in one hand: four taps from signing in to a registered phone, and nothing of another site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pbx_sync.asterisk.install import install_asterisk
+from provisioner.changes import LineInput, PhoneInput
+from provisioner.core.mac import Mac
+from tests.asterisk.conftest import BUILD
+from tests.contract.world import wait_until
+from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS
+from tests.e2e.office import PASSWORD
+from tests.e2e.test_every_page import mistakes
+from tests.phones.calls import State
+from tests.phones.device import Device
+from tests.phones.office import PATIENCE_S, Office, office, wait_state
+
+pytestmark = pytest.mark.asterisk
+PHONE, THEIRS, SEEN_THERE = Mac("805ec0e00001"), Mac("805ec0e00077"), Mac("805ec0e00088")
+BARCODE = """
+  const canvas = document.createElement("canvas");
+  const drawing = canvas.getContext("2d");
+  const picture = canvas.captureStream(10);
+  setInterval(() => { drawing.fillStyle = `hsl(${Date.now() % 360} 50% 50%)`; drawing.fillRect(0, 0, 300, 150); }, 50);
+  Object.defineProperty(navigator.mediaDevices, "getUserMedia", { value: async () => picture });
+  window.BarcodeDetector = class { async detect() { return [{ rawValue: "SN 3146019031602345" }, { rawValue: "805EC0E00002" }]; } };
+"""
+"""A camera that sees a label with two barcodes: this browser has no reader of its own."""
+
+
+@pytest.fixture(scope="module")
+def firm() -> Iterator[Office]:
+    """Two sites that take in what a technician claims, each with people, and a phone of the other one that nobody listed."""
+    with office(install_asterisk(BUILD, lambda what, share: None)) as made:
+        changes = made.world.installation.changes
+        for site, networks in (("Hanoi", ["127.0.9.0/24"]), ("Zebra", ["127.0.8.0/24"])):
+            changes.create_site("test", site, {"trusted_networks": networks})
+            made.api("PATCH", f"/sites/{site}", {"enrolment": "claim"})
+        for number, name, site in (("3001", "Sok Dara", "Hanoi"), ("3002", "Nguyen Hoa", "Hanoi"), ("7701", "Zebra One", "Zebra")):
+            changes.create_extension("test", number, display_name=name, site=site)
+        changes.create_phone("test", THEIRS, PhoneInput("yealink/t46u", "Zebra", lines=[LineInput(1, "7701")]))
+        changes.create_user("test", "tech", {"role": "technician", "password": PASSWORD, "sites": ["Hanoi"]})
+        yield made
+
+
+@pytest.fixture
+def hand(browser: Browser, firm: Office) -> Iterator[Page]:
+    """The technician's mobile phone, at the form that signs in."""
+    port = firm.world.installation.settings.admin_bind.port
+    context = browser.new_context(
+        base_url=f"http://127.0.0.1:{port}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-GB"
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("Name").fill("tech")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").tap()
+    page.wait_for_selector("nav.side", state="attached")
+    yield page
+    context.close()
+
+
+@contextmanager
+def plugged_in(firm: Office, mac: Mac, host: str) -> Iterator[Device]:
+    """A phone out of its box that waits at the PBX."""
+    device = Device(firm.network, "yealink/t46u", str(mac), firm.url, number=200 + int(mac[-2:], 16) % 50, host=host)
+
+    def waits() -> bool:
+        if not device.agents:  # the listener hears of the site a moment after it was made
+            device.boot()
+        return device.is_registered
+
+    wait_until(waits, PATIENCE_S, f"{mac} in the waiting room ({device.failures[-3:]})")
+    try:
+        yield device
+    finally:
+        device.power_off()
+
+
+def light(page: Page, name: str, state: str) -> None:
+    expect(page.locator(".light").filter(has_text=name)).to_contain_class(state, timeout=PATIENCE_MS)
+
+
+def test_four_taps_from_signing_in_to_a_registered_phone(hand: Page, firm: Office) -> None:
+    with plugged_in(firm, SEEN_THERE, "127.0.8.7"), plugged_in(firm, PHONE, "127.0.9.7") as device:
+        hand.get_by_role("link", name="Install a phone").tap()
+        hand.get_by_role("link", name="3001").tap()
+        expect(hand.locator(f"#p-{PHONE}")).to_be_visible(timeout=PATIENCE_MS)
+        assert mistakes(hand, "which phone") == []
+        hand.screenshot(path=SCREENSHOTS / "install-find-hand-live.png", full_page=True)
+        assert SEEN_THERE.colons not in hand.content()
+        hand.locator(f"#p-{PHONE}").tap()
+        hand.get_by_role("button", name="Install").tap()
+        expect(hand.get_by_role("heading", name="Four lights")).to_be_visible(timeout=PATIENCE_MS)
+        hand.evaluate("window.notReloaded = true")
+        for name in ("Seen", "Fetched", "Registered"):
+            light(hand, name, "on")
+        assert hand.evaluate("window.notReloaded")
+        assert [line.number for line in device.config.lines] == ["3001"]
+        hand.get_by_role("button", name="Test call").tap()
+        wait_until(device.agent.ringing, PATIENCE_S, "ringing")
+        call = device.agent.ringing()
+        assert call is not None
+        expect(hand.get_by_text("It rings: lift the receiver.")).to_be_visible(timeout=PATIENCE_MS)
+        firm.answer(call)
+        light(hand, "Test call", "on")
+        wait_state(call, State.ENDED)
+        assert mistakes(hand, "lights") == []
+        hand.screenshot(path=SCREENSHOTS / "installed-hand-live.png", full_page=True)
+
+
+def test_barcode_of_a_phone_that_was_never_seen_installs_it(hand: Page, firm: Office) -> None:
+    hand.add_init_script(BARCODE)
+    hand.goto("/install/3002")
+    hand.get_by_role("button", name="Scan the barcode").tap()
+    expect(hand.get_by_role("heading", name="80:5e:c0:e0:00:02")).to_be_visible(timeout=PATIENCE_MS)
+    hand.get_by_label("Model").select_option("yealink/t46u")
+    hand.get_by_role("button", name="Install").tap()
+    expect(hand.get_by_text("It has not asked yet")).to_be_visible(timeout=PATIENCE_MS)
+    record = firm.world.installation.store.phone(Mac("805ec0e00002"))
+    assert record is not None and record.site == "Hanoi" and [line.extension for line in record.lines] == ["3002"]
+
+
+def test_code_that_is_dialled_brings_the_page_to_the_lights(hand: Page, firm: Office) -> None:
+    mac = Mac("805ec0e00003")
+    firm.world.installation.changes.create_extension("test", "3003", site="Hanoi")
+    with plugged_in(firm, mac, "127.0.9.8") as device:
+        hand.goto("/install/3003")
+        hand.get_by_role("button", name="Make a code").tap()
+        dial = hand.locator(".dial").inner_text().replace(" ", "")
+        hand.screenshot(path=SCREENSHOTS / "install-code-hand-live.png", full_page=True)
+        assert mistakes(hand, "code") == []
+        call = firm.network.run(device.agent.call(dial))
+        wait_state(call, State.CONFIRMED)
+        expect(hand.get_by_role("heading", name="Four lights")).to_be_visible(timeout=PATIENCE_MS)
+        light(hand, "Registered", "on")
+
+
+def test_technician_sees_nothing_of_another_site(hand: Page) -> None:
+    for path in (
+        "/",
+        "/install",
+        "/install?search=77",
+        "/install?search=Zebra",
+        "/install/3001?phone=e00077",
+        "/phones",
+        "/seen",
+        "/extensions",
+    ):
+        hand.goto(path)
+        text = hand.locator("main").inner_text()
+        assert not [word for word in ("Zebra", "7701", THEIRS.colons, SEEN_THERE.colons) if word in text], path
+    for path in ("/install/7701", f"/install/3001/{THEIRS.colons}", f"/phones/{THEIRS.colons}/install", "/install/next?site=Zebra"):
+        answer = hand.goto(path)
+        assert answer is not None and answer.status in (200, 404), path
+        assert not [word for word in ("Zebra One", "· Zebra", "Zebra<") if word in hand.content()], path
