@@ -9,6 +9,7 @@ from typing import Any
 from docs.markdown import code, table
 from provisioner.catalog import load_catalogue
 from provisioner.core.catalogue import Catalogue, Model, Vendor
+from provisioner.core.raw import with_numbers
 from provisioner.core.values import KEY_TYPES
 
 
@@ -51,7 +52,7 @@ def _not_on(catalogue: Catalogue, name: str) -> str:
 
 def _raw(catalogue: Catalogue) -> str:
     rows = [
-        (vendor.name, len(vendor.raw.names), sum(vendor.raw.refuses(name.replace(".N", ".1")) for name in vendor.raw.names))
+        (vendor.name, len(vendor.raw.names), sum(vendor.raw.refuses(with_numbers(name)) for name in vendor.raw.names))
         for vendor in catalogue.vendors.values()
         if vendor.raw
     ]
@@ -112,7 +113,7 @@ def _counts(catalogue: Catalogue) -> str:
 
 def _vendor(catalogue: Catalogue, vendor: Vendor) -> str:
     text = f"## {vendor.name}\n\n"
-    text += f"Prefixes of its MACs: {', '.join(code(oui) for oui in sorted(vendor.ouis))}. "
+    text += f"Prefixes of its MACs: {', '.join(code(oui) for oui in sorted(vendor.ouis)) or 'none, they are made up'}. "
     text += f"A phone is woken by `{vendor.notify_event}`, restarted by `{vendor.notify_reboot_event}`.\n\n"
     headers = ["model", "title", "series", "lines", "keys", "expansion modules", "codecs", "key types", "settings"]
     text += table(headers, [_model(catalogue, vendor, model) for model in vendor.models.values()])

@@ -39,7 +39,7 @@ class InstallStep:
 
     do: str
     words: Mapping[str, str] = field(default_factory=dict)
-    """As the phone spells them. A ``value`` of ``url``, ``bare`` or ``scheme`` stands for that part of the address."""
+    """As the phone spells them. A ``value`` of ``url``, ``bare`` or ``scheme`` stands for that part of the address; within a text ``{url}`` and ``{mac}`` do."""
     path: tuple[str, ...] = ()
     """Menus, one below the other."""
 

@@ -15,6 +15,7 @@ MAX_NAME = 120
 _NAME = re.compile(r"^[A-Za-z0-9_@.\-]+\Z")
 _INDEX = re.compile(r"(?<=\.)\d+(?=\.|\Z)")
 _DIGITS = re.compile(r"\d+")
+_PLACE = re.compile(r"(?<=[._])N(?=\.|\Z)")
 _SECRET = re.compile(r"passw|secret|passphrase|psk|aes_key|pri_key", re.IGNORECASE)
 
 
@@ -103,6 +104,11 @@ def without_doubles(rule: RawRule, names: Iterable[str], text: str) -> str:
         for place in reversed(places[:-1]):
             text = text[: place.start()] + text[place.end() :]
     return text
+
+
+def with_numbers(name: str) -> str:
+    """Returns a name of a list as a file may have it: 1 for each ``N`` that stands for a number."""
+    return _PLACE.sub("1", name)
 
 
 def _numbered(name: str) -> set[str]:

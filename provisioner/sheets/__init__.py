@@ -56,21 +56,28 @@ def sheet_html(sheet: Sheet, language: str, *, fonts: str = "") -> str:
         return said(language, PARTS[name], **values)
 
     until = text("once", until=_shown(sheet.until, sheet.timezone, language)) if sheet.until is not None else None
-    ways = [(way.where, list(_sentences(way, sheet.address, language))) for way in sheet.ways]
+    ways = [(way.where, list(_sentences(way, sheet, language))) for way in sheet.ways]
     code = segno.make(sheet.address, error="m").svg_inline(scale=4, border=2)
     return _template().render(sheet=sheet, language=language, text=text, until=until, ways=ways, code=code, fonts=fonts)
 
 
-def _sentences(way: InstallWay, address: str, language: str) -> Iterator[Markup]:
-    parts = split_address(address)
-    known = {"url": parts.full, "bare": parts.bare, "scheme": parts.scheme.upper()}
+def _sentences(way: InstallWay, sheet: Sheet, language: str) -> Iterator[Markup]:
+    parts = split_address(sheet.address)
+    known = {"url": parts.full, "bare": parts.bare, "scheme": parts.scheme.upper(), "mac": str(sheet.mac)}
     for step in way.steps:
         yield said(language, STEPS[step.do], **_words(step, known))
 
 
 def _words(step: InstallStep, known: dict[str, str]) -> dict[str, str]:
-    words = {name: known.get(value, value) if name == "value" else value for name, value in step.words.items()}
+    words = {name: _filled(value, known) if name == "value" else value for name, value in step.words.items()}
     return {**words, "path": " › ".join(step.path)} if step.path else words
+
+
+def _filled(value: str, known: dict[str, str]) -> str:
+    """Returns a part of the address, or a text in which each ``{part}`` stands for one."""
+    for name, part in known.items():
+        value = part if value == name else value.replace(f"{{{name}}}", part)
+    return value
 
 
 def _shown(at: float, timezone: str, language: str) -> str:

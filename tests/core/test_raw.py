@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.catalog import load_catalogue
-from provisioner.core.raw import MAX_NAME, RawRule, chosen, is_secret, parameter_of, why_refused, why_wrong_form, without_doubles
+from provisioner.core.raw import (
+    MAX_NAME,
+    RawRule,
+    chosen,
+    is_secret,
+    parameter_of,
+    why_refused,
+    why_wrong_form,
+    with_numbers,
+    without_doubles,
+)
 from provisioner.core.settings_check import checked_setting
 from provisioner.errors import InputError
 
@@ -73,9 +83,9 @@ def test_password_is_told_by_its_name(name: str, secret: bool) -> None:
 @pytest.mark.parametrize("vendor", sorted(RULES))
 def test_list_of_a_vendor_holds_names_only(vendor: str) -> None:
     rule = RULES[vendor]
-    assert len(rule.names) > 500
+    assert len(rule.names) > 50
     assert [name for name in rule.names if not rule.knows(name)] == []
-    assert [pattern.pattern for pattern in rule.refused if not any(pattern.match(name.replace(".N", ".1")) for name in rule.names)] == []
+    assert [pattern.pattern for pattern in rule.refused if not any(pattern.match(with_numbers(name)) for name in rule.names)] == []
 
 
 # fmt: off
