@@ -15,49 +15,65 @@ _ROWS = {"lines": ("line", 1), "keys": ("key", 2)}
 
 
 def differences(row: ChangeRecord) -> list[tuple[str, str, str]]:
-    """Returns (field, before, after) of everything that the change made otherwise."""
-    before, after = _flat(row.before), _flat(row.after)
+    """Returns (field, before, after) of everything that the change made otherwise, as texts."""
+    return [(name, value_text(before), value_text(after)) for name, before, after in raw_differences(row)]
+
+
+def raw_differences(row: ChangeRecord) -> list[tuple[str, Any, Any]]:
+    """Returns (field, before, after) of everything that the change made otherwise; None: it was not there, or is not there now."""
+    before, after = (_flat(_state(row, each)) for each in (row.before, row.after))
     names = [*after, *(name for name in before if name not in after and row.after is None)]
     return [
-        (name, before.get(name, ""), after.get(name, ""))
+        (name, before.get(name), after.get(name))
         for name in dict.fromkeys([*names, *_gone(before, after)])
-        if before.get(name, "") != after.get(name, "")
+        if value_text(before.get(name)) != value_text(after.get(name))
     ]
 
 
-def _gone(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+def _state(row: ChangeRecord, kept: Any) -> Any:
+    """Returns a kept state with its settings by that name: of a group they are all that is kept."""
+    return {"settings": kept} if row.action.startswith("group.") and kept is not None else kept
+
+
+def _gone(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Returns the rows of lists and the settings that are no longer there; a plain field that is not named stayed."""
     tops = {name.partition(" ")[0] for name in before if " " in name}
     return [name for name in before if " " in name and name not in after and name.partition(" ")[0] in tops]
 
 
-def _flat(value: Any) -> dict[str, str]:
+def _flat(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        return {"": _text(value)}
-    return {name: text for key, inner in value.items() for name, text in _entries(str(key), inner)}
+        return {"": value}
+    return {name: inner for key, part in value.items() for name, inner in _entries(str(key), part)}
 
 
-def _entries(key: str, value: Any) -> Iterator[tuple[str, str]]:
+def _entries(key: str, value: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
-        yield from ((f"{key} {name}", _text(inner)) for name, inner in value.items())
+        yield from ((f"{key} {name}", inner) for name, inner in value.items())
     elif key in _ROWS and isinstance(value, list):
         word, named = _ROWS[key]
         for row in value:
             if isinstance(row, list):
                 place = ".".join(str(part) for part in row[:named])
-                yield f"{word} {place}", " ".join(str(part) for part in row[named:] if part != "")
+                yield f"{word} {place}", tuple(row[named:])
     else:
-        yield key, _text(value)
+        yield key, value
 
 
-def _text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """Returns a value as it is kept, shortened: the parts of a row with blanks, those of a list with commas."""
     if value is None or value == "":
         return ""
     if isinstance(value, bool):
         return "✓" if value else "✗"
-    text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    if isinstance(value, tuple):
+        return shortened(" ".join(str(part) for part in value if part != ""))
+    return shortened(", ".join(str(item) for item in value) if isinstance(value, list) else str(value))
+
+
+def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

@@ -9,10 +9,10 @@ from flask import current_app, request
 from markupsafe import Markup
 
 from provisioner.api.context import caller, has_pbx, installation
+from provisioner.changes.undoing import is_undoable, role_to_undo
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import Reason
-from provisioner.records import LineRecord
-from web.differences import differences
+from provisioner.records import ChangeRecord, LineRecord
 from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
 from web.keys import unpacked
 
@@ -84,6 +84,19 @@ ACTIONS: Mapping[str, str] = {
     "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"),
     "session.open": mark("Signed in"), "session.end": mark("Signed out"),
 }  # fmt: skip
+ACCESS: Mapping[str, str] = {
+    "open": mark("Open: whoever asks in a trusted network gets a phone's files"),
+    "first-fetch": mark("First fetch: open once for each phone, then by its own address"),
+    "token": mark("Address: only by the phone's own address"),
+    "digest": mark("Password: by user and password of the phone"),
+    "mtls": mark("Certificate: by the certificate that the phone was made with"),
+}
+ENROLMENT: Mapping[str, str] = {
+    "never": mark("Never: unlisted phones are not even noted"),
+    "listed": mark("Listed: unlisted phones are shown as seen, and taken on by hand"),
+    "window": mark("Window: taken on by themselves while a window is open"),
+    "claim": mark("Claim: taken on with a code"),
+}
 KEY_TYPES: Mapping[str, str] = {
     "line": mark("Line"), "blf": mark("BLF"), "speed_dial": mark("Speed dial"), "park": mark("Park"), "pickup": mark("Pickup"), "intercom": mark("Intercom"),
     "dtmf": mark("DTMF"), "transfer": mark("Transfer"), "voicemail": mark("Voicemail"), "dnd": mark("Do not disturb"), "forward": mark("Forward"),
@@ -147,6 +160,12 @@ def may_all(role: str) -> bool:
     return who is not None and who.may(role) and who.scope is None
 
 
+def may_undo(row: ChangeRecord) -> bool:
+    """Returns whether the person may undo a change, as far as that can be told without trying."""
+    allowed = may if row.action.startswith(("phone.", "extension.", "site.")) else may_all
+    return row.id > 0 and is_undoable(row) and allowed(role_to_undo(row))
+
+
 def here() -> str:
     """Returns the address of the page that is being made, with its query."""
     return request.full_path.rstrip("?")
@@ -208,11 +227,11 @@ def _bytes(size: float) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
-    "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "differences": differences, "pair": pair, "place": place_words,
+    "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "pair": pair, "place": place_words,
     "key_words": key_words,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
-    "may": may, "may_all": may_all, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
+    "may": may, "may_all": may_all, "may_undo": may_undo, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
     "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
     "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
 }  # fmt: skip

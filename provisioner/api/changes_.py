@@ -14,9 +14,8 @@ from provisioner.api.noun import Noun, conditional
 from provisioner.api.paging import BIGGEST_ID, NewestQuery, page, page_of
 from provisioner.api.schemas import Flag, Strict, Text, Time
 from provisioner.api.shown import shown_change, subject_of
-from provisioner.changes.undoing import Undoing
+from provisioner.changes.undoing import Undoing, role_to_undo
 from provisioner.errors import NotFound
-from provisioner.records import ChangeRecord
 
 noun = Noun("changes", "Who changed what, and when.", of_sites=True, previewable=True)
 
@@ -82,16 +81,10 @@ class Undo(MethodView):
         record = place.store.change(change) if change <= BIGGEST_ID else None
         if record is None:
             raise NotFound({"id": f"there is no change {change}"})
-        _may_undo(record)
+        if role_to_undo(record) == "admin":
+            needs_admin("undoing this change")
         undoing = Undoing(place.store, place.changes)
         revision = undoing.revision(record)
         expected_revision(revision or 0)
         lost = undoing.undo(actor(), record, revision, over_later=given["over_later"])
         return {"action": record.action, "subject": shown_change(record)["subject"], "lost": lost}
-
-
-def _may_undo(record: ChangeRecord) -> None:
-    """Refuses what the write itself would refuse: only admins write sites, groups and users, and delete extensions."""
-    is_creation_of_extension = record.action == "extension.create"
-    if record.action.partition(".")[0] in {"site", "group", "user"} or is_creation_of_extension:
-        needs_admin("undoing this change")

@@ -35,11 +35,22 @@ def everything() -> Installation:
     return cast("Installation", current_app.extensions[_KEY])
 
 
+def rehearsing() -> Installation:
+    """Returns the installation as far as who asks sees it, with changes that are taken back at their end."""
+    who = caller()
+    scope = who.scope if who else None
+    whole = _taken_back()
+    return whole if scope is None else within(whole, scope)
+
+
 def _whole() -> Installation:
     """Returns all of the installation; in a rehearsal one whose changes are taken back."""
+    return _taken_back() if REHEARSAL in request.environ else everything()
+
+
+def _taken_back() -> Installation:
     whole, who = everything(), caller()
-    rehearsal: type[Rehearsal] | None = request.environ.get(REHEARSAL)
-    return whole if rehearsal is None else replace(whole, changes=rehearsal(whole.changes, who.scope if who else None))
+    return replace(whole, changes=Rehearsal(whole.changes, who.scope if who else None))
 
 
 def has_pbx() -> bool:

@@ -16,7 +16,7 @@ from provisioner.api.noun import Noun
 from provisioner.api.problems import refuse_input
 from provisioner.api.schemas import MacField, Strict, Text, Whole
 from provisioner.api.shown import masked_content, secrets_of
-from provisioner.changes.rehearsing import Outcome, Rehearsal, Rehearsed, TakenBack
+from provisioner.changes.rehearsing import Outcome, Rehearsed, TakenBack
 from provisioner.core.values import PhoneConfig, RenderedFile
 
 noun = Noun("preview", "What a write would change: which phones, which lines of which files, and whether they restart.", of_sites=True)
@@ -82,17 +82,20 @@ class Previews(MethodView):
         """Show what a write would change. Whatever the write would be refused for, this is refused for."""
         if not given["path"].startswith("/api/v1/"):
             refuse_input(path="an address below /api/v1/ is needed")
-        outcome = _rehearse(given)
-        vendors = {row.mac: _vendor(row) for row in outcome.phones}
-        shown = [change for row in outcome.phones if (change := _phone_change(row, vendors[row.mac])) is not None]
-        return {"touched": outcome.touched, "looked_at": len(outcome.phones), "phones": shown}
+        return shown_outcome(_rehearse(given))
+
+
+def shown_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Returns what a rehearsed write would come to, as ``Preview`` shows it: the files are rendered here, and secrets masked."""
+    shown = [change for row in outcome.phones if (change := _phone_change(row, _vendor(row))) is not None]
+    return {"touched": outcome.touched, "looked_at": len(outcome.phones), "phones": shown}
 
 
 def _rehearse(given: dict[str, Any]) -> Outcome:
     """Sends the write to its view in a request of its own, whose changes are taken back."""
     passed_on = {name: request.environ[name] for name in _PASSED_ON if name in request.environ}
     body = {} if given["body"] is None else {"json": given["body"]}
-    environ = {**passed_on, REHEARSAL: Rehearsal}
+    environ = {**passed_on, REHEARSAL: True}
     sent = current_app.test_request_context(given["path"], method=given["method"], environ_overrides=environ, **body)
     with (
         current_app.app_context(),

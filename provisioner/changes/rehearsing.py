@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.core.values import PhoneConfig
 from provisioner.models import phone
+from provisioner.records import ChangeRecord
 from provisioner.scope import Scope
 from provisioner.store.scoped import ScopedStore
 
@@ -39,6 +41,8 @@ class Outcome:
 
     touched: int = 0
     phones: list[Rehearsed] = field(default_factory=list)
+    changes: list[ChangeRecord] = field(default_factory=list)
+    """What the write would have kept of itself, with what was before and after."""
 
 
 class TakenBack(Exception):
@@ -51,9 +55,14 @@ class TakenBack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Watched(Unit):
-    """A unit that remembers which phones it has made anew."""
+    """A unit that remembers which phones it has made anew, and what it kept of its changes."""
 
     macs: set[Mac] = field(default_factory=set)
+    changes: list[ChangeRecord] = field(default_factory=list)
+
+    def log(self, action: str, subject: str, before: Any, after: Any, phones: int = 0) -> None:
+        self.changes.append(ChangeRecord(0, self.at, self.actor, action, subject, before, after, phones))
+        Unit.log(self, action, subject, before, after, phones)
 
     def rerender(self, macs: Iterable[Mac], *, proven: bool = True) -> int:
         wanted = set(macs)
@@ -89,7 +98,7 @@ class Rehearsal(Changes):
         looked_at = wanted[:LOOKED_AT]
         after = {job.config.mac: job.config for job in self.store.render_jobs(looked_at, unit.connection)}
         before = {job.config.mac: job.config for job in self.store.render_jobs(looked_at)}  # another connection: it sees what is committed
-        return Outcome(len(wanted), [Rehearsed(mac, before.get(mac), after.get(mac)) for mac in looked_at])
+        return Outcome(len(wanted), [Rehearsed(mac, before.get(mac), after.get(mac)) for mac in looked_at], unit.changes)
 
     def _beyond(self, macs: Collection[Mac]) -> set[Mac]:
         """Returns the phones that the writer does not see, as they are committed: one that is not there yet is of their own making."""

@@ -85,6 +85,12 @@ def test_a_phone_that_was_listed_is_taken_off(admin: Api, phone: dict[str, Any])
             ("PATCH", {"settings": {"voice_vlan": 7}, "access": "token", "pool": ""}),
         ),
         ("blue", "/groups/blue", ("PUT", "/groups/blue", {"settings": {"voice_vlan": 1}}), ("PUT", {"settings": {}})),
+        (
+            "Desk",
+            "/layouts/Desk",
+            ("PUT", "/layouts/Desk", {"keys": [{"key": 4, "type": "speed_dial", "value": "112"}, {"key": 5, "slot": True, "type": "blf"}]}),
+            ("PUT", {"keys": []}),
+        ),
         ("Ops", "/departments/Ops", ("PUT", "/departments/Ops", {"number": "600"}), ("PUT", {"number": None})),
         ("eve", "/users/eve", ("POST", "/users", {"name": "eve", "role": "viewer"}), ("PATCH", {"role": "technician", "language": "fi"})),
     ],
@@ -126,6 +132,25 @@ def test_a_later_change_counts_however_much_else_was_done_with_the_phone(
         for _ in range(101):
             unit.log("phone.resync", BARE, None, None)
     assert reason(admin.post(f"/changes/{change}/undo")) == "needs_confirmation"
+
+
+def test_going_back_over_later_changes_puts_back_what_each_of_them_changed(admin: Api) -> None:
+    admin.post("/extensions", {"number": "7001", "display_name": "Ann"})
+    admin.patch("/extensions/7001", {"display_name": "Bea"})
+    change = newest(admin, "7001")
+    admin.patch("/extensions/7001", {"email": "bea@example.org"})
+    assert admin.post(f"/changes/{change}/undo", {"over_later": True}).status_code == 200
+    shown = admin.get("/extensions/7001").get_json()
+    assert (shown["display_name"], shown["email"]) == ("Ann", "")
+
+
+def test_layout_that_phones_have_by_now_is_not_undone_away(admin: Api, phone: dict[str, Any]) -> None:
+    admin.put("/layouts/Desk", {"keys": [{"key": 4, "type": "speed_dial", "value": "112"}]})
+    admin.patch(f"/phones/{MAC}", {"layout": "Desk"})
+    assert undo(admin, "Desk").status_code == 422
+    admin.put("/layouts/Desk", {"keys": []})
+    assert undo(admin, "Desk").status_code == 200
+    assert [key["value"] for key in admin.get("/layouts/Desk").get_json()["keys"]] == ["112"]
 
 
 def test_undoing_honours_if_match(admin: Api, phone: dict[str, Any]) -> None:

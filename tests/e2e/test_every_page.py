@@ -18,7 +18,7 @@ PAGES = {
     "phone-keys-hanoi": f"/phones/{mac_of(1).colons}/keys", "phone-keys-copy": f"{PHONE}/keys/copy", "layouts": "/layouts", "layout": "/layouts/Sales",
     "phone-edit": f"{PHONE}/edit", "phone-new": "/phones/new", "seen": "/seen", "seen-one": "/seen/80:5e:c0:bb:cc:dd", "extensions": "/extensions",
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
-    "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",
+    "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes", "undo-listing": "/changes/13/undo",
     "install": "/install", "install-find": "/install/1005", "install-sure": "/install/1005/80:5e:c0:bb:cc:dd", "installed": f"/install/1001/{mac_of(0).colons}",
     "phone-install": f"{PHONE}/install", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", "not-here": "/nowhere",
 }  # fmt: skip

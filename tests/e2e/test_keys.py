@@ -1,4 +1,4 @@
-"""Keys laid out on the drawn phone with the mouse and with the keyboard, until the phone's live files have them; one layout for 100 phones."""
+"""Keys laid out on the drawn phone with the mouse and with the keyboard, until the phone's live files have them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from provisioner.changes import LayoutKeyInput
 from provisioner.core.mac import Mac
-from provisioner.importing import apply_plan, preview_csv
 from tests.e2e.conftest import signed_in
 from tests.e2e.office import Office, mac_of
 from tests.e2e.test_every_page import mistakes
 
 DESK = mac_of(3)
 """A Yealink T54W without keys of its own: 27 of them on three pages, five left and four right of the display."""
-MANY = 100
 
 
 @pytest.fixture
@@ -105,31 +102,6 @@ def test_second_of_two_editors_sees_the_first_ones_keys_and_loses_nothing(contex
     record = office.installation.store.phone(mac)
     assert record is not None
     assert {key.key: key.value for key in record.keys} == {2: "1002", 3: "1003"}
-
-
-def test_one_layout_for_a_hundred_phones(page: Page, office: Office) -> None:
-    place = office.installation
-    place.changes.put_layout("tests", "Reception", [LayoutKeyInput(5, "blf", "1002"), LayoutKeyInput(6, "blf", slot=True)])
-    place.changes.create_site("tests", "Hall", {})
-    rows = "\n".join(f"805ec0bb{number:04x},yealink/t46u,Hall" for number in range(MANY))
-    apply_plan(place, "tests", preview_csv(place, f"mac,model,site\n{rows}\n"), all_or_nothing=True)
-    page.goto("/phones?site=Hall")
-    page.get_by_label("All of this page").check()
-    page.get_by_label("All that fit the filter").check()
-    page.get_by_label("What to do").select_option("layout")
-    page.locator("#f-layout-to").select_option("Reception")
-    page.get_by_role("button", name="Do it").click()
-    expect(page.get_by_text("100 phones → Reception")).to_be_visible()
-    page.get_by_role("button", name="Give layout").click()
-    expect(page.get_by_text("100 phones were changed.")).to_be_visible()
-    assert "linekey.5.value = 1002\n" in live_text(office, Mac("805ec0bb0000"))
-    page.goto("/layouts/Reception")
-    page.locator('[data-place="0.5"]').click()
-    page.locator("#f-panel-value").fill("1003")
-    expect(page.get_by_text("makes the files of 100 phones anew")).to_be_visible()
-    page.get_by_role("button", name="Save the layout").click()
-    expect(page.get_by_text("Reception is saved")).to_be_visible()
-    assert "linekey.5.value = 1003\n" in live_text(office, Mac("805ec0bb0063"))
 
 
 def test_user_lays_out_the_keys_of_the_own_phone_and_sees_no_other(context: BrowserContext) -> None:

@@ -67,11 +67,17 @@ def _addresses(app: Flask, *, ours: bool) -> list[tuple[str, str, bool, bool]]:
         mac = (SEEN_HERE if ours else SEEN_THERE) if noun == "seen" else (OURS if ours else THEIRS)
         names = {"sites": "berlin" if ours else "default", "groups": "our-group" if ours else f"{MARK}-group", "models": "a1"}
         values = {"mac": mac.colons, "number": "88001" if ours else "77001", "name": names.get(noun, "Sales"), "vendor": "acme"}
+        values["change"] = _change_of(app, OURS if ours else THEIRS)
         address = re.sub(r"<(?:\w+:)?(\w+)>", lambda part, values=values: values[part[1]], rule.rule)
         view = app.view_functions[rule.endpoint]
-        is_named = bool({"mac", "number"} & rule.arguments) or (noun in {"sites", "groups"} and "name" in rule.arguments)
+        is_named = bool({"mac", "number", "change"} & rule.arguments) or (noun in {"sites", "groups"} and "name" in rule.arguments)
         found.append((address, role_needed(view, "GET"), is_of_installation(view), is_named))
     return found
+
+
+def _change_of(app: Flask, mac: Mac) -> str:
+    rows = app.extensions["provisioner"].store.changes(subject=mac)
+    return str(next(row.id for row in rows if row.action == "phone.create"))
 
 
 def _said_of_beyond(text: str) -> list[str]:

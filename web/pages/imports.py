@@ -12,7 +12,9 @@ from web.i18n import _
 from web.page import done, mistakes_of, page
 
 pages = Blueprint("imports", __name__)
-ROWS_SHOWN = 200
+ROWS_SHOWN = 50
+MISTAKES_SHOWN = 200
+_BOUNDS = {"rows_shown": ROWS_SHOWN, "mistakes_shown": MISTAKES_SHOWN}
 
 
 @pages.get("/import")
@@ -36,7 +38,8 @@ def preview() -> Response:
     try:
         result = apply_plan(installation(), actor(), plan, all_or_nothing=request.form["write"] == "all")
     except (InputError, RenderError) as error:
-        return page("import.html", 422, text=text, plan=plan, rows_shown=ROWS_SHOWN, mistakes=mistakes_of(error))
+        mistakes = {} if plan.mistakes else mistakes_of(error)  # those of rows are in the preview
+        return page("import.html", 422, text=text, plan=plan, **_BOUNDS, mistakes=mistakes, is_refused=bool(plan.mistakes))
     left_out = len({mistake.line for mistake in result.left_out})
     said = _(
         "Written. Phones: %(phones_new)s new, %(phones)s changed. Extensions: %(extensions_new)s new, %(extensions)s changed. Left out: %(left_out)s.",
@@ -56,7 +59,7 @@ def export() -> Response:
 
 
 def _preview(text: str, plan: ImportPlan) -> Response:
-    return page("import.html", 422 if plan.is_unreadable else 200, text=text, plan=plan, rows_shown=ROWS_SHOWN, mistakes={})
+    return page("import.html", 422 if plan.is_unreadable else 200, text=text, plan=plan, **_BOUNDS, mistakes={})
 
 
 def _text() -> str:

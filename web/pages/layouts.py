@@ -23,6 +23,7 @@ from web.merging import merged
 from web.page import done, mistakes_of, page
 from web.pages.keys import moved, names_of, opened, people, placed
 from web.pages.phones import models_listed
+from web.previewing import saved
 
 pages = Blueprint("layouts", __name__)
 Rows = dict[keys.Place, LayoutKeyInput]
@@ -63,15 +64,15 @@ def save(name: str) -> Response:
     """Saves a layout, or takes what was typed of one key into the drawing."""
     record, given = found_layout(name), request.form
     rows = _taken(unpacked(given.get("keys", "")), given)
-    if "save" not in given:
+    if not {"save", "preview"} & given.keys():
         return _editor(record, rows, made_with=given, open_place=given.get("edit", ""))
     try:
-        written = installation().changes.put_layout(actor(), name, list(rows.values()), revision_of(given))
+        preview = saved(lambda changes: changes.put_layout(actor(), name, list(rows.values()), revision_of(given)), name)
     except StaleWrite:
         return _merged(found_layout(name), rows, unpacked(given.get("was", "")))
     except (InputError, RenderError) as error:
         return _editor(record, rows, 422, made_with=given, mistakes=mistakes_of(error))
-    return done(_("%(name)s is saved; its phones: %(phones)s.", name=name, phones=written.phones), url_for(".show", name=name))
+    return preview or done(_("%(name)s is saved; its phones: %(phones)s.", name=name, phones=record.phones), url_for(".show", name=name))
 
 
 @pages.post("/layouts/<string:name>/check")

@@ -12,7 +12,7 @@ from provisioner.api.context import actor, has_pbx, installation
 from provisioner.api.phone_state import phone_secrets
 from provisioner.api.phones import found_phone, mac_of
 from provisioner.api.shown import masked_content
-from provisioner.changes.phones import SHOWN_SECRET
+from provisioner.changes.phones import SHOWN_SECRET, PhoneInput
 from provisioner.core.catalogue import Setting
 from provisioner.core.layers import Origin
 from provisioner.core.lockstep import stage
@@ -27,6 +27,7 @@ from web.guard import needs, own_path
 from web.i18n import _
 from web.lights import lights, why
 from web.page import done, mistakes_of, page
+from web.previewing import saved
 
 pages = Blueprint("phone", __name__)
 PAGE = 50
@@ -84,17 +85,17 @@ def settings(mac: str) -> Response:
 @needs("technician")
 def set_setting(mac: str) -> Response:
     """Sets one setting of the phone, or takes it off."""
-    from provisioner.changes import PhoneInput
-
     record, name = found_phone(mac), request.form.get("setting", "")[:64]
     value = None if "remove" in request.form else request.form.get("value", "")
-    expected = revision_of(request.form)
+    if "again" in request.form:
+        return _settings_page(record, {}, given={name: value or ""})
+    given = PhoneInput(settings={name: value}, merge_settings=True)
     try:
-        installation().changes.update_phone(actor(), record.mac, PhoneInput(settings={name: value}, merge_settings=True), expected)
+        preview = saved(lambda changes: changes.update_phone(actor(), record.mac, given, revision_of(request.form)), record.mac.colons)
     except (InputError, RenderError) as error:
         return _settings_page(record, {name: "; ".join(mistakes_of(error).values())}, 422, {name: value or ""})
     text = _("%(setting)s is taken off this phone.", setting=name) if value is None else _("%(setting)s is set.", setting=name)
-    return done(text, url_for(".settings", mac=record.mac.colons, _anchor=f"s-{name}"))
+    return preview or done(text, url_for(".settings", mac=record.mac.colons, _anchor=f"s-{name}"))
 
 
 @pages.get("/phones/<string:mac>/changes")

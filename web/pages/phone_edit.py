@@ -18,6 +18,7 @@ from web.guard import needs
 from web.i18n import _
 from web.merging import Merged, merged
 from web.page import done, mistakes_of, page
+from web.previewing import saved
 
 pages = Blueprint("phone_edit", __name__)
 LINES_SHOWN = 4
@@ -67,9 +68,11 @@ def edit(mac: str) -> Response:
 def save(mac: str) -> Response:
     """Saves it; where somebody else saved meanwhile, shows both."""
     record, given = found_phone(mac), request.form
+    if "again" in given:
+        return _edit_page(record, flat_given(given), {}, made_with=given)
     expected = revision_of(given)
     try:
-        installation().changes.update_phone(actor(), record.mac, phone_input(given), expected)
+        preview = saved(lambda changes: changes.update_phone(actor(), record.mac, phone_input(given), expected), record.mac.colons)
     except StaleWrite:
         now = found_phone(mac)
         base = {name.removeprefix(WAS): value for name, value in given.items() if name.startswith(WAS)}
@@ -77,7 +80,7 @@ def save(mac: str) -> Response:
         return _edit_page(now, both.values, {}, 409, both=both, others=_changes_of_others(now, given))
     except (InputError, RenderError) as error:
         return _edit_page(record, flat_given(given), mistakes_of(error), 422, made_with=given)
-    return done(_("Saved."), url_for("web.phone.index", mac=record.mac.colons))
+    return preview or done(_("Saved."), url_for("web.phone.index", mac=record.mac.colons))
 
 
 def phone_input(given: Mapping[str, str]) -> PhoneInput:

@@ -13,26 +13,14 @@ from provisioner.core.catalogue import Setting
 from provisioner.core.enrolment import POLICIES
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import GroupRecord, SiteRecord
+from web import words
 from web.forms import lines_of, revision_of
 from web.guard import of_installation
-from web.i18n import _, mark
+from web.i18n import _
 from web.page import done, mistakes_of, page
+from web.previewing import saved
 
 pages = Blueprint("sites", __name__)
-
-ACCESS_WORDS: Mapping[str, str] = {
-    "open": mark("Open: whoever asks in a trusted network gets a phone's files"),
-    "first-fetch": mark("First fetch: open once for each phone, then by its own address"),
-    "token": mark("Address: only by the phone's own address"),
-    "digest": mark("Password: by user and password of the phone"),
-    "mtls": mark("Certificate: by the certificate that the phone was made with"),
-}
-ENROLMENT_WORDS: Mapping[str, str] = {
-    "never": mark("Never: unlisted phones are not even noted"),
-    "listed": mark("Listed: unlisted phones are shown as seen, and taken on by hand"),
-    "window": mark("Window: taken on by themselves while a window is open"),
-    "claim": mark("Claim: taken on with a code"),
-}
 
 
 @pages.get("/sites")
@@ -81,11 +69,13 @@ def set_site_setting(name: str) -> Response:
     """Sets a setting for all phones of a site, or takes it off."""
     record, setting = _site(name), request.form.get("setting", "")[:64]
     value = None if "remove" in request.form else request.form.get("value", "")
+    if "again" in request.form:
+        return _show(record, {}, {}, again={setting: value or ""})
     try:
-        installation().changes.update_site(actor(), name, {"settings": {setting: value}}, merge_settings=True)
+        preview = saved(lambda changes: changes.update_site(actor(), name, {"settings": {setting: value}}, merge_settings=True), name)
     except (InputError, RenderError) as error:
-        return _show(record, {}, {setting: "; ".join(mistakes_of(error).values())}, 422, setting)
-    return done(_("Saved. The phones of this site are on their way to it."), url_for(".show", name=name))
+        return _show(record, {}, {setting: "; ".join(mistakes_of(error).values())}, 422, again={setting: value or ""})
+    return preview or done(_("Saved. The phones of this site are on their way to it."), url_for(".show", name=name))
 
 
 @pages.post("/sites/<string:name>/delete")
@@ -127,11 +117,14 @@ def set_group_setting(name: str) -> Response:
     settings: dict[str, object] = {**record.settings, setting: request.form.get("value", "")}
     if "remove" in request.form:
         settings.pop(setting)
+    again = {setting: request.form.get("value", "")}
+    if "again" in request.form:
+        return _group(record, {}, again=again)
     try:
-        installation().changes.put_group(actor(), name, settings, record.revision)
+        preview = saved(lambda changes: changes.put_group(actor(), name, settings, record.revision), name)
     except (InputError, RenderError) as error:
-        return _group(record, {setting: "; ".join(mistakes_of(error).values())}, 422, setting)
-    return done(_("Saved. The phones of this group are on their way to it."), url_for(".group", name=name))
+        return _group(record, {setting: "; ".join(mistakes_of(error).values())}, 422, again=again)
+    return preview or done(_("Saved. The phones of this group are on their way to it."), url_for(".group", name=name))
 
 
 @pages.post("/groups/<string:name>/delete")
@@ -149,31 +142,38 @@ def delete_group(name: str) -> Response:
 def _index(given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
     store = installation().store
     counts = store.phones_of_places()
-    words = {"access_words": ACCESS_WORDS, "enrolment_words": ENROLMENT_WORDS}
-    return page("sites.html", status, sites=store.sites(), groups=store.groups(), counts=counts, given=given, mistakes=mistakes, **words)
+    named = {"access_words": words.ACCESS, "enrolment_words": words.ENROLMENT}
+    return page("sites.html", status, sites=store.sites(), groups=store.groups(), counts=counts, given=given, mistakes=mistakes, **named)
 
 
-def _show(record: SiteRecord, given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200, adding: str = "") -> Response:
+def _show(
+    record: SiteRecord, given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200, *, again: Mapping[str, str] | None = None
+) -> Response:
     values = {"access": record.access, "enrolment": record.enrolment, "trusted_networks": "\n".join(record.trusted_networks), **given}
     choices = {
-        "access": [(name, ACCESS_WORDS[name]) for name in ACCESS],
-        "enrolment": [(name, ENROLMENT_WORDS[name]) for name in POLICIES],
+        "access": [(name, words.ACCESS[name]) for name in ACCESS],
+        "enrolment": [(name, words.ENROLMENT[name]) for name in POLICIES],
     }
-    settings = _settings(record.settings, adding)
+    settings = _settings(record.settings, again or {})
     return page("site.html", status, it=record, values=values, mistakes=mistakes, choices=choices, **settings)
 
 
-def _group(record: GroupRecord, mistakes: Mapping[str, str], status: int = 200, adding: str = "") -> Response:
-    return page("group.html", status, it=record, mistakes=mistakes, **_settings(record.settings, adding))
+def _group(record: GroupRecord, mistakes: Mapping[str, str], status: int = 200, *, again: Mapping[str, str] | None = None) -> Response:
+    return page("group.html", status, it=record, mistakes=mistakes, **_settings(record.settings, again or {}))
 
 
-def _settings(there: Mapping[str, Any], adding: str) -> dict[str, Any]:
-    """Returns the settings that are set, those that could be, and the one that is being added."""
+def _settings(there: Mapping[str, Any], again: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the settings that are set, those that could be, and the one that is being added; ``again`` is what was typed of one."""
     rows = installation().catalogue.settings
     free = [row for name, row in rows.items() if row.type != "secret" and name not in there]
-    chosen = adding or request.args.get("setting", "")
+    chosen = next(iter(again), request.args.get("setting", ""))
     new: Setting | None = rows[chosen] if chosen in rows and chosen not in there else None
-    return {"rows": [(rows[name], value) for name, value in sorted(there.items()) if name in rows], "free": free, "new": new}
+    return {
+        "rows": [(rows[name], value) for name, value in sorted(there.items()) if name in rows],
+        "free": free,
+        "new": new,
+        "again": again,
+    }
 
 
 def _site(name: str) -> SiteRecord:

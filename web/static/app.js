@@ -106,6 +106,27 @@
     counted();
   });
 
+  // Long work: says so beside the button, and is not begun twice.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.dataset.busy || event.defaultPrevented) return;
+    if (form.classList.contains("busy")) { event.preventDefault(); return; }
+    form.classList.add("busy");
+    form.setAttribute("aria-busy", "true");
+    const note = document.createElement("p");
+    note.className = "busy-note";
+    note.setAttribute("role", "status");
+    form.append(note);
+    note.textContent = form.dataset.busy;
+  });
+  addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form.busy")) idle(form); });
+
+  function idle(form) {
+    form.classList.remove("busy");
+    form.removeAttribute("aria-busy");
+    form.querySelector(".busy-note")?.remove();
+  }
+
   function counted() {
     for (const bar of document.querySelectorAll("[data-count]")) {
       const many = document.querySelectorAll(`input[name="${bar.dataset.count}"]:checked`).length;
