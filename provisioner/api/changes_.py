@@ -76,7 +76,7 @@ class Undo(MethodView):
     @noun.refuses(409)
     @noun.gives(200, Undone)
     def post(self, given: dict[str, Any], change: int) -> dict[str, Any]:
-        """Put back what was before a change of a phone, an extension, a site, a group, a department or a user. If-Match is of that object."""
+        """Put back what was before a change of a phone, an extension, a site, a group, a department, a layout or a user. If-Match is of that object."""
         place = installation()
         record = place.store.change(change) if change <= BIGGEST_ID else None
         if record is None:
