@@ -209,25 +209,32 @@ class PhoneWrites(UnitMaker):
     def _settings_columns(self, unit: Unit, mac: Mac, given: PhoneInput) -> dict[str, Any]:
         if given.settings is None:
             return {}
-        rows = self.store.catalogue.settings
-        checked = checked_settings(self.store.catalogue, self._wanted_settings(unit, mac, given.settings, given.merge_settings))
-        open_ones = {name: value for name, value in checked.items() if rows[name].type != "secret"}
-        secret_ones = {name: value for name, value in checked.items() if rows[name].type == "secret" and value}
+        there, secrets = self.store.own_settings(mac, unit.connection)
+        wanted = self._wanted_settings(there, secrets, given.settings, given.merge_settings)
+        checked = checked_settings(self.store.catalogue, wanted, {**there, **secrets})
+        open_ones = {name: value for name, value in checked.items() if not self._is_secret(name, secrets)}
+        secret_ones = {name: value for name, value in checked.items() if self._is_secret(name, secrets) and value}
         sealed = self.store.box.seal(json.dumps(secret_ones, sort_keys=True).encode(), f"phone:{mac}") if secret_ones else None
         return {"settings": open_ones, "secret_settings": sealed}
 
-    def _wanted_settings(self, unit: Unit, mac: Mac, settings: Mapping[str, object], merge: bool) -> dict[str, object]:
+    def _wanted_settings(
+        self, there: Mapping[str, object], secrets: Mapping[str, object], settings: Mapping[str, object], merge: bool
+    ) -> dict[str, object]:
         """Returns the settings meant: ``***`` stands for the secret that is there, and merging lays them over what is there."""
-        rows = self.store.catalogue.settings
-        there, secrets = self.store.own_settings(mac, unit.connection)
-        wanted: dict[str, object] = merged_settings({**there, **secrets}, settings, known=rows) if merge else dict(settings)
-        hidden = [name for name, value in wanted.items() if value == SHOWN_SECRET and name in rows and rows[name].type == "secret"]
+        known = self.store.catalogue.settings
+        wanted: dict[str, object] = merged_settings({**there, **secrets}, settings, known=known) if merge else dict(settings)
+        hidden = [name for name, value in wanted.items() if value == SHOWN_SECRET and self._is_secret(name, secrets)]
         missing = [name for name in hidden if name not in secrets]
         if missing:
             raise InputError(
                 {f"settings.{name}": f"{SHOWN_SECRET} keeps a secret that is there, and none is: send the secret" for name in missing}
             )
         return wanted | {name: secrets[name] for name in hidden}
+
+    def _is_secret(self, name: str, secrets: Container[str]) -> bool:
+        """Returns whether a setting is kept as a secret; one that no list takes any more stays what it is."""
+        row = self.store.catalogue.settings.get(name)
+        return row.type == "secret" if row is not None else name in secrets
 
     def _check(self, unit: Unit, given: PhoneInput, model_id: str, before: PhoneRecord | None = None) -> None:
         mistakes: dict[str, str] = {}
@@ -243,13 +250,21 @@ class PhoneWrites(UnitMaker):
             lines = given.lines if given.lines is not None else before.lines if before else ()
             mistakes |= key_mistakes(model, given.keys or (), given.modules, [line.line for line in lines])
             mistakes |= self._layout_mistakes(unit, given, model, before)
-            mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], model, given.settings or {})
+            mistakes |= raw_mistakes(self.store.catalogue.vendors[model.vendor], model, self._new_settings(unit, given, before))
         laid_out = max((key.module for key in before.keys), default=0) if before and given.keys is None else 0
         if given.modules is not None and given.modules < laid_out:
             mistakes.setdefault("modules", f"keys are laid out on module {laid_out}: take them off first")
         mistakes |= text_mistakes("firmware", given.firmware or "", 64)
         if mistakes:
             raise InputError(mistakes)
+
+    def _new_settings(self, unit: Unit, given: PhoneInput, before: PhoneRecord | None) -> dict[str, object]:
+        """Returns what is given of settings and does not stand already; for another model nothing stands."""
+        if not given.settings or before is None or given.model not in (None, before.model):
+            return dict(given.settings or {})
+        there, secrets = self.store.own_settings(before.mac, unit.connection)
+        named = ((name, secrets.get(name) if value == SHOWN_SECRET else value) for name, value in given.settings.items())
+        return {name: value for name, value in named if not _stands(name, value, {**there, **secrets})}
 
     def _layout_mistakes(self, unit: Unit, given: PhoneInput, model: Model, before: PhoneRecord | None) -> dict[str, str]:
         name = None if given.clear_layout else given.layout or (before.layout if before else None)
@@ -277,11 +292,17 @@ def merged_settings(there: Mapping[str, object], given: Mapping[str, object], *,
     return {name: value for name, value in laid.items() if value is not None or (name not in known and name not in there)}
 
 
-def checked_settings(catalogue: Catalogue, settings: Mapping[str, object]) -> dict[str, SettingValue]:
-    """Returns phone settings in their types. Raises ``InputError`` with every wrong one."""
+def checked_settings(catalogue: Catalogue, settings: Mapping[str, object], standing: Mapping[str, SettingValue]) -> dict[str, SettingValue]:
+    """Returns settings in their types. Raises ``InputError`` with every wrong one that does not stand already.
+
+    What stands was right when it was set. A newer catalogue may take it no more: that must not keep anybody from setting something else.
+    """
     checked: dict[str, SettingValue] = {}
     mistakes: dict[str, str] = {}
     for name, value in settings.items():
+        if _stands(name, value, standing):
+            checked[name] = standing[name]
+            continue
         try:
             checked[name] = checked_setting(catalogue.settings, catalogue.zones, name, value)
         except InputError as error:
@@ -289,6 +310,11 @@ def checked_settings(catalogue: Catalogue, settings: Mapping[str, object]) -> di
     if mistakes:
         raise InputError(mistakes)
     return checked
+
+
+def _stands(name: str, value: object, standing: Mapping[str, object]) -> bool:
+    """Returns whether a setting has this very value already; 1 is not true."""
+    return name in standing and type(value) is type(standing[name]) and value == standing[name]
 
 
 def raw_mistakes(vendor: Vendor, model: Model, settings: Mapping[str, object]) -> dict[str, str]:

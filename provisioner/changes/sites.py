@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from provisioner.changes.phones import checked_settings, merged_settings
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.enrolment import POLICIES, pool_problem
+from provisioner.core.values import SettingValue
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import extension, phone, phone_group, site
 from provisioner.records import GroupRecord, SiteRecord, TokenRecord, UserRecord
@@ -76,8 +77,8 @@ class SiteWrites(UnitMaker):
         with self.unit(actor) as unit:
             if not NAME.match(name):
                 raise InputError({"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"})
-            values = self._open_settings(settings)
             before = next((group for group in self.store.groups(unit.connection) if group.name == name), None)
+            values = self._open_settings(settings, before.settings if before else {})
             unit.expect(before.revision if before else 0, expected)
             if before is None:
                 unit.connection.execute(phone_group.insert().values(name=name, settings=values))
@@ -121,16 +122,16 @@ class SiteWrites(UnitMaker):
         settings |= {shortcut: given[shortcut] for shortcut in ("timezone", "language") if given.get(shortcut)}
         if given.keys() & {"settings", "timezone", "language"}:
             try:
-                values["settings"] = self._open_settings(settings)
+                values["settings"] = self._open_settings(settings, before.settings if before else {})
             except InputError as error:
                 mistakes |= error.fields
         if mistakes:
             raise InputError(mistakes)
         return values
 
-    def _open_settings(self, settings: Mapping[str, object]) -> dict[str, Any]:
-        checked = checked_settings(self.store.catalogue, settings)
-        secret = sorted(name for name in checked if self.store.catalogue.settings[name].type == "secret")
+    def _open_settings(self, settings: Mapping[str, object], standing: Mapping[str, SettingValue]) -> dict[str, Any]:
+        checked, rows = checked_settings(self.store.catalogue, settings, standing), self.store.catalogue.settings
+        secret = sorted(name for name in checked if name in rows and rows[name].type == "secret")
         if secret:
             raise InputError({f"settings.{name}": "a secret is set for each phone, not for many" for name in secret})
         return checked

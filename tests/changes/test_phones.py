@@ -146,6 +146,24 @@ def test_parameter_by_hand_that_the_vendor_does_not_take_is_refused(world: World
     assert caught.value.fields[f"settings.{name}"].startswith(why)
 
 
+def test_settings_that_no_list_takes_any_more_stay_and_hinder_no_other(world: World) -> None:
+    world.phone(1, settings={"voice_vlan": 3})
+    sealed = world.installation.box.seal(b'{"raw.gone.password": "hidden-9"}', f"phone:{MAC}")
+    with world.installation.database.write() as connection:
+        gone = {"raw.gone.one": "5", "raw.gone.two": "6", "voice_vlan": 3}
+        connection.execute(phone.update().where(phone.c.mac == MAC).values(settings=gone, secret_settings=sealed))
+    merged = world.changes.update_phone("t", MAC, PhoneInput(settings={"voice_vlan": 4}, merge_settings=True))
+    assert merged.settings == {"raw.gone.one": "5", "raw.gone.two": "6", "voice_vlan": 4}
+    whole = {"raw.gone.one": "5", "raw.gone.password": "***", "voice_vlan": 5}
+    replaced = world.changes.update_phone("t", MAC, PhoneInput(settings=whole))
+    assert replaced.settings == {"raw.gone.one": "5", "voice_vlan": 5}
+    assert world.store.phone_secret_settings([MAC]) == {MAC: {"raw.gone.password": "hidden-9"}}
+    for wrong in ({"raw.gone.one": "7"}, {"raw.gone.two": "6"}, {"raw.gone.password": "other-99"}, {"voice_vlan": True}):
+        with pytest.raises(InputError) as caught:
+            world.changes.update_phone("t", MAC, PhoneInput(settings=wrong, merge_settings=True))
+        assert list(caught.value.fields) == [f"settings.{name}" for name in wrong]
+
+
 def test_key_that_does_not_fit_is_told_where_it_would_go(world: World) -> None:
     full = [KeyInput(number, "blf", "1") for number in range(1, world.installation.catalogue.vendors["acme"].models["a1"].keys + 1)]
     with pytest.raises(InputError) as caught:
