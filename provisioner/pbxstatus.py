@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from provisioner.settings import Settings
 
 MANY_CHANNELS = 400
 """Two for each call. A round number to be warned at, not a measured limit: how many calls a machine carries depends on their codecs."""
+KEPT_S = 5.0
 _COUNTS = re.compile(r"^(\d+) active (channel|call)s?", re.MULTILINE)
 _CONTACTS = re.compile(r"^Objects found: (\d+)", re.MULTILINE)
 
@@ -49,6 +52,33 @@ class PBXStatus:
                 ("registrations", str(self.registrations)),
             ]
         return rows
+
+
+class KeptStatus:
+    """The status as it was found a moment ago: however many pages refresh, Asterisk is asked once in ``KEPT_S``.
+
+    Whoever asks while one looks waits for that look.
+    """
+
+    def __init__(self, look: Callable[[], PBXStatus], clock: Callable[[], float] = time.monotonic) -> None:
+        self._look = look
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._found: PBXStatus | None = None
+        self._found_at = 0.0
+
+    def get(self) -> PBXStatus:
+        """Returns the status, at most ``KEPT_S`` old."""
+        with self._lock:
+            if self._found is None or self._clock() - self._found_at >= KEPT_S:
+                self._found = self._look()
+                self._found_at = self._clock()
+            return self._found
+
+    def forget(self) -> None:
+        """Has the next to ask look anew, for what changes the status."""
+        with self._lock:
+            self._found = None
 
 
 def pbx_status(settings: Settings, quiet_min: float = 15.0) -> PBXStatus:

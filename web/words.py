@@ -83,6 +83,16 @@ ACTIONS: Mapping[str, str] = {
     "token.create": mark("Made token"), "token.delete": mark("Revoked token"), "user.create": mark("Made user"), "user.update": mark("Changed user"),
     "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"),
     "session.open": mark("Signed in"), "session.end": mark("Signed out"),
+    "phone.install_link": mark("Made install link for"), "phone.install_link_withdrawn": mark("Withdrew install link of"),
+    "phone.delete_upload": mark("Deleted upload of"), "phone.test_call": mark("Asked for test call to"),
+    "phone.redirect_asked": mark("Asked redirect service for"), "phone.redirect": mark("Redirect service answered for"),
+    "redirect_account.set": mark("Set redirect account of"), "redirect_account.removed": mark("Removed redirect account of"),
+    "scan.start": mark("Started scan of"), "scan.cancel": mark("Stopped scan of"), "window.open": mark("Opened window at"),
+    "window.close": mark("Closed window at"), "warehouse.add": mark("Put in warehouse"), "warehouse.remove": mark("Took out of warehouse"),
+    "claim_code.make": mark("Made claim code for"), "firmware.pin": mark("Pinned firmware of"), "firmware.unpin": mark("Unpinned firmware of"),
+    "firmware.resume": mark("Resumed firmware roll-out of"), "firmware.step": mark("Firmware roll-out went on for"),
+    "webhook.create": mark("Made webhook"), "webhook.update": mark("Changed webhook"), "webhook.delete": mark("Deleted webhook"),
+    "export.with_secrets": mark("Exported with secrets"),
 }  # fmt: skip
 ACCESS: Mapping[str, str] = {
     "open": mark("Open: whoever asks in a trusted network gets a phone's files"),
@@ -91,6 +101,11 @@ ACCESS: Mapping[str, str] = {
     "digest": mark("Password: by user and password of the phone"),
     "mtls": mark("Certificate: by the certificate that the phone was made with"),
 }
+ACCESS_SHORT: Mapping[str, str] = {
+    "open": mark("Open"), "first-fetch": mark("First fetch"), "token": mark("Address"), "digest": mark("Password"), "mtls": mark("Certificate"),
+}  # fmt: skip
+"""For tables: a language may have no colon to cut the long words at."""
+ENROLMENT_SHORT: Mapping[str, str] = {"never": mark("Never"), "listed": mark("Listed"), "window": mark("Window"), "claim": mark("Claim")}
 ENROLMENT: Mapping[str, str] = {
     "never": mark("Never: unlisted phones are not even noted"),
     "listed": mark("Listed: unlisted phones are shown as seen, and taken on by hand"),

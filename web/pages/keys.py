@@ -14,7 +14,7 @@ from werkzeug.exceptions import Forbidden
 
 from provisioner.api.context import actor, caller, installation
 from provisioner.api.phone_state import phone_secrets
-from provisioner.api.phones import found_phone
+from provisioner.api.phones import found_phone, mac_of
 from provisioner.api.shown import masked_content
 from provisioner.changes import KeyInput, PhoneInput
 from provisioner.changes.previews import KeyPreview
@@ -197,10 +197,11 @@ def _is_own(record: PhoneRecord) -> bool:
 
 
 def _seen(mac: str) -> PhoneRecord:
-    """Returns the phone. Raises ``NotFound`` also for one that is not the person's own, where they see no others."""
-    record, who = found_phone(mac), caller()
-    if who is not None and not who.may("viewer") and not _is_own(record):
-        raise NotFound({"mac": f"phone {record.mac.colons} is not listed"})
+    """Returns the phone. Raises ``NotFound``, in the same words, also for one that is not the person's own, where they see no others."""
+    named, who = mac_of(mac), caller()
+    record = installation().store.phone(named)
+    if record is None or (who is not None and not who.may("viewer") and not _is_own(record)):
+        raise NotFound({"mac": _("Phone %(mac)s is not listed.", mac=named.colons)})
     return record
 
 

@@ -142,7 +142,7 @@ def delete_group(name: str) -> Response:
 def _index(given: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
     store = installation().store
     counts = store.phones_of_places()
-    named = {"access_words": words.ACCESS, "enrolment_words": words.ENROLMENT}
+    named = {"access_words": words.ACCESS_SHORT, "enrolment_words": words.ENROLMENT_SHORT}
     return page("sites.html", status, sites=store.sites(), groups=store.groups(), counts=counts, given=given, mistakes=mistakes, **named)
 
 
