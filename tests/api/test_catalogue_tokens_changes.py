@@ -52,7 +52,7 @@ def test_a_token_is_shown_once(admin: Api) -> None:
     ("body", "expected"),
     [
         ({"role": "viewer"}, {"name": "this is needed"}),
-        ({"name": "a", "role": "root"}, {"role": "one of admin, technician, viewer is needed"}),
+        ({"name": "a", "role": "root"}, {"role": "one of viewer, technician, admin is needed"}),
         ({"name": "", "role": "viewer"}, {"name": "1 to 64 letters, digits, blanks, dots or dashes are needed"}),
         ({"name": "a", "role": "viewer", "token": "x" * 30}, {"token": "there is no such field"}),
     ],

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog import load_catalogue
 from provisioner.catalog.examples import example_config
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
@@ -83,13 +83,6 @@ def test_codecs_stand_in_order_and_all_others_are_off() -> None:
 )
 def test_a_setting_is_followed(settings: dict[str, SettingValue], key: str, value: str) -> None:
     assert entries([ALICE], **settings)[key] == value
-
-
-def test_a_softphone_is_no_python() -> None:
-    folder = DEFAULT_FOLDER.parent
-    code = [path for part in ("provisioner", "pbx_sync", "web") for path in (folder / part).rglob("*.py")]
-    assert len(code) > 100
-    assert [path.name for path in code if "linphone" in path.read_text("utf-8").lower()] == []
 
 
 def test_the_sheet_says_the_whole_address() -> None:
