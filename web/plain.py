@@ -21,7 +21,7 @@ FIELDS: Mapping[str, str] = {
     "role": mark("Role"), "sites": mark("Sites"), "extensions": mark("Extensions"), "language": mark("Language"), "phones": mark("Phones"),
     "left_out": mark("Rows left out"), "unchanged": mark("Rows that change nothing"), "phones_created": mark("Phones, new"),
     "phones_updated": mark("Phones, changed"), "extensions_created": mark("Extensions, new"), "extensions_updated": mark("Extensions, changed"),
-    "mac": mark("MAC"), "address": mark("Address"), "minutes": mark("Minutes"), "name": mark("Name"),
+    "mac": mark("MAC"), "address": mark("Address"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
 }  # fmt: skip
 
 
