@@ -14,6 +14,7 @@ _ENTRIES = (
     ("phones", "phone", mark("Phones"), "viewer"),
     ("install", "install", mark("Install"), "technician"),
     ("sightings", "eye", mark("Seen"), "viewer"),
+    ("enrolment", "door", mark("Taking in"), "technician"),
     ("extensions", "person", mark("Extensions"), "viewer"),
     ("layouts", "layout", mark("Layouts"), "viewer"),
     ("sites", "site", mark("Sites"), "viewer"),
@@ -25,7 +26,7 @@ _ENTRIES = (
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
-_OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
+_OF_INSTALLATION = frozenset({"enrolment", "imports", "pbx", "people"})
 """Pages that need the right to all sites besides."""
 _BELOW = {"phone": "phones", "phone_edit": "phones", "phone_install": "phones", "keys": "phones", "key_copies": "phones"}
 """Pages without an entry of their own, and the one that they stand below."""

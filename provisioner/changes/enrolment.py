@@ -123,6 +123,7 @@ class EnrolmentWrites(SwapWrites):
                 return None
             unit.connection.execute(claim_code.delete().where(claim_code.c.digest == found.digest))
             own = replace(unit, actor=found.made_by)
+            own.log("claim_code.use", found.extension, None, {"mac": mac})
             listed = self.store.phone(mac, unit.connection)
             if listed is None:
                 return self._adopted(own, mac, replace(given, lines=(LineInput(1, found.extension),)))

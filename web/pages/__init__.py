@@ -3,6 +3,7 @@
 from web.pages import (
     changes,
     dashboard,
+    enrolment,
     extensions,
     help_,
     imports,
@@ -24,6 +25,6 @@ from web.pages import (
 )
 
 PAGES = (
-    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, extensions.pages, sites.pages,
+    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, extensions.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

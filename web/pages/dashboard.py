@@ -64,6 +64,7 @@ def _of_sites() -> Shown:
 
 def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Attention]:
     """Yields what is of the whole installation."""
+    store = installation().store
     if not overview.is_known:
         yield Attention("bad", _("The database cannot be read."), url_for("web.help.index"))
     if pbx and pbx["state"] == "away":
@@ -75,6 +76,8 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
     if pbx and (refused := int(str(pbx["errors"]))):
         text = ngettext("The PBX refused %(num)s extension or department.", "The PBX refused %(num)s extensions or departments.", refused)
         yield Attention("bad", text, url_for("web.pbx.index"))
+    if store.frozen_scopes(installation().changes.clock()):
+        yield Attention("bad", _("Somebody scans for MACs: first fetches are frozen."), url_for("web.enrolment.index"))
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))
@@ -83,6 +86,9 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
 def _of_phones(stages: Mapping[str, int]) -> Iterator[Attention]:
     for mac, error in installation().store.phones_held(5):
         yield Attention("bad", _("%(mac)s is held", mac=mac.colons), url_for("web.phone.index", mac=mac.colons), error)
+    for row in installation().store.bootstrap_refusals(limit=5):
+        where = url_for("web.phone_install.index", mac=row.mac.colons)
+        yield Attention("warn", _("%(mac)s was refused its first fetch", mac=row.mac.colons), where)
     if waiting := stages.get("waiting_for_phone", 0):
         text = ngettext(
             "%(num)s phone has to fetch its new files by itself.", "%(num)s phones have to fetch their new files by themselves.", waiting
