@@ -419,7 +419,7 @@ def facts(installation: Installation) -> object:
     return phones, people, installation.store.extension_secrets([number for number, *_ in people])
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(world=worlds())
 def test_export_and_import_are_a_round_trip(tmp_path_factory: pytest.TempPathFactory, world: tuple) -> None:
     extensions, phones = world

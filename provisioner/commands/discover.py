@@ -45,10 +45,10 @@ def discover(session: Session, network: str, as_json: bool) -> None:
     place = session.installation
     began = time.time()
     number = place.changes.ask_scan(session.actor, str(chosen), hosts_of(chosen))
-    own = None if _is_running(session) else _own_scan(session, number)
-    record = _followed(session, number, own.is_alive if own else partial(_is_running, session))
-    if own is not None:
-        own.join()
+    own: list[threading.Thread] = []
+    record = _followed(session, number, partial(_begun, session, number, own))
+    for thread in own:
+        thread.join()
     found = [seen for seen in _all_seen(session) if seen.last_seen >= began - 1 and _is_in(seen, chosen)]
     if as_json:
         print_json(found)
@@ -70,6 +70,14 @@ def _is_running(session: Session) -> bool:
     return beat is not None and not beat.complaint(time.time())
 
 
+def _begun(session: Session, number: int, own: list[threading.Thread]) -> Callable[[], bool]:
+    """Returns how to ask whether somebody still does the scan; does it on a thread of ``own`` where no process runs for it."""
+    if _is_running(session):
+        return partial(_is_running, session)
+    own.append(_own_scan(session, number))
+    return own[-1].is_alive
+
+
 def _own_scan(session: Session, number: int) -> threading.Thread:
     """Starts the scan in this process, on a thread."""
     from provisioner.discovery.keeping import Keeper
@@ -88,24 +96,31 @@ def _own_scan(session: Session, number: int) -> threading.Thread:
     return thread
 
 
-def _followed(session: Session, number: int, is_done_by_somebody: Callable[[], bool]) -> ScanRecord:
-    """Returns the scan once it has ended; shows how far it is meanwhile. Ctrl-C stops it; the second one leaves without waiting for that."""
+def _followed(session: Session, number: int, begin: Callable[[], Callable[[], bool]]) -> ScanRecord:
+    """Returns the scan once it has ended; shows how far it is meanwhile. Ctrl-C stops it, at any moment; the second one leaves without waiting for that."""
+    is_done_by_somebody: Callable[[], bool] | None = None
     is_told = False
     while True:
-        is_left = not is_done_by_somebody()  # asked before the record is read: who ends it writes so first
-        record = _record(session, number)
-        _show(record)
-        if record.state not in OPEN:
-            return record
-        if is_left:
-            raise click.ClickException(LEFT)
         try:
+            is_done_by_somebody = is_done_by_somebody or begin()
+            if (record := _looked(session, number, is_done_by_somebody)) is not None:
+                return record
             time.sleep(POLL_S)
         except KeyboardInterrupt:
             if is_told:
                 raise SystemExit(130) from None
             is_told = True
             session.installation.changes.cancel_scan(session.actor, number)
+
+
+def _looked(session: Session, number: int, is_done_by_somebody: Callable[[], bool]) -> ScanRecord | None:
+    """Shows how far the scan is, and returns it where it has ended."""
+    is_left = not is_done_by_somebody()  # asked before the record is read: who ends it writes so first
+    record = _record(session, number)
+    _show(record)
+    if record.state in OPEN and is_left:
+        raise click.ClickException(LEFT)
+    return None if record.state in OPEN else record
 
 
 def _show(record: ScanRecord) -> None:

@@ -168,6 +168,7 @@ def test_old_and_new_secret_are_both_good_until_the_phone_has_moved(firm: Office
     firm.api("PATCH", f"/extensions/{desk.number}", {"secret": new})
     wait_until(lambda: accepts(firm, desk.number, new), PATIENCE_S, "the new secret")
     assert accepts(firm, desk.number, old), "the phone does not know the new one yet"
+    wait_until(lambda: firm.stage(desk) in (Stage.NOTIFIED, Stage.WAITING_FOR_PHONE), PATIENCE_S, "promotion")
     desk.phone.boot()
     firm.wait_in_lockstep(desk)
     assert desk.phone.agent.account.secret == new
