@@ -20,6 +20,7 @@ from provisioner.api.auth import STRANGERS_BYTES
 from provisioner.wiring import open_installation
 from tests.contract.world import free_port
 from tests.e2e.serving import settings_of
+from tests.stories import told
 from tests.web.conftest import HTML, Person, token_in
 from web import bodies
 from web.bodies import Limits, WholeBodies
@@ -79,7 +80,7 @@ def answered(*senders: Sender, limits: Limits | None = None) -> Application:
             await whole(sender.scope, sender.receive, sender.send)
         return application
 
-    return asyncio.run(story())
+    return told(story())
 
 
 def test_body_is_handed_on_whole_with_its_length() -> None:
@@ -136,7 +137,7 @@ def test_large_bodies_leave_room_for_small_ones_and_give_theirs_back() -> None:
         await whole(third.scope, third.receive, third.send)
         assert [sender.status for sender in (first, small, third)] == [299] * 3
 
-    asyncio.run(story())
+    told(story())
 
 
 def test_who_is_not_known_has_no_large_form_read(app: Flask) -> None:

@@ -15,6 +15,7 @@ from provisioner.admin import DatabaseWatch
 from provisioner.db import DatabaseError
 from provisioner.store.marks import TOPICS
 from provisioner.wiring import Installation
+from tests.stories import told
 from tests.web.conftest import BARE
 from web import live
 from web.live import Board, LiveApp, cookie_of
@@ -101,7 +102,7 @@ def app_of(watch: Watch) -> LiveApp:
 
 
 def played(story: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(story)
+    told(story)
 
 
 def test_every_open_page_hears_of_a_change_by_one_look(watch: Watch) -> None:
