@@ -355,7 +355,8 @@ def test_when_it_is_full_the_longest_idle_make_room(here: Listening) -> None:
 def test_one_address_may_not_take_all_and_a_trusted_proxy_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_listener, "PER_ADDRESS", 10)
     with listening(tmp_path, proxies=("127.0.0.7/32",)) as here, ExitStack() as stack:
-        wait_until(lambda: not here.listener._connections, what="the end of the look whether it listens")
+        here.exchange(request("nothing", close=True))  # behind whatever looked whether it listens
+        wait_until(lambda: not here.listener._connections, what="the end of what came before")
         for source, more in (("127.0.0.1", 10), ("127.0.0.7", 30)):
             for _ in range(more):
                 stack.enter_context(here.connect(source))
