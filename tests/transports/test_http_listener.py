@@ -356,10 +356,9 @@ def test_one_address_may_not_take_all_and_a_trusted_proxy_may(tmp_path: Path, mo
     monkeypatch.setattr(http_listener, "PER_ADDRESS", 10)
     with listening(tmp_path, proxies=("127.0.0.7/32",)) as here, ExitStack() as stack:
         here.exchange(request("nothing", close=True))  # behind whatever looked whether it listens
-        wait_until(lambda: not here.listener._connections, what="the end of what came before")
-        for source, more in (("127.0.0.1", 10), ("127.0.0.7", 30)):
-            for _ in range(more):
-                stack.enter_context(here.connect(source))
+        wait_until(lambda: not here.listener._connections)
+        for source in ["127.0.0.1"] * 10 + ["127.0.0.7"] * 30:
+            stack.enter_context(here.connect(source))
         wait_until(lambda: len(here.listener._connections) == 40, what="all of them")
         assert stack.enter_context(here.connect("127.0.0.1")).recv(10) == b""
         assert statuses(here.exchange(request("nothing", close=True), source="127.0.0.2")) == [b"404"]
