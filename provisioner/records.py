@@ -136,6 +136,17 @@ class LineRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PhoneFilter:
+    """Which phones of the list are wanted; what is empty does not matter. ``has_pbx`` matters to ``stage`` alone."""
+
+    search: str = ""
+    stage: str = ""
+    site: str = ""
+    model: str = ""
+    has_pbx: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class PhoneRecord:
     """A phone as the API shows it. ``settings`` are the phone's own layer; secret ones are only named in ``secret_names``."""
 

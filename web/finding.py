@@ -12,7 +12,7 @@ from provisioner.core.identify import model_of
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError
 from provisioner.places import SiteFinder
-from provisioner.records import SightingRecord
+from provisioner.records import PhoneFilter, SightingRecord
 from provisioner.records_enrolment import NewcomerRecord
 from web.i18n import _
 
@@ -75,7 +75,7 @@ def meant(text: str) -> list[Mac]:
     if not _TAIL.match(tail):
         raise InputError({"phone": _("The last six letters and digits of the MAC are needed, for example aabbcc.")})
     store = installation().store
-    listed = [row.mac for row in store.phones(search=tail, limit=SHOWN) if row.mac.endswith(tail)]
+    listed = [row.mac for row in store.phones(wanted=PhoneFilter(search=tail), limit=SHOWN) if row.mac.endswith(tail)]
     found = [*listed, *(row.mac for row in store.newest_sightings(tail=tail, limit=SHOWN))]
     if not found:
         raise InputError({"phone": _("No such phone has asked yet. Is it plugged in? With the whole MAC it can be installed before.")})

@@ -19,7 +19,7 @@ from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.lockstep import Stage, stage
 from provisioner.core.mac import InvalidMac, Mac
 from provisioner.errors import NotFound
-from provisioner.records import PhoneRecord
+from provisioner.records import PhoneFilter, PhoneRecord
 
 noun = Noun("phones", "Phones: what each one is and should have. Writing needs the role technician.", of_sites=True, previewable=True)
 
@@ -190,10 +190,8 @@ def phone_input(given: dict[str, Any], *, merge_settings: bool = False) -> Phone
 
 
 def _read(query: dict[str, Any], limit: int) -> list[PhoneRecord]:
-    return installation().store.phones(
-        after=query.get("after", ""), limit=limit, site_name=query["site"], model=query["model"], search=query["search"],
-        stage=query.get("stage", ""), has_pbx=has_pbx(),
-    )  # fmt: skip
+    wanted = PhoneFilter(query["search"], query.get("stage", ""), query["site"], query["model"], has_pbx())
+    return installation().store.phones(after=query.get("after", ""), limit=limit, wanted=wanted)
 
 
 def _stages(rows: list[PhoneRecord]) -> list[str]:

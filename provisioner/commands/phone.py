@@ -270,8 +270,10 @@ def found(session: Session, mac: Mac) -> PhoneRecord:
 
 
 def _all(session: Session, site: str, model: str, search: str) -> Iterator[PhoneRecord]:
-    after = ""
-    while page := session.installation.store.phones(after=after, limit=PAGE, site_name=site, model=model, search=search):
+    from provisioner.records import PhoneFilter
+
+    after, wanted = "", PhoneFilter(search=search, site=site, model=model)
+    while page := session.installation.store.phones(after=after, limit=PAGE, wanted=wanted):
         yield from page
         after = page[-1].mac
 

@@ -15,7 +15,7 @@ from provisioner.store.history import HistoryReads
 from provisioner.store.idempotency import IdempotencyReads
 from provisioner.store.installs import InstallReads
 from provisioner.store.layouts import LayoutReads
-from provisioner.store.listing import ListingReads
+from provisioner.store.listing import EVERY_PHONE, ListingReads
 from provisioner.store.lockstep import LockstepReads
 from provisioner.store.marks import MarkReads
 from provisioner.store.phonebooks import PhonebookReads
@@ -31,7 +31,7 @@ from provisioner.store.waiting import WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
 
-__all__ = ["CHUNK", "LinePhone", "ReleaseCounts", "Store", "has_secrets"]
+__all__ = ["CHUNK", "EVERY_PHONE", "LinePhone", "ReleaseCounts", "Store", "has_secrets"]
 
 
 class Store(

@@ -22,12 +22,15 @@ from provisioner.records import (
     ExtensionRecord,
     GroupRecord,
     LineRecord,
+    PhoneFilter,
     PhoneRecord,
     SiteRecord,
 )
 from provisioner.store.base import CHUNK, by_mac, extension_of, like
 from provisioner.store.layouts import PHONES, on_layout_keys
 from provisioner.store.stages import StageReads
+
+EVERY_PHONE = PhoneFilter()
 
 
 class ListingReads(StageReads):
@@ -86,49 +89,34 @@ class ListingReads(StageReads):
         after: str = "",
         limit: int = 100,
         macs: Sequence[Mac] | None = None,
-        site_name: str = "",
-        model: str = "",
-        search: str = "",
-        stage: str = "",
-        has_pbx: bool = True,
+        wanted: PhoneFilter = EVERY_PHONE,
         within: sa.ColumnElement[bool] | None = None,
     ) -> list[PhoneRecord]:
-        """Returns phones in the order of their MAC, with lines and keys, in three statements. ``has_pbx`` matters to ``stage`` alone.
+        """Returns phones in the order of their MAC, with lines and keys, in three statements.
 
         ``within`` is a condition on ``phone``, of ``store.scoped``.
         """
-        query = self._fitting(PHONES, site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
-        query = query.where(within) if within is not None else query
+        query = self._fitting(PHONES, wanted, within)
         query = query.where(phone.c.mac.in_(macs)) if macs is not None else query
         with self.database.read() as connection:
             return self._phones(connection, connection.execute(query.where(phone.c.mac > after).order_by(phone.c.mac).limit(limit)).all())
 
-    def phone_macs(
-        self,
-        *,
-        limit: int,
-        site_name: str = "",
-        model: str = "",
-        search: str = "",
-        stage: str = "",
-        has_pbx: bool = True,
-        within: sa.ColumnElement[bool] | None = None,
-    ) -> list[Mac]:
+    def phone_macs(self, *, limit: int, wanted: PhoneFilter = EVERY_PHONE, within: sa.ColumnElement[bool] | None = None) -> list[Mac]:
         """Returns the MACs of the phones that ``phones`` gives for the same filter."""
-        query = self._fitting(sa.select(phone.c.mac), site_name=site_name, model=model, search=search, stage=stage, has_pbx=has_pbx)
-        query = query.where(within) if within is not None else query
+        query = self._fitting(sa.select(phone.c.mac), wanted, within)
         with self.database.read() as connection:
             return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
-    def _fitting(self, query: sa.Select[Any], *, site_name: str, model: str, search: str, stage: str, has_pbx: bool) -> sa.Select[Any]:
-        query = query.where(phone.c.site == site_name) if site_name else query
-        query = query.where(phone.c.model == model) if model else query
-        query = query.where(self.stage_column(has_pbx=has_pbx) == stage) if stage else query
-        if not search:
+    def _fitting(self, query: sa.Select[Any], wanted: PhoneFilter, within: sa.ColumnElement[bool] | None) -> sa.Select[Any]:
+        query = query.where(within) if within is not None else query
+        query = query.where(phone.c.site == wanted.site) if wanted.site else query
+        query = query.where(phone.c.model == wanted.model) if wanted.model else query
+        query = query.where(self.stage_column(has_pbx=wanted.has_pbx) == wanted.stage) if wanted.stage else query
+        if not wanted.search:
             return query
-        pattern = f"%{like(search)}%"
+        pattern = f"%{like(wanted.search)}%"
         on_line = sa.select(phone_line.c.mac).where(phone_line.c.extension.ilike(pattern, escape="\\"))
-        bare = f"%{like(search.replace(':', '').replace('-', '').lower())}%"
+        bare = f"%{like(wanted.search.replace(':', '').replace('-', '').lower())}%"
         return query.where(phone.c.mac.like(bare, escape="\\") | phone.c.mac.in_(on_line))
 
     def models_listed(self, *, within: sa.ColumnElement[bool] | None = None) -> list[str]:

@@ -25,6 +25,7 @@ from provisioner.records import (
     FileRecord,
     GroupRecord,
     PhoneAccess,
+    PhoneFilter,
     PhoneRecord,
     RegistrationRecord,
     RenderJob,
@@ -36,7 +37,7 @@ from provisioner.records import (
 from provisioner.records_enrolment import CallRecord, NewcomerRecord, RefusalRecord
 from provisioner.records_install import InstallLink
 from provisioner.scope import Scope, closed
-from provisioner.store import LinePhone, Store
+from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
 
 _BATCH = 500
@@ -58,30 +59,14 @@ class ScopedStore(Store):
         *,
         after: str = "",
         limit: int = 100,
-        site_name: str = "",
-        model: str = "",
-        search: str = "",
         macs: Sequence[Mac] | None = None,
-        stage: str = "",
-        has_pbx: bool = True,
+        wanted: PhoneFilter = EVERY_PHONE,
         within: Any = None,
     ) -> list[PhoneRecord]:
-        asked: dict[str, Any] = {"site_name": site_name, "model": model, "search": search, "stage": stage, "has_pbx": has_pbx}
-        return self._whole.phones(after=after, limit=limit, macs=macs, within=phones_within(self._reach), **asked)
+        return self._whole.phones(after=after, limit=limit, macs=macs, wanted=wanted, within=phones_within(self._reach))
 
-    def phone_macs(
-        self,
-        *,
-        limit: int,
-        site_name: str = "",
-        model: str = "",
-        search: str = "",
-        stage: str = "",
-        has_pbx: bool = True,
-        within: Any = None,
-    ) -> list[Mac]:
-        asked: dict[str, Any] = {"site_name": site_name, "model": model, "search": search, "stage": stage, "has_pbx": has_pbx}
-        return self._whole.phone_macs(limit=limit, within=phones_within(self._reach), **asked)
+    def phone_macs(self, *, limit: int, wanted: PhoneFilter = EVERY_PHONE, within: Any = None) -> list[Mac]:
+        return self._whole.phone_macs(limit=limit, wanted=wanted, within=phones_within(self._reach))
 
     def phone(self, mac: Mac, connection: Connection | None = None) -> PhoneRecord | None:
         record = self._whole.phone(mac, connection)

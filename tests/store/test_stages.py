@@ -10,7 +10,7 @@ import pytest
 from provisioner.core.lockstep import Stage, names_hash, stage
 from provisioner.core.mac import Mac
 from provisioner.models import extension, phone, phone_line, registration, rendered_file, served_file, upload
-from provisioner.store import Store
+from provisioner.records import PhoneFilter, Store
 from provisioner.wiring import Installation
 from tests.engines import mac_of
 
@@ -75,7 +75,10 @@ def _add_line(draw: random.Random, tables: dict[Any, list[dict[str, Any]]], mac:
 def test_stage_in_sql_is_the_stage_of_the_facts(store: Store, random_phones: list[Mac], has_pbx: bool) -> None:
     facts = store.locksteps(random_phones, has_pbx=has_pbx)
     expected = {mac: str(stage(facts[mac])) for mac in random_phones}
-    listed = {name: [record.mac for record in store.phones(limit=PHONES, stage=name, has_pbx=has_pbx)] for name in map(str, Stage)}
+    listed = {
+        name: [record.mac for record in store.phones(limit=PHONES, wanted=PhoneFilter(stage=name, has_pbx=has_pbx))]
+        for name in map(str, Stage)
+    }
     assert {mac: name for name, macs in listed.items() for mac in macs} == expected
     counts = store.stage_counts(has_pbx=has_pbx)
     assert counts == {name: len(macs) for name, macs in listed.items()}

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 
-from provisioner.api.context import actor, has_pbx, installation
+from provisioner.api.context import actor, installation
 from provisioner.api.phones import found_phone
-from provisioner.changes.unit import MOST_PHONES
-from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError, RenderError
 from web.guard import needs
 from web.i18n import _, ngettext
 from web.keys import place_of
 from web.page import done, mistakes_of, page
-from web.pages.phones import models_listed
+from web.pages.phones import chosen_phones, models_listed, wanted_phones
 
 pages = Blueprint("key_copies", __name__)
 SHOWN = 100
@@ -34,7 +31,10 @@ def index(mac: str) -> Response:
 def copy(mac: str) -> Response:
     """Shows what it would do to each phone; then does it."""
     record, given = found_phone(mac), request.form
-    macs, places = _macs(given), [place for text in given.getlist("place") if (place := place_of(text))]
+    macs, places = (
+        chosen_phones(given, wanted_phones(request.args)),
+        [place for text in given.getlist("place") if (place := place_of(text))],
+    )
     if not macs or not places:
         return _form(mac, {"": _("Choose keys and phones.")}, 422)
     changes = installation().changes
@@ -50,26 +50,11 @@ def copy(mac: str) -> Response:
 
 
 def _form(mac: str, mistakes: Mapping[str, str], status: int = 200) -> Response:
-    record, wanted = found_phone(mac), _wanted()
-    found = installation().store.phones(limit=SHOWN + 2, **wanted, has_pbx=has_pbx())
+    record, wanted = found_phone(mac), wanted_phones(request.args)
+    found = installation().store.phones(limit=SHOWN + 2, wanted=wanted)
     rows = [row for row in found if row.mac != record.mac]
     sites = [site.name for site in installation().store.sites()]
     return page(
         "keys_copy.html", status, phone=record, tab="keys", rows=rows[:SHOWN], has_more=len(rows) > SHOWN, mistakes=mistakes, sites=sites,
         models=models_listed(), wanted={name: request.args.get(name, "") for name in ("search", "site", "model")},
     )  # fmt: skip
-
-
-def _wanted() -> dict[str, Any]:
-    return {
-        "search": request.args.get("search", "").strip()[:64],
-        "site_name": request.args.get("site", "")[:64],
-        "model": request.args.get("model", "")[:64],
-    }
-
-
-def _macs(given: Any) -> list[Mac]:
-    if given.get("all") == "yes":
-        return installation().store.phone_macs(limit=MOST_PHONES + 1, **_wanted(), has_pbx=has_pbx())
-    parsed = (try_parse(text) for text in given.getlist("mac"))
-    return [mac for mac in parsed if isinstance(mac, Mac)]

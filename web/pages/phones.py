@@ -14,7 +14,7 @@ from provisioner.changes.unit import MOST_PHONES
 from provisioner.core.lockstep import LockstepFacts, stage
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError, RenderError
-from provisioner.records import PhoneRecord
+from provisioner.records import PhoneFilter, PhoneRecord
 from web.guard import needs, own_path
 from web.i18n import _, mark, ngettext
 from web.lights import Light, lights
@@ -54,8 +54,8 @@ class Row:
 @pages.get("/phones")
 def index() -> Response:
     """The list."""
-    wanted = _wanted(request.args)
-    records = installation().store.phones(after=_bare(request.args.get("after", "")), limit=PAGE + 1, **wanted, has_pbx=has_pbx())
+    wanted = wanted_phones(request.args)
+    records = installation().store.phones(after=_bare(request.args.get("after", "")), limit=PAGE + 1, wanted=wanted)
     shown = records[:PAGE]
     following = _here(wanted, after=shown[-1].mac.colons) if len(records) > PAGE else ""
     return page(
@@ -63,7 +63,7 @@ def index() -> Response:
         rows=rows_of(shown),
         next=following,
         wanted={name: request.args.get(name, "") for name in FILTERS},
-        is_filtered=any(wanted.values()),
+        is_filtered=any(getattr(wanted, name) for name in FILTERS),
         is_first="after" not in request.args,
         columns=_columns(),
         all_columns=COLUMNS,
@@ -92,7 +92,7 @@ def many() -> Response:
     """Does something to many phones; asks once more before what people would notice."""
     given, back = request.form, own_path(request.form.get("back", "/phones"))
     action = _ACTIONS.get(given.get("action", ""))
-    macs = _macs(given)
+    macs = chosen_phones(given, wanted_phones(given))
     if action is None or not macs:
         return done(_("Nothing was done: choose phones, and what to do."), back)
     if action.asks and "sure" not in given:
@@ -123,18 +123,22 @@ def models_listed() -> list[tuple[str, str]]:
     return sorted(found, key=lambda item: item[1].lower())
 
 
-def _wanted(given: Mapping[str, str]) -> dict[str, Any]:
-    stage_name = given.get("stage", "")
-    return {
-        "search": given.get("search", "").strip()[:64],
-        "stage": stage_name if stage_name in STAGES else "",
-        "site_name": given.get("site", "")[:64],
-        "model": given.get("model", "")[:64],
-    }
+def wanted_phones(given: Mapping[str, str]) -> PhoneFilter:
+    """Returns the filter that an address or a form names."""
+    search, stage_name, site, model = (given.get(name, "").strip()[:64] for name in FILTERS)
+    return PhoneFilter(search, stage_name if stage_name in STAGES else "", site, model, has_pbx())
 
 
-def _here(wanted: Mapping[str, str], **more: Any) -> str:
-    named: dict[str, Any] = {"site" if name == "site_name" else name: value for name, value in wanted.items() if value}
+def chosen_phones(given: Any, wanted: PhoneFilter) -> list[Mac]:
+    """Returns the phones that a form ticks, or with ``all`` those of the filter, one more than may be changed at once where there are more."""
+    if given.get("all") == "yes":
+        return installation().store.phone_macs(limit=MOST_PHONES + 1, wanted=wanted)
+    parsed = (try_parse(text) for text in given.getlist("mac"))
+    return [mac for mac in parsed if isinstance(mac, Mac)]
+
+
+def _here(wanted: PhoneFilter, **more: Any) -> str:
+    named: dict[str, Any] = {name: value for name in FILTERS if (value := getattr(wanted, name))}
     return url_for("web.phones.index", **named, **more)
 
 
@@ -147,13 +151,6 @@ def _columns() -> list[str]:
     kept = request.cookies.get(COLUMN_COOKIE)
     chosen = FIRST_COLUMNS if kept is None else kept.split(".")
     return [name for name in COLUMNS if name in chosen]
-
-
-def _macs(given: Any) -> list[Mac]:
-    if given.get("all") == "yes":
-        return installation().store.phone_macs(limit=MOST_PHONES + 1, **_wanted(given), has_pbx=has_pbx())
-    parsed = (try_parse(text) for text in given.getlist("mac"))
-    return [mac for mac in parsed if isinstance(mac, Mac)]
 
 
 @dataclass(frozen=True, slots=True)
