@@ -9,6 +9,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -24,7 +25,7 @@ class BoundedConnection(http.client.HTTPConnection):
     def __init__(self, host: str, port: int | None, *, seconds: float, address: str = "", is_tls: bool = False) -> None:
         super().__init__(host, port or (443 if is_tls else 80), timeout=seconds)
         self.default_port = 443 if is_tls else 80
-        self._peer = address or host
+        self._peer, self._seconds = address or host, seconds
         self._tls = ssl.create_default_context() if is_tls else None
         self._copy: socket.socket | None = None
         self._is_over = False
@@ -46,7 +47,7 @@ class BoundedConnection(http.client.HTTPConnection):
             raise TimeoutError(f"it was not done within {self.timeout:g} s") from error
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._peer, self.port), self.timeout)
+        self.sock = self._connected()
         with self._lock:
             # A descriptor of our own: TLS puts another object in the socket's place, and http.client lets go of it before the body is read.
             self._copy = self.sock.dup()
@@ -54,6 +55,24 @@ class BoundedConnection(http.client.HTTPConnection):
                 raise TimeoutError
         if self._tls is not None:
             self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+
+    def _connected(self) -> socket.socket:
+        """Returns a socket to the first address that answers; each has its share of the time that is left, so that a dead one hides no other."""
+        found = socket.getaddrinfo(self._peer, self.port, type=socket.SOCK_STREAM)
+        until = time.monotonic() + self._seconds
+        failed: OSError = TimeoutError()
+        for at, (family, kind, protocol, _name, address) in enumerate(found):
+            made = socket.socket(family, kind, protocol)
+            made.settimeout(max((until - time.monotonic()) / (len(found) - at), 0.01))
+            try:
+                made.connect(address)
+            except OSError as error:
+                made.close()
+                failed = error
+            else:
+                made.settimeout(self._seconds)
+                return made
+        raise failed
 
     def _end(self) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain, repeat
 
 import pytest
@@ -39,6 +39,23 @@ def dripping(first: bytes, then: bytes) -> Iterator[int]:
         yield server.getsockname()[1]
         stop.set()
         thread.join(10)
+
+
+def test_a_dead_address_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1) as dead,
+        dripping(b"HTTP/1.1 204 No Content\r\n\r\n", b"") as port,
+        ExitStack() as queue,
+    ):
+        for _ in range(3):  # a queue that is full answers nobody
+            waiting = queue.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(dead.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", at)) for at in (dead.getsockname()[1], port)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        with BoundedConnection("both.example", port, seconds=2.0) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().status == 204
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 A thread that waits for the rest of a form answers nobody: a few senders who stall would stop the whole listener, its health included. Here
 a sender who stalls costs a task and the bytes that came. Bodies of both sizes have room of their own: however many large ones are under
-way, there is room to sign in.
+way, there is room to sign in; and nobody at one address has more than half of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 from provisioner.accounts.cookies import COOKIE
 from provisioner.api import MAX_BODY_BYTES, problems
 from provisioner.api.auth import API_PREFIX, STRANGERS_BYTES
+from provisioner.core.peers import group_of
 from web.live import App, Receive, Scope, Send, cookie_of
 
 WITHIN_S = 30.0
@@ -49,15 +51,29 @@ class Gone(Exception):
 
 
 class Room:
-    """Counts the bytes that are held, from the first that came until the request is answered. Lives on one event loop."""
+    """Counts the bytes that are held, from the first that came until the request is answered: in all, and of each address, which may have half.
+
+    Lives on one event loop.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        self._free = {"small": limits.small, "large": limits.large}
+        self._most = {"small": limits.small, "large": limits.large}
+        self._held: Counter[tuple[str, str]] = Counter()
+
+    def take(self, kind: str, peer: str, size: int) -> bool:
+        """Holds so many bytes more, fewer where it is negative; returns whether there was room."""
+        in_all, of_peer = self._held[kind, ""] + size, self._held[kind, peer] + size
+        if size > 0 and (in_all > self._most[kind] or of_peer > self._most[kind] // 2):
+            return False
+        self._held[kind, ""], self._held[kind, peer] = in_all, of_peer
+        if not of_peer:
+            del self._held[kind, peer]
+        return True
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self, peer: str) -> Iterator[Place]:
         """Gives a body its place; what it holds is free again afterwards."""
-        place = Place(self._free)
+        place = Place(self, group_of(peer))
         try:
             yield place
         finally:
@@ -67,16 +83,15 @@ class Room:
 class Place:
     """What one body holds."""
 
-    def __init__(self, free: dict[str, int]) -> None:
-        self._free, self._kind, self._held = free, "small", 0
+    def __init__(self, room: Room, peer: str) -> None:
+        self._room, self._peer, self._kind, self._held = room, peer, "small", 0
 
     def hold(self, size: int) -> None:
         """Holds ``size`` bytes instead of what was held. Raises ``Refused`` where there is no room for them."""
-        self._free[self._kind] += self._held
+        self._room.take(self._kind, self._peer, -self._held)
         self._kind, self._held = "large" if size > STRANGERS_BYTES else "small", 0
-        if size > self._free[self._kind]:
+        if size and not self._room.take(self._kind, self._peer, size):
             raise Refused(503, "overloaded", "too much is being sent at this moment: try again in a minute")
-        self._free[self._kind] -= size
         self._held = size
 
 
@@ -89,7 +104,7 @@ class WholeBodies:
         self._room = Room(self._limits)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._room.place() as place:
+        with self._room.place((scope.get("client") or ("",))[0]) as place:
             try:
                 body = b"" if scope["method"] in _SAFE else await self._collected(scope, receive, place)
             except Gone:

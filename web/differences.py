@@ -14,12 +14,7 @@ _ROWS = {"lines": ("line", 1), "keys": ("key", 2)}
 """Lists of a phone: how one of their rows is called, and how many of its first members name it."""
 
 
-def differences(row: ChangeRecord) -> list[tuple[str, str, str]]:
-    """Returns (field, before, after) of everything that the change made otherwise, as texts."""
-    return [(name, value_text(before), value_text(after)) for name, before, after in raw_differences(row)]
-
-
-def raw_differences(row: ChangeRecord) -> list[tuple[str, Any, Any]]:
+def differences(row: ChangeRecord) -> list[tuple[str, Any, Any]]:
     """Returns (field, before, after) of everything that the change made otherwise; None: it was not there, or is not there now."""
     before, after = (_flat(_state(row, each)) for each in (row.before, row.after))
     names = [*after, *(name for name in before if name not in after and row.after is None)]

@@ -24,7 +24,7 @@ from web.i18n import _
 FORM_COOKIE = "provisioner_form"
 """What the token of the sign-in form hangs on, when there is no session yet."""
 LIVE_PART = "live"
-"""Id of the parts of pages that fetch themselves again, which htmx says with the request: nobody need sit there."""
+"""How ids of the parts of pages begin that fetch themselves again, which htmx says with the request: nobody need sit there."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -60,7 +60,7 @@ def admit() -> Response | None:
     view = current_app.view_functions[str(request.endpoint)]
     needed = role_needed(view, request.method)
     cookie = request.cookies.get(COOKIE, "")
-    who = installation().accounts.session(cookie, is_use=request.headers.get("HX-Trigger") != LIVE_PART)
+    who = installation().accounts.session(cookie, is_use=not request.headers.get("HX-Trigger", "").startswith(LIVE_PART))
     if who is not None:
         set_caller(who)
     if needed != "nobody":

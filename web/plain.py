@@ -10,7 +10,7 @@ from provisioner.api.context import installation
 from provisioner.core.catalogue import Setting
 from provisioner.records import ChangeRecord
 from web import words
-from web.differences import raw_differences, shortened, value_text
+from web.differences import differences, shortened, value_text
 from web.i18n import _, mark
 
 FIELDS: Mapping[str, str] = {
@@ -43,7 +43,7 @@ def plainly(row: ChangeRecord) -> list[Side]:
     settings = installation().catalogue.settings
     found = (
         (name, settings.get(name.removeprefix(SETTING)) if name.startswith(SETTING) else None, before, after)
-        for name, before, after in raw_differences(row)
+        for name, before, after in differences(row)
     )
     return [
         Side(_name(name, setting), _value(name, setting, before), _value(name, setting, after)) for name, setting, before, after in found

@@ -26,7 +26,7 @@ from provisioner.secrets import token_digest
 
 API_PREFIX = "/api/"
 STRANGERS_BYTES = 64 * 1024
-"""The longest body that is read of somebody who did not prove who it is: signing in takes a few hundred bytes."""
+"""The longest body that is read of somebody who shows nothing of who it is: signing in takes a few hundred bytes."""
 SETTINGS_CALLER = Caller("settings:api_token", "admin")
 """Who brings ``PROVISIONER_API_TOKEN``; the colon keeps the name apart from those of tokens that people make."""
 

@@ -159,14 +159,23 @@ class EnrolmentWrites(SwapWrites):
         return self._opened_again(unit, listed.mac)
 
     def _from_pool(self, unit: Unit, site: SiteRecord) -> str:
-        """Returns an extension that no phone has, made where it is not there yet. Raises ``InputError`` where the pool is used up."""
+        """Returns an extension that no phone has and that is of no other site, made where it is not there yet.
+
+        Raises ``InputError`` where the pool is used up.
+        """
         first, last = pool_bounds(site.pool)
         on_lines = sa.select(phone_line.c.extension).where(phone_line.c.extension.between(first, last))
         called = sa.select(department.c.number).where(department.c.number.between(first, last))
-        taken = {*unit.connection.execute(on_lines).scalars(), *unit.connection.execute(called).scalars()}
+        own = ("", site.name)
+        elsewhere = sa.select(extension.c.number).where(extension.c.number.between(first, last), extension.c.site.not_in(own))
+        taken = {number for query in (on_lines, called, elsewhere) for number in unit.connection.execute(query).scalars()}
         number = free_number(site.pool, taken)
         if number is None:
-            raise InputError({"lines": f"every extension of the pool {site.pool} of {site.name} is on a phone: widen it, or say which one"})
+            raise InputError(
+                {
+                    "lines": f"every extension of the pool {site.pool} of {site.name} is on a phone or of another site: widen it, or say which one"
+                }
+            )
         if unit.connection.execute(sa.select(extension.c.number).where(extension.c.number == number)).first() is None:
             self.add_extension(unit, number, {})
         return number

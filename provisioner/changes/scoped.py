@@ -215,9 +215,8 @@ class ScopedChanges(Changes):
         record = self._seen.site(name)
         if record is None:
             raise NotFound({"name": f"there is no site {name[:64]}"})
-        if "trusted_networks" in given:
-            _same_networks(given["trusted_networks"], record)
-        rest = {field: value for field, value in given.items() if field != "trusted_networks"}
+        _same_reach(given, record)
+        rest = {field: value for field, value in given.items() if field not in ("trusted_networks", "pool")}
         return self._whole.update_site(actor, name, rest, expected, merge_settings=merge_settings)
 
     def _must_see_site(self, name: str) -> None:
@@ -238,8 +237,10 @@ class ScopedChanges(Changes):
             raise Forbidden("of a phone of your own you may change the keys")
 
 
-def _same_networks(texts: Sequence[str], record: SiteRecord) -> None:
-    """Raises ``Forbidden`` unless these are the site's networks: who chose them would choose how far their own scope reaches."""
+def _same_reach(given: Mapping[str, Any], record: SiteRecord) -> None:
+    """Raises ``Forbidden`` where networks or pool are not the site's own: who chose them would choose how far their own scope reaches."""
     mistakes: dict[str, str] = {}
-    if networks(texts, mistakes) != list(record.trusted_networks) or mistakes:
+    if networks(given.get("trusted_networks", record.trusted_networks), mistakes) != list(record.trusted_networks) or mistakes:
         raise Forbidden("the trusted networks of a site say how far the site reaches: changing them needs the right to all sites")
+    if given.get("pool", record.pool) != record.pool:
+        raise Forbidden("the pool of a site says which extensions its phones get: changing it needs the right to all sites")

@@ -302,6 +302,14 @@ def test_nobody_widens_the_own_reach_by_the_networks_of_the_own_site(ours: dict[
     assert admin.get("/sites/berlin").get_json()["trusted_networks"] == ["10.0.0.0/8"]
 
 
+def test_a_pool_gives_out_no_extension_of_another_site(ours: dict[str, Api], admin: Api) -> None:
+    assert ours["admin"].patch("/sites/berlin", {"pool": "1002-1002"}).status_code == 403
+    assert admin.patch("/sites/berlin", {"pool": "1002-1003"}).status_code == 200
+    assert ours["admin"].patch("/sites/berlin", {"pool": "1002-1003"}).status_code == 200, "it stays as it is"
+    answer = ours["technician"].post(f"/sightings/{SEEN_HERE}/adopt", {"model": "acme/a1"})
+    assert [line["extension"] for line in answer.get_json()["lines"]] == ["1003"], "1002 is on no phone, and of the other site"
+
+
 def test_a_technician_installs_a_phone_of_the_own_site(ours: dict[str, Api]) -> None:
     technician = ours["technician"]
     link = technician.post(f"/phones/{OURS}/install-link", {"hours": 1})

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from tests.e2e.serving import settings_of
 from tests.stories import told
 from tests.web.conftest import HTML, Person, token_in
 from web import bodies
-from web.bodies import Limits, WholeBodies
+from web.bodies import Limits, Refused, Room, WholeBodies
 
 COOKIE = (b"cookie", b"provisioner_session=x")
 PATIENCE_S = 60.0
@@ -125,7 +126,7 @@ def test_large_bodies_leave_room_for_small_ones_and_give_theirs_back() -> None:
     async def story() -> None:
         application = Application()
         application.may_answer.clear()
-        whole = WholeBodies(application, Limits(large=STRANGERS_BYTES + 10))
+        whole = WholeBodies(application, Limits(large=2 * (STRANGERS_BYTES + 10)))
         first, second, third, small = (Sender(b"x" * size, headers=[COOKIE]) for size in (*[STRANGERS_BYTES + 10] * 3, 10))
         under_way = asyncio.create_task(whole(first.scope, first.receive, first.send))
         await asyncio.sleep(0)
@@ -138,6 +139,22 @@ def test_large_bodies_leave_room_for_small_ones_and_give_theirs_back() -> None:
         assert [sender.status for sender in (first, small, third)] == [299] * 3
 
     told(story())
+
+
+def test_one_address_has_half_of_the_room_and_ipv6_a_whole_network_of_them() -> None:
+    room, size = Room(Limits(small=40, large=10**6)), 20
+    with ExitStack() as stack:
+        for peer in ("192.0.2.1", "2001:db8::1"):
+            stack.enter_context(room.place(peer)).hold(size)
+            with pytest.raises(Refused), room.place(peer) as more:
+                more.hold(1)
+        with pytest.raises(Refused), room.place("192.0.2.3") as full:
+            full.hold(1)
+    with room.place("2001:db8::2") as mine, room.place("192.0.2.3") as theirs:
+        mine.hold(size)
+        theirs.hold(size)
+        mine.hold(0)
+        mine.hold(size)
 
 
 def test_who_is_not_known_has_no_large_form_read(app: Flask) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,6 +12,7 @@ from provisioner.core.mac import Mac
 from provisioner.records import ROLES
 from provisioner.wiring import Installation
 from tests.web.conftest import HTML, MAC, PASSWORD, Person, token_in, words_in
+from web import guard
 from web.guard import own_path, role_needed
 
 FILLED = {"mac": MAC, "number": "1001", "name": "default", "vendor": "acme", "tag": "x", "change": "1"}
@@ -101,3 +103,14 @@ def test_one_changes_ones_own_password(app: Flask) -> None:
     assert "differ" in words_in(person.post("/you/password", present=PASSWORD, new="a", again="b"))
     assert person.post("/you/password", present="wrong", new="quite another password", again="quite another password").status_code == 422
     assert person.post("/you/password", present=PASSWORD, new="quite another password", again="quite another password").status_code == 303
+
+
+def test_every_part_that_fetches_itself_is_known_by_its_id() -> None:
+    """What is fetched for nobody keeps no session alive: the guard knows it by how its id begins."""
+    parts = [
+        (path.name, tag)
+        for path in (Path(guard.__file__).parent / "templates").glob("*.html")
+        for tag in re.findall(r"<[^>]*\bdata-live=[^>]*>", re.sub(r"\{[{%].*?[%}]\}", "", path.read_text("utf-8")))
+    ]
+    assert len(parts) > 10
+    assert [part for part in parts if f' id="{guard.LIVE_PART}' not in part[1]] == []

@@ -13,7 +13,7 @@ from provisioner.api.pbx import state_of
 from provisioner.records import FetchRecord
 from web.i18n import _, ngettext
 from web.page import page
-from web.words import may_all
+from web.words import may, may_all
 
 pages = Blueprint("dashboard", __name__)
 EVENTS = 10
@@ -77,7 +77,9 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
         text = ngettext("The PBX refused %(num)s extension or department.", "The PBX refused %(num)s extensions or departments.", refused)
         yield Attention("bad", text, url_for("web.pbx.index"))
     if store.frozen_scopes(installation().changes.clock()):
-        yield Attention("bad", _("Somebody scans for MACs: first fetches are frozen."), url_for("web.enrolment.index"))
+        yield Attention(
+            "bad", _("Somebody scans for MACs: first fetches are frozen."), url_for("web.enrolment.index") if may("technician") else ""
+        )
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))

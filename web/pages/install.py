@@ -14,7 +14,7 @@ from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound, RenderError
 from provisioner.records import PhoneRecord
-from web.finding import Found, about, asks_as_fresh, meant, newest
+from web.finding import Found, about, meant, newest
 from web.forms import choices
 from web.guard import needs
 from web.i18n import _
@@ -115,8 +115,6 @@ def take_in(number: str, mac: str) -> Response:
         record = _put_on(wanted, listed) if listed else _taken_in(wanted, about(parsed))
     except (InputError, RenderError) as error:
         return _sure(wanted, parsed, listed, mistakes_of(error), request.form, 422)
-    if listed and asks_as_fresh(parsed):
-        installation().changes.reopen_first_fetch(actor(), parsed)
     has = next(line.extension for line in record.lines)
     return done(_("%(number)s is on its way to the phone.", number=has), url_for(".phone", number=has, mac=parsed.colons))
 

@@ -22,7 +22,9 @@
     scanner.hidden = false;
     said.textContent = said.dataset.looks;
     try {
-      stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      const given = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      if (scanner.hidden || stream) { for (const track of given.getTracks()) track.stop(); return; } // stopped while it was asked for
+      stream = given;
       video.srcObject = stream;
       await video.play();
       look(new BarcodeDetector());
