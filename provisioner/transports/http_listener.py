@@ -79,7 +79,7 @@ class Listener:
                     connection.ready(event)
                 elif number == self._wake:
                     self._called()
-                else:
+                elif not self.is_stopping:  # told with this very event, its socket is closed by now
                     self._accept()
             if self.now >= sweep_at:
                 sweep_at = self.now + SWEEP_S

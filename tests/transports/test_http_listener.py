@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -364,23 +363,7 @@ def test_one_address_may_not_take_all_and_a_trusted_proxy_may(tmp_path: Path, mo
         assert statuses(here.exchange(request("nothing", close=True), source="127.0.0.2")) == [b"404"]
 
 
-# ---- stopping -----------------------------------------------------------------------------------------------------------
-
-
-def test_stopping_ends_what_is_idle_and_lets_the_rest_finish(here: Listening) -> None:
-    with here.connect() as idle, here.connect(receive_bytes=8192) as busy:
-        idle.sendall(request("wall.jpg"))
-        assert answer_on(idle)[0] == 200
-        busy.sendall(request("big.rom"))
-        assert busy.recv(12) == b"HTTP/1.1 200"
-        stopper = threading.Thread(target=here.stop, args=(20.0,))
-        stopper.start()
-        assert idle.recv(10) == b""
-        assert len(rest_of(busy)) > BIG
-        stopper.join(20)
-    assert here.wait_recorded("served").name in ("big.rom", "wall.jpg")
-    with pytest.raises(ConnectionRefusedError):
-        here.connect()
+# ---- faults of ours ---------------------------------------------------------------------------------------------------
 
 
 def test_a_fault_of_ours_is_500_and_the_next_request_is_served(
