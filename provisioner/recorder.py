@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,7 +25,7 @@ from provisioner.core.catalogue import Catalogue, parse_user_agent
 from provisioner.core.flood import Alarm
 from provisioner.core.identify import PathReader, identify
 from provisioner.core.mac import Mac
-from provisioner.core.sightings import GUESSED, PROVEN, SHOWN, Fact, Observation, fact
+from provisioner.core.sightings import GUESSED, PROVEN, SHOWN, Fact, Observation, fact, stored
 from provisioner.core.values import Fetch, Reason
 from provisioner.db import Database
 from provisioner.models import fetch as fetch_table
@@ -52,16 +53,41 @@ _SAFE = re.compile(r"[^\x21-\x7e]")
 _SINCE = (
     "CASE WHEN served_file.sha256 = excluded.sha256 AND served_file.since <= excluded.since THEN served_file.since ELSE excluded.since END"
 )
-"""Bytes that a phone has already are not new to it when it asks for them again."""
-_Served = dict[tuple[Mac, str], tuple[str, float, float]]
-"""(MAC, file) -> the hash of its bytes, since when it has them, and when they last went out."""
-_UNSTORABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
-"""What no column takes everywhere: PostgreSQL refuses NUL, both refuse lone surrogates; the rest would disturb a terminal."""
+"""Bytes that a phone has already are not new to it when it asks for them again, unless it got others in between."""
+_Last = tuple[str, float, float, bool]
+"""The hash of a file's bytes, since when the phone has them, when they last went out, and whether others went out in between."""
+_Served = dict[tuple[Mac, str], _Last]
+"""(MAC, file) -> what went out."""
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 _AWAY = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError, sa.exc.TimeoutError)
 """The database cannot be reached, is busy or full: the same rows may succeed later."""
 _SEEN = frozenset(
     {Reason.UNKNOWN_PHONE, Reason.DISABLED, Reason.CONFLICT, Reason.NOT_A_PHONE, Reason.UNPROVEN, Reason.BOOTSTRAP_CLOSED, Reason.WAITING}
 )
+
+
+@dataclass(slots=True)
+class _Unsaved:
+    """What lockstep rests on and is not yet written: of the recorder's thread alone, and kept where the database is away."""
+
+    served: _Served = field(default_factory=dict)
+    successes: dict[Mac, tuple[int, float]] = field(default_factory=dict)
+    installs: dict[Mac, InstallLink] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.served or self.successes or self.installs)
+
+    def serve(self, file: tuple[Mac, str], last: _Last) -> None:
+        """Takes what went out after what is kept of the same file."""
+        sha256, since, at, is_anew = last
+        kept = self.served.get(file)
+        if kept is None:
+            self.served[file] = last
+        elif kept[0] == sha256 and not is_anew:
+            self.served[file] = (sha256, kept[1], at, kept[3])
+        else:
+            self.served[file] = (sha256, since, at, True)
 
 
 class Recorder:
@@ -92,15 +118,11 @@ class Recorder:
         self._served: _Served = {}
         self._successes: dict[Mac, tuple[int, float]] = {}
         self._installs: dict[Mac, InstallLink] = {}
+        self._unsaved = _Unsaved()
         # By the driver itself: a storm writes thousands of rows a second, and binding them by name costs more than storing them.
         self._insert_fetch = _insert_sql("fetch", _FETCH_COLUMNS, database.is_sqlite)
-        # The other wire's process may have been quicker to write: only what is newer counts. What is newer by more than any process
-        # is ever behind was written before the clock was set back, and counts no more.
-        self._upsert_served_sql = (
-            _insert_sql("served_file", ("mac", "name", "sha256", "since", "at"), database.is_sqlite)
-            + f" ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, since = {_SINCE}, at = excluded.at"
-            + f" WHERE served_file.at <= excluded.at OR served_file.at > excluded.at + {BEHIND_S}"
-        )
+        self._upsert_served_sql = _upsert_sql(_SINCE, database.is_sqlite)
+        self._upsert_anew_sql = _upsert_sql("excluded.since", database.is_sqlite)
         self._trim_at = 0.0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -115,8 +137,13 @@ class Recorder:
         # A look at the headers is not the file: only GET counts as served.
         if fetch.mac is not None and fetch.sha256 and fetch.method == "GET" and fetch.reason in (Reason.SERVED, Reason.NOT_MODIFIED):
             before = self._served.get((fetch.mac, fetch.name))
-            since = before[1] if before is not None and before[0] == fetch.sha256 else fetch.at
-            self._served[fetch.mac, fetch.name] = (fetch.sha256, since, fetch.at)
+            if before is None:
+                last = (fetch.sha256, fetch.at, fetch.at, False)
+            elif before[0] == fetch.sha256:
+                last = (fetch.sha256, before[1], fetch.at, before[3])
+            else:
+                last = (fetch.sha256, fetch.at, fetch.at, True)
+            self._served[fetch.mac, fetch.name] = last
 
     def success(self, mac: Mac, epoch: int, at: float) -> None:
         """Takes the first success of a phone at its own address."""
@@ -149,9 +176,14 @@ class Recorder:
         self._stop.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
-        while self._queue or self._unwritten or self._served or self._successes or self._installs or self._bootstrap.waiting:
+        while self._is_waiting:
             if not self.flush():
                 break
+
+    @property
+    def _is_waiting(self) -> bool:
+        fresh = self._queue or self._served or self._successes or self._installs
+        return bool(fresh or self._unwritten or self._unsaved or self._bootstrap.waiting)
 
     def _run(self) -> None:
         waiting, flush_by = 0, 0.0
@@ -175,32 +207,30 @@ class Recorder:
     def flush(self) -> bool:
         """Writes one batch; returns whether it could. What could not be written is tried again with the next."""
         self._take()
-        served, self._served = self._served, {}
-        successes, self._successes = self._successes, {}
-        installs, self._installs = self._installs, {}
         batch = [self._unwritten.popleft() for _ in range(min(BATCH, len(self._unwritten)))]
-        if not (batch or served or successes or installs or self._bootstrap.waiting):
+        unsaved = self._unsaved
+        if not (batch or unsaved or self._bootstrap.waiting):
             return True
         try:
             with self._database.write() as connection:
-                self._write(connection, batch, served, successes)
+                self._write(connection, batch, unsaved)
                 notes = self._bootstrap.write(connection, batch)
-                self._write_installs(connection, installs)
+                self._write_installs(connection, unsaved.installs)
         except Exception as error:  # noqa: BLE001 - whatever it was: what lockstep rests on must not be lost with it
             # Rows that the database refuses for what they hold would be refused for ever, and hold up all others.
             kept = batch if isinstance(error, _AWAY) else []
             self.counters["dropped"] += len(batch) - len(kept)
-            self._give_back(kept, served, successes)
-            self._installs = {**installs, **self._installs}
+            self._unwritten.extendleft(reversed(kept))
             self.counters["failed_flushes"] += 1
             log.error("event=record_failed detail=%s waiting=%d", type(error).__name__, len(self._unwritten))
             return False
+        self._unsaved = _Unsaved()
         self._bootstrap.written(notes)
         self.counters["written"] += len(batch)
         return True
 
     def _take(self) -> None:
-        """Moves what has arrived to the log and to the rows not yet written, as far as these have room."""
+        """Moves what has arrived to the log and to what is not yet written; rows as far as these have room."""
         taken = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH))]
         for reason, count in Counter(fetch.reason for fetch in taken).items():
             self.counters[f"reason_{reason}"] += count
@@ -210,6 +240,10 @@ class Recorder:
         if len(taken) > room:
             self.counters["dropped"] += len(taken) - room
         self._unwritten.extend(taken[:room])
+        for file, last in _drained(self._served):
+            self._unsaved.serve(file, last)
+        self._unsaved.successes.update(_drained(self._successes))
+        self._unsaved.installs.update(_drained(self._installs))
 
     def _write_log(self, lines: str) -> None:
         """Writes to the access log; one that is full or gone is counted and said once, and costs no row."""
@@ -221,27 +255,13 @@ class Recorder:
                 log.error("event=access_log_failed detail=%s", type(error).__name__)
             self.counters["failed_log_writes"] += 1
 
-    def _give_back(self, batch: list[Fetch], served: _Served, successes: dict[Mac, tuple[int, float]]) -> None:
-        self._unwritten.extendleft(reversed(batch))
-        for file, (sha256, since, at) in served.items():
-            later = self._served.setdefault(file, (sha256, since, at))
-            if later[0] == sha256:
-                self._served[file] = (sha256, since, later[2])
-        self._successes = {**successes, **self._successes}
-
-    def _write(
-        self,
-        connection: Connection,
-        batch: list[Fetch],
-        served: _Served,
-        successes: dict[Mac, tuple[int, float]],
-    ) -> None:
+    def _write(self, connection: Connection, batch: list[Fetch], unsaved: _Unsaved) -> None:
         if batch:
             connection.exec_driver_sql(self._insert_fetch, [_row(fetch) for fetch in batch])
             self._sight(connection, batch)
-        if served:
-            self._upsert_served(connection, served)
-        for mac, (epoch, at) in successes.items():
+        if unsaved.served:
+            self._upsert_served(connection, unsaved.served)
+        for mac, (epoch, at) in unsaved.successes.items():
             # A first fetch that was opened again since, or a phone that was listed anew, is not closed by what came before.
             first = sa.case((phone.c.opened_at <= at, sa.func.coalesce(phone.c.first_success_at, at)), else_=phone.c.first_success_at)
             here = sa.and_(phone.c.mac == mac, phone.c.token_epoch >= epoch)
@@ -266,9 +286,10 @@ class Recorder:
         macs = sorted({mac for mac, _ in served})
         for start in range(0, len(macs), 400):
             known |= set(connection.execute(sa.select(phone.c.mac).where(phone.c.mac.in_(macs[start : start + 400]))).scalars())
-        rows = [(mac, name, *times) for (mac, name), times in served.items() if mac in known]
-        if rows:
-            connection.exec_driver_sql(self._upsert_served_sql, rows)
+        for statement, anew in ((self._upsert_served_sql, False), (self._upsert_anew_sql, True)):
+            rows = [(mac, name, *last[:3]) for (mac, name), last in served.items() if last[3] is anew and mac in known]
+            if rows:
+                connection.exec_driver_sql(statement, rows)
 
     def _sight(self, connection: Connection, batch: Iterable[Fetch]) -> None:
         """Notes phones that are not listed, and listed ones whose evidence does not fit: one row a MAC."""
@@ -321,15 +342,9 @@ def _shown(text: str) -> str:
     return _SAFE.sub(lambda match: "_" if match[0] == " " else "?", text)
 
 
-def _stored(text: str, longest: int) -> str:
-    if text.isprintable() and len(text) <= longest:
-        return text
-    return _UNSTORABLE.sub("?", text[:longest])
-
-
 # Addresses and User-Agents come again with each request of a phone.
 _shown_again = lru_cache(maxsize=4096)(_shown)
-_stored_again = lru_cache(maxsize=4096)(_stored)
+_stored_again = lru_cache(maxsize=4096)(stored)
 _REASONS = {reason: reason.value for reason in Reason}
 
 
@@ -347,10 +362,26 @@ def _insert_sql(table: str, columns: Sequence[str], is_sqlite: bool) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of ours
 
 
+def _upsert_sql(since: str, is_sqlite: bool) -> str:
+    # The other wire's process may have been quicker to write: only what is newer counts. What is newer by more than any process
+    # is ever behind was written before the clock was set back, and counts no more.
+    return (
+        _insert_sql("served_file", ("mac", "name", "sha256", "since", "at"), is_sqlite)
+        + f" ON CONFLICT (mac, name) DO UPDATE SET sha256 = excluded.sha256, since = {since}, at = excluded.at"
+        + f" WHERE served_file.at <= excluded.at OR served_file.at > excluded.at + {BEHIND_S}"
+    )
+
+
+def _drained(fresh: dict[_Key, _Value]) -> Iterator[tuple[_Key, _Value]]:
+    """Yields what is in ``fresh``, taken out entry by entry: the same dict stays, for another thread puts into it meanwhile."""
+    for _ in range(len(fresh)):
+        yield fresh.popitem()
+
+
 def _row(fetch: Fetch) -> tuple[Any, ...]:
     """Returns the values of ``_FETCH_COLUMNS``."""
     at, path, transport, peer, agent, method, reason, mac, name, sha256, sent, took_ms, _ = fetch
     return (
-        at, mac, _stored(name or path, 255), transport, _stored_again(peer, 45), _stored_again(agent, 200), method[:8], _REASONS[reason],
+        at, mac, stored(name or path, 255), transport, _stored_again(peer, 45), _stored_again(agent, 200), method[:8], _REASONS[reason],
         sha256, sent, took_ms,
     )  # fmt: skip

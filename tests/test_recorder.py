@@ -59,90 +59,6 @@ def test_every_field_of_a_fetch_is_kept(own: Inside) -> None:
     assert (refused.mac, refused.name, refused.transport, refused.method, refused.reason) == (None, "p/***/x", "tftp", "PUT", "bad_request")
 
 
-def test_what_was_served_is_what_lockstep_compares(own: Inside) -> None:
-    phone = own.phone("polycom/vvx411", own.site("open"))
-    names = [file.name for file, _ in own.installation.store.files(phone.mac)]
-    assert len(names) > 1
-    for name in names:
-        facts = own.installation.store.lockstep(phone.mac, has_pbx=False)
-        assert facts is not None
-        assert facts.served is None, f"before {name} was fetched"
-        own.fetch(name, phone.agent)
-        own.recorder.flush()
-    facts = own.installation.store.lockstep(phone.mac, has_pbx=False)
-    assert facts is not None
-    assert facts.served == facts.live == facts.wanted
-
-
-@pytest.mark.parametrize(
-    ("reason", "method", "counts"),
-    [
-        (Reason.SERVED, "GET", True), (Reason.NOT_MODIFIED, "GET", True), (Reason.SERVED, "HEAD", False), (Reason.ABORTED, "GET", False),
-        (Reason.BAD_RANGE, "GET", False), (Reason.FAILED, "GET", False),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_only_a_whole_file_counts_as_served(own: Inside, reason: Reason, method: str, counts: bool) -> None:
-    phone = own.phone(site=own.site("open"))
-    own.done(own.ask(phone.name, phone.agent), phone.name, reason=reason, method=method)
-    own.recorder.flush()
-    facts = own.installation.store.lockstep(phone.mac, has_pbx=False)
-    assert facts is not None
-    assert (facts.served is not None) is counts
-
-
-def test_the_newer_of_two_wires_stays_whoever_writes_last(own: Inside) -> None:
-    phone = own.phone(site=own.site("open"))
-    own.recorder.fetch(fetch(phone.mac, Reason.SERVED, sha256="b" * 64, at=20.0, name=phone.name))
-    own.recorder.flush()
-    own.recorder.fetch(fetch(phone.mac, Reason.SERVED, sha256="a" * 64, at=10.0, name=phone.name))
-    own.recorder.flush()
-    with own.installation.database.read() as connection:
-        assert connection.execute(sa.text("SELECT sha256, at FROM served_file")).all() == [("b" * 64, 20.0)]
-
-
-@pytest.mark.parametrize("between", [True, False], ids=["written-between", "in-one-batch"])
-def test_asking_again_for_what_it_has_is_no_new_fetch(own: Inside, between: bool) -> None:
-    """A phone that got the wanted bytes and registered is proven; that it is told again, and answered 304, takes nothing back."""
-    phone = own.phone(site=own.site("open"))
-    steps = [("b", Reason.SERVED), ("a", Reason.SERVED), ("a", Reason.NOT_MODIFIED)]
-    for at, (sha256, reason) in enumerate(steps, 20):
-        own.recorder.fetch(fetch(phone.mac, reason, sha256=sha256 * 64, at=float(at), name=phone.name))
-        if between:
-            own.recorder.flush()
-    own.recorder.flush()
-    with own.installation.database.read() as connection:
-        assert connection.execute(sa.text("SELECT sha256, since, at FROM served_file")).all() == [("a" * 64, 21.0, 22.0)]
-
-
-def test_since_when_bytes_are_there_outlives_a_database_that_was_away(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
-    phone = own.phone(site=own.site("open"))
-    with monkeypatch.context() as away:
-        away.setattr(own.recorder, "_upsert_served", _refuse)
-        own.recorder.fetch(fetch(phone.mac, Reason.SERVED, sha256="a" * 64, at=20.0, name=phone.name))
-        assert not own.recorder.flush()
-        own.recorder.fetch(fetch(phone.mac, Reason.NOT_MODIFIED, sha256="a" * 64, at=25.0, name=phone.name))
-    assert own.recorder.flush()
-    with own.installation.database.read() as connection:
-        assert connection.execute(sa.text("SELECT sha256, since, at FROM served_file")).all() == [("a" * 64, 20.0, 25.0)]
-
-
-def _refuse(*_: object) -> None:
-    raise sa.exc.OperationalError("upsert", {}, OSError("the disk is full"))
-
-
-def test_what_is_served_after_the_clock_was_set_back_counts(own: Inside) -> None:
-    phone = own.phone(site=own.site("open"))
-    live = own.installation.store.live_file(phone.mac, phone.name)
-    assert live is not None
-    for sha256, at in (("0" * 64, own.clock() + 3600), (live.sha256, own.clock())):
-        own.recorder.fetch(fetch(phone.mac, Reason.SERVED, name=phone.name, sha256=sha256, at=at))
-        own.recorder.flush()
-    facts = own.installation.store.lockstep(phone.mac, has_pbx=False)
-    assert facts is not None
-    assert facts.served == facts.live
-
-
 def test_a_success_closes_the_first_fetch_at_once_and_after_a_restart(own: Inside) -> None:
     phone = own.phone()
     other = own.restart()
@@ -332,13 +248,14 @@ def test_a_row_that_the_database_refuses_does_not_hold_up_the_others(own: Inside
     assert facts.served == facts.live, "what lockstep rests on goes with the next"
 
 
-@pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "\udfff.cfg", "đi\u1ec7n tho\u1ea1i", "\r\nx", "\x1b[31m", "x" * 70_000])
+@pytest.mark.parametrize(
+    "text", ["\x00", "a\x00b", "\ud800", "\udfff.cfg", "đi\u1ec7n tho\u1ea1i", "\r\nx", "\x1b[31m", "\u202egfc.x", "\x9b31m", "x" * 70_000]
+)
 def test_whatever_a_stranger_sends_is_stored(own: Inside, text: str) -> None:
     own.recorder.fetch(fetch(path=text, name="", user_agent=text, peer=text))
     assert own.recorder.flush()
     (row,) = own.installation.store.fetches()
-    assert not any(mark in row.name + row.user_agent + row.peer for mark in "\x00\r\n\x1b")
-    row.name.encode()
+    assert (row.name + row.user_agent + row.peer).isprintable()
     assert len(own.installation.store.sightings()) == 1
 
 

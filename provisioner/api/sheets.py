@@ -12,6 +12,7 @@ from provisioner.api.noun import Noun
 from provisioner.api.phones import found_phone
 from provisioner.api.problems import Refusal
 from provisioner.api.schemas import Strict, Text
+from provisioner.core.languages import LANGUAGES
 from provisioner.sheets import sheet_html
 from provisioner.sheets.facts import language_of, sheet_of
 from provisioner.sheets.printing import PrintingError, sheet_pdf
@@ -24,7 +25,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 class SheetQuery(Strict):
     """In which language, with which address."""
 
-    language = Text(longest=8, load_default="", metadata={"example": "km", "description": "en, vi, km, nl or fi. Absent: the phone's own"})
+    language = Text(
+        longest=8, load_default="", metadata={"example": "km", "description": f"One of {', '.join(LANGUAGES)}. Absent: the phone's own"}
+    )
     code = Text(
         longest=32,
         load_default="",

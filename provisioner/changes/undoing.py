@@ -28,6 +28,8 @@ STATES = {
     "user": ("user.create", "user.update"),
 }
 """Noun -> the actions that changed its state; only these are undone."""
+PAGE = 100
+"""Changes read at once."""
 _KEPT_IN_PART = frozenset({"extension", "site", "user"})
 """Nouns whose changes keep only the fields that they changed."""
 _OF_ADMINS = frozenset({"site", "group", "user"})
@@ -103,9 +105,15 @@ class Undoing:
 
     def later(self, record: ChangeRecord) -> list[ChangeRecord]:
         """Returns the changes of the same object since, the newest first: undoing ``record`` undoes them with it."""
-        actions = STATES[_noun(record)]
-        newest = self.store.changes(subject=record.subject, actions=actions, limit=100)  # rows of other kinds must not push them out
-        return [row for row in newest if row.id > record.id]
+        actions = STATES[_noun(record)]  # rows of other kinds are none of this
+        found: list[ChangeRecord] = []
+        before: int | None = None
+        while True:
+            rows = self.store.changes(subject=record.subject, actions=actions, before=before, limit=PAGE)
+            found += [row for row in rows if row.id > record.id]
+            if len(rows) < PAGE or rows[-1].id <= record.id:
+                return found
+            before = rows[-1].id
 
     def _before(self, record: ChangeRecord) -> Any:
         """Returns the state before ``record``: of some nouns a change keeps only what it changed, so later ones are laid below it."""

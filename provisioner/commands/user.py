@@ -9,6 +9,7 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import note, print_records, shown_sites
 from provisioner.commands.session import Session, pass_session
+from provisioner.core.languages import LANGUAGES
 from provisioner.records import ROLES
 
 role_choice = click.Choice(ROLES[::-1])
@@ -30,7 +31,7 @@ def user() -> None:
 @click.option("--role", required=True, type=role_choice, help="What the person may do.")
 @click.option("--site", "sites", multiple=True, help="A site that the person sees; may be given several times. Without: all.")
 @click.option("--extension", "extensions", multiple=True, help="The person's own extension; may be given several times.")
-@click.option("--language", default="", help="Language of the pages: en, vi, km, nl or fi.")
+@click.option("--language", default="", help=f"Language of the pages: {', '.join(LANGUAGES)}.")
 @stdin_option
 @pass_session
 def add(

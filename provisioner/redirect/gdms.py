@@ -48,15 +48,18 @@ class GDMS:
             raise Refused(self._wire.clean(said))
         data = reply.body.get("data")
         rows = data.get("result") if isinstance(data, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and {"mac", "siteId"} <= row.keys() for row in rows):
-            raise self._wire.unknown(reply)
+        if not isinstance(rows, list):
+            raise self._wire.unknown(reply, "data.result")
+        for field in ("mac", "siteId"):
+            if not all(isinstance(row, dict) and field in row for row in rows):
+                raise self._wire.unknown(reply, f"data.result[].{field}")
         ours = self._fields["site_id"]
         return any(str(row["mac"]).upper() == _spelled(mac) and str(row["siteId"]) == ours for row in rows)
 
     def _said(self, reply: Reply) -> str:
         """Returns what the service says is wrong, empty where it says that all is well. Raises ``Away`` where it says neither."""
         if not isinstance(reply.body, dict) or not isinstance(reply.body.get("retCode"), int):
-            raise self._wire.unknown(reply)
+            raise self._wire.unknown(reply, "retCode")
         return _message(reply)
 
     def _call(self, path: str, body: Any) -> Reply:

@@ -51,7 +51,7 @@ class Wire:
         if reply.status < 300 and isinstance(token, str) and token:
             self.hide("token", token)
             return token
-        raise self.refused(reply.body, reply.status) if reply.status >= 300 or reply.body else self.unknown(reply)
+        raise self.refused(reply.body, reply.status) if reply.status >= 300 or reply.body else self.unknown(reply, "access_token")
 
     def hide(self, what: str, *secrets: str) -> None:
         """Ensures that no message shows the secrets, instead of those hidden before under the same name."""
@@ -62,9 +62,9 @@ class Wire:
         text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
         return Refused(self.clean(f"{self._parts.hostname} answers {status}: {text}"))
 
-    def unknown(self, reply: Reply) -> Away:
-        """Returns the error for an answer that is neither a clear yes nor a clear no."""
-        return Away(f"{self._parts.hostname} answers {reply.status} in a form that is not known; it is asked again later")
+    def unknown(self, reply: Reply, field: str) -> Away:
+        """Returns the error for an answer that is neither a clear yes nor a clear no: it lacks ``field``, or has something else there."""
+        return Away(f"{self._parts.hostname} answers {reply.status} without a '{field}' that is understood; it is asked again later")
 
     def clean(self, text: str) -> str:
         """Returns ``text`` without the account's secrets and without line breaks, cut to a length that people read."""

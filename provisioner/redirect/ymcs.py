@@ -46,9 +46,11 @@ class YMCS:
 
     def is_registered(self, mac: Mac) -> bool:
         reply = self._call("/v2/rps/listDevices", {"skip": 0, "limit": 10, "autoCount": True, "filter": {"mac": str(mac)}})
-        rows = reply.body.get("data") if isinstance(reply.body, dict) else None
+        rows = reply.body.get("data", "") if isinstance(reply.body, dict) else ""
+        if rows is None:  # so it says that there is none
+            return False
         if not isinstance(rows, list):
-            raise self._wire.unknown(reply)
+            raise self._wire.unknown(reply, "data")
         return any(isinstance(row, dict) and str(row.get("mac", "")).replace(":", "").lower() == mac for row in rows)
 
     def _failures(self, path: str, body: Any) -> str:
@@ -56,7 +58,7 @@ class YMCS:
         reply = self._call(path, body)
         count = reply.body.get("failureCount") if isinstance(reply.body, dict) else None
         if not isinstance(count, int):
-            raise self._wire.unknown(reply)
+            raise self._wire.unknown(reply, "failureCount")
         return _first_error(reply.body) if count else ""
 
     def _call(self, path: str, body: Any) -> Reply:

@@ -29,14 +29,14 @@ class ZTP:
             raise self._wire.refused(reply.body, reply.status)
         if self._is_ours(reply, mac) or self.is_registered(mac):
             return
-        raise self._wire.refused(reply.body, reply.status) if reply.status >= 300 else self._wire.unknown(reply)
+        raise self._wire.refused(reply.body, reply.status) if reply.status >= 300 else self._wire.unknown(reply, "profile")
 
     def unregister(self, mac: Mac) -> None:
         reply = self._wire.exchange("DELETE", f"{_BASE}/{mac}", self._headers)
         if reply.status >= 300 and reply.status != 404:
             raise self._wire.refused(reply.body, reply.status)
         if reply.status not in {204, 404} and self.is_registered(mac):
-            raise self._wire.unknown(reply)
+            raise self._wire.unknown(reply, "profile")
 
     def is_registered(self, mac: Mac) -> bool:
         reply = self._wire.exchange("GET", f"{_BASE}/{mac}", self._headers)
@@ -45,7 +45,7 @@ class ZTP:
         if reply.status >= 300:
             raise self._wire.refused(reply.body, reply.status)
         if not isinstance(reply.body, dict) or "profile" not in reply.body:
-            raise self._wire.unknown(reply)
+            raise self._wire.unknown(reply, "profile")
         return bool(reply.body["profile"] == self._profile)
 
     def _is_ours(self, reply: Reply, mac: Mac) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.changes import undoing
 from provisioner.wiring import Installation
 from tests.api.conftest import BARE, MAC, Api, reason
 
@@ -139,6 +140,21 @@ def test_going_back_over_later_changes_puts_back_what_each_of_them_changed(admin
     admin.patch("/extensions/7001", {"display_name": "Bea"})
     change = newest(admin, "7001")
     admin.patch("/extensions/7001", {"email": "bea@example.org"})
+    assert admin.post(f"/changes/{change}/undo", {"over_later": True}).status_code == 200
+    shown = admin.get("/extensions/7001").get_json()
+    assert (shown["display_name"], shown["email"]) == ("Ann", "")
+
+
+def test_going_back_over_more_changes_than_are_read_at_once_takes_back_all_of_them(admin: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(undoing, "PAGE", 3)
+    admin.post("/extensions", {"number": "7001", "display_name": "Ann"})
+    admin.patch("/extensions/7001", {"display_name": "Bea"})
+    change = newest(admin, "7001")
+    admin.patch("/extensions/7001", {"email": "bea@example.org"})
+    for number in range(undoing.PAGE * 2):
+        admin.patch("/extensions/7001", {"display_name": f"Bea {number}"})
+    told = admin.post(f"/changes/{change}/undo").get_json()
+    assert "was changed 7 times since" in str(told)
     assert admin.post(f"/changes/{change}/undo", {"over_later": True}).status_code == 200
     shown = admin.get("/extensions/7001").get_json()
     assert (shown["display_name"], shown["email"]) == ("Ann", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provisioner.core.languages import LANGUAGES
 from tests.commands.conftest import Cli
 
 
@@ -31,6 +32,10 @@ def test_user_is_added_listed_changed_and_removed(cli: Cli) -> None:
     assert "without one-time codes" in cli("user", "no-codes", "bob").stdout
     cli("user", "delete", "bob")
     assert "there is no user bob" in cli("user", "delete", "bob", status=1).stderr
+
+
+def test_every_language_is_named_where_one_is_asked_for(cli: Cli) -> None:
+    assert f"Language of the pages: {', '.join(LANGUAGES)}." in " ".join(cli("user", "add", "--help").stdout.split())
 
 
 def test_the_last_admin_is_not_removed(cli: Cli) -> None:

@@ -110,6 +110,32 @@ def test_answer_that_makes_no_sense_is_not_taken_for_a_yes(kind: str, status: in
             service.unregister(PHONES[kind])
 
 
+TOKEN = {"access_token": "tok-1"}
+LACKING = [
+    ("ymcs", {}, "access_token"),
+    ("ymcs", TOKEN, "data"),
+    ("ymcs", {**TOKEN, "data": "none"}, "data"),
+    ("gdms", TOKEN, "retCode"),
+    ("gdms", {**TOKEN, "retCode": 0}, "data.result"),
+    ("gdms", {**TOKEN, "retCode": 0, "data": {"result": [{"siteId": 3345}]}}, "data.result[].mac"),
+    ("gdms", {**TOKEN, "retCode": 0, "data": {"result": [{"mac": "C0:74:AD:AA:BB:CC"}]}}, "data.result[].siteId"),
+    ("ztp", {}, "profile"),
+]
+
+
+@pytest.mark.parametrize(("kind", "body", "field"), LACKING)
+def test_unclear_answer_is_told_with_the_field_that_it_lacks(kind: str, body: object, field: str) -> None:
+    with answering(lambda _request: (200, json.dumps(body).encode())) as address, pytest.raises(Away) as told:
+        opened(kind, address).is_registered(PHONES[kind])
+    assert f"answers 200 without a '{field}' that is understood" in str(told.value)
+
+
+def test_list_that_is_null_is_one_without_the_device() -> None:
+    none = {**TOKEN, "total": 0, "data": None}
+    with answering(lambda _request: (200, json.dumps(none).encode())) as address:
+        assert not opened("ymcs", address).is_registered(PHONES["ymcs"])
+
+
 @pytest.mark.parametrize("address", ["https://a b.example", "https://a.example:x", "https://a.example:70000", "http://127.0.0.1:1/a b"])
 def test_address_that_cannot_be_asked_is_told_as_one_that_does_not_answer(address: str) -> None:
     with pytest.raises(Away, match="does not answer"):
