@@ -18,6 +18,8 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MB = 1_000_000
 DATABASE = "provisioner.sqlite3"
 """The files of the database, with what SQLite writes beside it, begin so."""
+POOLED_FILES = 2 * (5 + 10) + 1
+"""What a process may hold of them: the file and its log for each connection of SQLAlchemy's pool and its overflow, and one shared memory."""
 _group_numbers = itertools.count(1)
 
 
@@ -68,14 +70,15 @@ def tree(root: int) -> list[int]:
 
 
 def open_files(pids: Iterable[int]) -> int:
-    """Returns how many file descriptors the processes hold together, but those of the database.
+    """Returns how many file descriptors the processes hold together; those of the database count beyond the bound of its pool only.
 
-    Its connections are kept in a pool, which grows to its bound when there is something to write, whoever asked for it.
+    The pool grows to its bound when there is something to write, whoever asked for it.
     """
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError):
-            total += sum(1 for descriptor in Path(f"/proc/{pid}/fd").iterdir() if not _is_of_database(descriptor))
+            pooled = [_is_of_database(descriptor) for descriptor in Path(f"/proc/{pid}/fd").iterdir()]
+            total += pooled.count(False) + max(0, pooled.count(True) - POOLED_FILES)
     return total
 
 

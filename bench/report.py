@@ -80,7 +80,9 @@ TARGETS: dict[str, Target] = {
     "T5 5% rate": Target("5 % loss: our transfers/s ÷ tftpd-hpa's", at_least=2.4),
     "T5 failed": Target("loss: our failed or unfinished transfers", at_most=0),
     "T6 crashes": Target("hostile datagrams: cases after which we do not serve, or served wrongly", at_most=0),
-    "T6 fds": Target("hostile datagrams: file descriptors and processes still held", at_most=0),
+    "T6 fds": Target(
+        "hostile datagrams: file descriptors (without the database's pool of connections) and processes still held", at_most=0
+    ),
     "T6 rate": Target("good transfers/s with 1100 silent clients ÷ without", at_least=0.7),
     "T7 failed": Target("40 MB firmware: our failed or unfinished transfers", at_most=0, house=True),
     "T7 plain": Target("40 MB firmware, blksize 1428: our rate ÷ tftpd-hpa's", at_least=0.9),

@@ -16,7 +16,15 @@ from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.values import KEY_TYPES
 
 YES, NONE, UNKNOWN = "yes", "-", "?"
-_DOUBT = ("no source", "sources contradict", "could be read in a source", "was found", "that are not written", "that is not written")
+_DOUBT = (
+    "no source",
+    "sources contradict",
+    "could be read in a source",
+    "was found",
+    "that are not written",
+    "that is not written",
+    "was not tried",
+)
 """In the reason why a setting is not followed: it says that nobody knows how, and not that the phones lack it."""
 
 
@@ -27,8 +35,9 @@ def coverage() -> str:
     counts = json.loads(COUNTS.read_text("utf-8"))
     text = (
         "# What each model has\n\n"
-        f"`{YES}`: the files of this model say it. `{NONE}`: its maker's lists have nothing for it, or it does not apply ([why](phone-settings.md)). "
-        f"`{UNKNOWN}`: no source tells how, so nothing is written; `{UNKNOWN} (6)`: no source tells how many, and 6 is what is counted on.\n\n"
+        f"`{YES}`: the files of this model say it. `{NONE}`: its maker's lists have nothing for it, or it does not apply, or its phones have "
+        f"it in another form, which is not written, as Polycom's have action URLs ([why](phone-settings.md)). "
+        f"`{UNKNOWN}`: no source tells how, or it was not tried, so nothing is written; `{UNKNOWN} (6)`: no source tells how many, and 6 is what is counted on.\n\n"
         + _beside_others(catalogue, features, counts)
     )
     return text + "".join(_vendor(catalogue, vendor, features) for vendor in catalogue.vendors.values())

@@ -185,7 +185,7 @@ def test_a_technician_works_at_their_own_site(ours: dict[str, Api], admin: Api) 
     assert technician.post("/extensions", {"number": "2002"}).get_json()["site"] == "berlin"
     adopted = technician.post(f"/sightings/{SEEN_HERE}/adopt", {"model": "acme/a1", "lines": [{"line": 1, "extension": "2002"}]})
     assert adopted.status_code == 201, adopted.get_json()
-    assert (adopted.status_code, adopted.get_json()["site"]) == (201, "berlin")
+    assert adopted.get_json()["site"] == "berlin"
     assert technician.put(f"/phones/{SEEN_HERE}/keys", [{"key": 3, "type": "blf", "value": "2001"}]).status_code == 200
     assert technician.post(f"/phones/{SEEN_HERE}/resync").status_code == 202
     assert technician.get(f"/phones/{SEEN_HERE}/lockstep").status_code == 200

@@ -26,6 +26,8 @@ from provisioner.errors import InputError
 RULE = RawRule(frozenset({"tone.ring", "line.N.rport", "line.N.user", "ntp1"}), (re.compile(r"^line\.\d+\.user$"),), r"(?m)^{name} = .*\n")
 CATALOGUE = load_catalogue()
 RULES = {vendor.id: vendor.raw for vendor in CATALOGUE.vendors.values() if vendor.raw}
+LEAST_NAMES = {"yealink": 500, "grandstream": 500, "polycom": 500, "linphone": 50}
+"""A list that was cut off on its way has fewer names."""
 
 
 @pytest.mark.parametrize("name", ["tone.ring", "line.1.rport", "line.250.rport", "ntp1"])
@@ -83,7 +85,7 @@ def test_password_is_told_by_its_name(name: str, secret: bool) -> None:
 @pytest.mark.parametrize("vendor", sorted(RULES))
 def test_list_of_a_vendor_holds_names_only(vendor: str) -> None:
     rule = RULES[vendor]
-    assert len(rule.names) > 50
+    assert len(rule.names) > LEAST_NAMES[vendor]
     assert [name for name in rule.names if not rule.knows(name)] == []
     assert [pattern.pattern for pattern in rule.refused if not any(pattern.match(with_numbers(name)) for name in rule.names)] == []
 

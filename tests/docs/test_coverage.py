@@ -37,16 +37,20 @@ def test_a_row_tells_accounts_keys_and_features() -> None:
 
 
 def test_what_no_source_tells_is_unknown_and_not_missing() -> None:
-    yealink, polycom = CATALOGUE.vendors["yealink"].models, CATALOGUE.vendors["polycom"].models
+    yealink, polycom, linphone = (CATALOGUE.vendors[vendor].models for vendor in ("yealink", "polycom", "linphone"))
     assert state(yealink["w60b"], FEATURES["ldap"]) == UNKNOWN
     assert state(yealink["w60b"], FEATURES["distinctive_ring"]) == NONE
     assert state(polycom["vvx411"], FEATURES["wallpaper"]) == UNKNOWN
+    assert state(polycom["vvx411"], FEATURES["action_urls"]) == NONE
+    assert state(linphone["softphone"], FEATURES["ldap"]) == UNKNOWN
     assert f"| `grp2601` | 2 | {UNKNOWN} (2) |" in PAGE
 
 
 def test_every_feature_is_a_setting_of_ours_and_a_pattern() -> None:
     assert [name for name, row in FEATURES.items() if "setting" in row and row["setting"] not in CATALOGUE.settings] == []
-    assert [name for vendor in peer_counts.VENDORS for name in peer_counts.patterns(vendor) if name not in FEATURES] == []
+    for name, row in FEATURES.items():
+        assert set(row) <= {"title", "setting", *peer_counts.VENDORS}, name
+        assert set(row) & set(peer_counts.VENDORS), name
 
 
 @pytest.mark.parametrize(
@@ -56,6 +60,7 @@ def test_every_feature_is_a_setting_of_ours_and_a_pattern() -> None:
         ("yealink", "{# linekey.1.type #}\nlinekey.1.type = 1\n", {"keys"}),
         ("grandstream", "# P192\n<!-- <P207></P207> -->\n<P51>5</P51>\n", {"voice_vlan"}),
         ("polycom", '<!-- dir.corp.address="" -->\n<a sec.srtp.enable="1"/>', {"srtp"}),
+        ("polycom", "<P><N>VLANID</N></P><!-- <N>X_SRTP</N> --><P><N>LLDP-MEDAssetID</N></P>", {"voice_vlan"}),
     ],
 )
 def test_comments_of_others_count_for_nothing(vendor: str, text: str, found: set[str]) -> None:

@@ -9,18 +9,18 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.conftest import SCREENSHOTS, signed_in
-from tests.e2e.office import mac_of
+from tests.e2e.office import Office, mac_of
 
-PHONE = f"/phones/{mac_of(0).colons}"
+PHONE, NOT_HERE = f"/phones/{mac_of(0).colons}", "not-here"
 PAGES = {
     "overview": "/", "phones": "/phones", "phones-held": "/phones?stage=held", "phone": PHONE, "phone-files": f"{PHONE}/files",
     "phone-fetches": f"{PHONE}/fetches", "phone-settings": f"{PHONE}/settings", "phone-changes": f"{PHONE}/changes", "phone-more": f"{PHONE}/more", "phone-keys": f"{PHONE}/keys",
     "phone-keys-hanoi": f"/phones/{mac_of(1).colons}/keys", "phone-keys-copy": f"{PHONE}/keys/copy", "layouts": "/layouts", "layout": "/layouts/Sales",
     "phone-edit": f"{PHONE}/edit", "phone-new": "/phones/new", "seen": "/seen", "seen-one": "/seen/80:5e:c0:bb:cc:dd", "extensions": "/extensions",
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
-    "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes", "undo-listing": "/changes/13/undo",
+    "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",
     "install": "/install", "install-find": "/install/1005", "install-sure": "/install/1005/80:5e:c0:bb:cc:dd", "installed": f"/install/1001/{mac_of(0).colons}",
-    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", "not-here": "/nowhere",
+    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", NOT_HERE: "/nowhere",
 }  # fmt: skip
 SIZES = {"desk": (1280, 900), "hand": (390, 844)}
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
@@ -33,7 +33,7 @@ def page(context: BrowserContext) -> Page:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_is_sound(page: Page, size: str) -> None:
+def test_every_page_is_sound(page: Page, office: Office, size: str) -> None:
     """Colours are the same at both sizes, so axe looks at the dark theme on the desk only."""
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
@@ -47,8 +47,10 @@ def test_every_page_is_sound(page: Page, size: str) -> None:
         "request",
         lambda request: wrong.append(f"{page.url} asks {request.url}") if not request.url.startswith((page.url[:20], "data:")) else None,
     )
-    for name, path in PAGES.items():
-        page.goto(path)
+    listing = office.installation.store.changes(subject=mac_of(0), actions=["phone.create"])[0]
+    for name, path in {**PAGES, "undo-listing": f"/changes/{listing.id}/undo"}.items():
+        answer = page.goto(path)
+        assert answer is not None and answer.status == (404 if name == NOT_HERE else 200), name
         for theme in THEMES:
             page.emulate_media(color_scheme=theme, reduced_motion="reduce")
             wrong += mistakes(page, f"{name}, {theme}") if (size, theme) != ("hand", "dark") else []

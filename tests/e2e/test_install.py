@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from pbx_sync.asterisk.install import install_asterisk
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.models import sighting
 from tests.asterisk.conftest import BUILD
 from tests.contract.world import wait_until
 from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS
@@ -45,7 +47,15 @@ def firm() -> Iterator[Office]:
             changes.create_extension("test", number, display_name=name, site=site)
         changes.create_phone("test", THEIRS, PhoneInput("yealink/t46u", "Zebra", lines=[LineInput(1, "7701")]))
         changes.create_user("test", "tech", {"role": "technician", "password": PASSWORD, "sites": ["Hanoi"]})
+        insert_sighting(made, SEEN_THERE, "127.0.8.7")
         yield made
+
+
+def insert_sighting(firm: Office, mac: Mac, peer: str) -> None:
+    now = time.time()
+    row = {"vendor": "yealink", "model": "T46U", "firmware": "108.86.0.90", "peer": peer}
+    with firm.world.installation.database.write() as connection:
+        connection.execute(sighting.insert().values(mac=mac, **row, first_seen=now, last_seen=now, count=1, conflict=""))
 
 
 @pytest.fixture
@@ -142,7 +152,8 @@ def test_code_that_is_dialled_brings_the_page_to_the_lights(hand: Page, firm: Of
         light(hand, "Registered", "on")
 
 
-def test_technician_sees_nothing_of_another_site(hand: Page) -> None:
+def test_technician_sees_nothing_of_another_site(hand: Page, firm: Office) -> None:
+    assert [row.mac for row in firm.world.installation.store.sightings(mac=SEEN_THERE)] == [SEEN_THERE]
     for path in (
         "/",
         "/install",

@@ -20,7 +20,7 @@ PATHS = (
     "/", "/phones", "/phones?stage=rendering", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches", f"/phones/{MAC}/settings",
     f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions/1001", "/departments", "/sites", "/sites/default", "/models", "/pbx", "/changes",
     "/people", "/you", "/help", "/enrolment", "/install", "/install/1001", "/install/1002/02:ac:de:00:00:01", f"/phones/{MAC}/install",
-    "/changes/7/undo",
+    "/changes/LISTING/undo",
 )  # fmt: skip
 
 
@@ -35,7 +35,8 @@ def furnish(installation: Installation, numbers: range) -> None:
 
 
 def counted(person: Person, installation: Installation) -> dict[str, int]:
-    """Returns path -> statements."""
+    """Returns path -> statements; LISTING stands for the change that listed the first phone."""
+    [listing] = installation.store.changes(subject=Mac.parse(MAC), actions=["phone.create"])
     found: dict[str, int] = {}
     for path in PATHS:
         sent: list[str] = []
@@ -45,7 +46,7 @@ def counted(person: Person, installation: Installation) -> dict[str, int]:
 
         sa.event.listen(installation.database.engine, "before_cursor_execute", note)
         try:
-            assert person.get(path).status_code == 200
+            assert person.get(path.replace("LISTING", str(listing.id))).status_code == 200
         finally:
             sa.event.remove(installation.database.engine, "before_cursor_execute", note)
         found[path] = len([statement for statement in sent if not statement.startswith(("BEGIN", "PRAGMA"))])
