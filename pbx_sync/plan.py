@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
-from pbx_sync.state import PBXObject, State
+from pbx_sync.state import OTHER_FORM, PBXObject, State
 
 GUARD_SHARE = 0.30
 GUARD_FROM = 10
@@ -31,6 +31,8 @@ class Plan:
     delete: tuple[str, ...] = ()
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
     """Number of an update -> what the PBX says otherwise, in words; no secret in it."""
+    renewed: int = field(default=0, compare=False)
+    """How many of the updates only bring what another version of this program wrote into today's form."""
 
     @property
     def is_empty(self) -> bool:
@@ -58,7 +60,12 @@ def diff(actual: State, desired: State, removed: Collection[str] = ()) -> Plan:
         update=tuple(desired[number] for number in changed),
         delete=tuple(sorted(number for number in removed if number in actual and number not in desired)),
         reasons={number: differences(actual[number], desired[number]) for number in changed},
+        renewed=sum(_is_renewed(actual[number], desired[number]) for number in changed),
     )
+
+
+def _is_renewed(actual: PBXObject, desired: PBXObject) -> bool:
+    return OTHER_FORM in actual.deviations and replace(actual, deviations=desired.deviations) == desired
 
 
 def differences(actual: PBXObject, desired: PBXObject) -> tuple[str, ...]:
@@ -82,7 +89,12 @@ _LONGEST = 200
 
 
 def guard(plan: Plan, owned: int, *, confirmed: bool) -> None:
-    """Raises ``TooMuchChange`` where the plan changes or deletes more than the share of ``owned`` objects that goes unasked."""
-    if not confirmed and owned >= GUARD_FROM and plan.touched > owned * GUARD_SHARE:
-        message = f"{plan.touched} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it"
+    """Raises ``TooMuchChange`` where the plan changes or deletes more than the share of ``owned`` objects that goes unasked.
+
+    What another version of this program wrote is brought into today's form unasked: an update must not wait for somebody.
+    """
+    if not confirmed and owned >= GUARD_FROM and plan.touched - plan.renewed > owned * GUARD_SHARE:
+        message = (
+            f"{plan.touched - plan.renewed} of {owned} extensions in the PBX would be changed or deleted: look at the plan, then confirm it"
+        )
         raise TooMuchChange(message, plan, owned)

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+OTHER_FORM = "another version of this program wrote it"
+"""The deviation of an object that was written in another form than today's. Putting it into today's is no change that anybody made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pbx_sync.asterisk.ami import LONGEST_VALUE
-from pbx_sync.state import Endpoint, PBXObject, RingGroup
+from pbx_sync.state import OTHER_FORM, Endpoint, PBXObject, RingGroup
 
 MARK = "provisioner"
 GROUP = "provisioner-group"
@@ -28,6 +28,8 @@ Key = tuple[str, str]
 """A row's family and key."""
 Rows = Mapping[Key, str]
 
+FORM = "2"
+"""Which rows an object is made of, and which fields they have. The mark says it, so that a later version knows what an earlier one wrote."""
 REGISTRATION_S = 600
 """The one interval that every registration gets, whatever the phone asks for: so a contact's expiry says when it registered."""
 MOST_CONTACTS = 10
@@ -161,6 +163,8 @@ def _deviations(key: Key, expected: str | None, actual: str | None) -> list[str]
     if actual is None or expected is None:
         return [f"{row} is {'missing' if actual is None else 'there and should not be'}"]
     wanted, found = _parsed(expected), _parsed(actual)
+    if family == MARK and found and found.get("form") != FORM:
+        return [OTHER_FORM]
     lines = [_difference(f"{what}.{field}", found.get(field), wanted.get(field)) for field in sorted({*wanted, *found})]
     return [line for line in lines if line] or [f"{row} is written otherwise than here"]
 
@@ -179,8 +183,8 @@ def _quoted(value: object) -> str:
 
 def _described(item: PBXObject) -> dict[str, str]:
     if isinstance(item, RingGroup):
-        return {"kind": "group", "name": item.name}
-    return {"kind": "extension", "name": item.display_name, "email": item.email, "department": item.department}
+        return {"form": FORM, "kind": "group", "name": item.name}
+    return {"form": FORM, "kind": "extension", "name": item.display_name, "email": item.email, "department": item.department}
 
 
 def _auth_names(item: Endpoint) -> list[str]:

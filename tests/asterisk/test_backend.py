@@ -124,6 +124,20 @@ def test_wiped_database_is_filled_again(pbx: AsteriskBackend, hand: Hand) -> Non
     assert pbx.read() == desired
 
 
+def test_update_of_ours_waits_for_nobody(pbx: AsteriskBackend, hand: Hand) -> None:
+    many = state(SALES, *(Endpoint(str(number), f"Nr. {number}", f"secret-of-{number}") for number in range(2000, 2020)))
+    pbx.apply(Plan(create=tuple(many.values())))
+    for number in many:
+        for family, field in (("provisioner", "form"), (ENDPOINT, "message_context")):
+            row = hand.get(family, number)
+            if row:
+                hand.put({(family, number): json.dumps({key: value for key, value in json.loads(row).items() if key != field})})
+    outcome = reconcile(pbx, many, owned=len(many), only=False)
+    assert len(outcome.plan.update) == len(many)
+    assert outcome.verified == {number: item.hash for number, item in many.items()}
+    assert pbx.read() == many
+
+
 def test_extension_becomes_a_group_and_back(pbx: AsteriskBackend, hand: Hand) -> None:
     pbx.apply(Plan(create=(ALICE, BOB)))
     group = RingGroup("1001", "All", ("1002",))

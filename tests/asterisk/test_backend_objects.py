@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pbx_sync.asterisk.objects import (
     AOR,
     AUTH,
     ENDPOINT,
+    FORM,
     GROUP,
     LONGEST_NAME,
     MARK,
@@ -30,7 +32,7 @@ from pbx_sync.asterisk.objects import (
     read_back,
     rows_of,
 )
-from pbx_sync.state import Endpoint, PBXObject, RingGroup
+from pbx_sync.state import OTHER_FORM, Endpoint, PBXObject, RingGroup
 
 PROFILE = Profile()
 ALICE = Endpoint("1001", "Alice", "secret-of-alice", "alice@example.org", "Sales")
@@ -119,6 +121,36 @@ def test_hand_edited_secret_is_another_secret_and_shown_nowhere() -> None:
     found = read_back("1001", rows, PROFILE)
     assert found == replace(ALICE, secret="typed-by-hand")
     assert "typed-by-hand" not in repr(found)
+
+
+WRITTEN = {"2": "ecba4f1bbad0b6e7"}
+"""Form -> what the rows of three objects come to in it."""
+
+
+def test_form_is_another_where_the_rows_are() -> None:
+    rows = [sorted(rows_of(item, PROFILE).items()) for item in (ALICE, MOVING, SALES)]
+    assert WRITTEN[FORM] == hashlib.sha256(repr(rows).encode()).hexdigest()[:16], (
+        "the rows have another form: say a new FORM, and what it comes to"
+    )
+
+
+@pytest.mark.parametrize("item", [ALICE, SALES], ids=lambda item: item.number)
+def test_what_another_version_wrote_is_told_as_that(item: PBXObject) -> None:
+    for rows in (in_form(item, None), in_form(item, "9")):
+        found = read_back(item.number, rows, PROFILE)
+        assert found is not None and OTHER_FORM in found.deviations
+        assert replace(found, deviations=()) == item
+
+
+def in_form(item: PBXObject, form: str | None) -> dict[Key, str]:
+    """Returns the rows as a version wrote them that knew less; None: one that did not say its form."""
+    rows = rows_of(item, PROFILE)
+    for key, field in (((MARK, item.number), "form"), ((ENDPOINT, item.number), "message_context")):
+        if key in rows:
+            row = json.loads(rows[key])
+            del row[field]
+            rows[key] = json.dumps({**row, "form": form} if form and field == "form" else row)
+    return rows
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"text"', "null", '{"kind":7}'])

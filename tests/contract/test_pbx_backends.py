@@ -18,7 +18,7 @@ from pbx_sync.backend import Backend, PBXUnavailable
 from pbx_sync.fake import FakePBX
 from pbx_sync.plan import GUARD_FROM, Plan, TooMuchChange, diff, guard
 from pbx_sync.reconcile import reconcile
-from pbx_sync.state import Contact, Endpoint, PBXObject, RingGroup, State
+from pbx_sync.state import OTHER_FORM, Contact, Endpoint, PBXObject, RingGroup, State
 from tests.asterisk.by_hand import backend_of, hand_at
 from tests.asterisk.conftest import BUILD
 from tests.asterisk.running import fresh_instance
@@ -252,6 +252,21 @@ def test_difference_after_applying_a_difference_is_none(actual: dict[str, Endpoi
     assert diff(pbx.read(), desired, pbx.read().keys()).is_empty
     assert plan.is_empty == (actual == desired)
     assert not any(endpoint.secret in line for endpoint in desired.values() if len(endpoint.secret) > 1 for line in plan.lines())
+
+
+def test_guard_lets_an_update_of_ours_through_and_nothing_else_with_it() -> None:
+    desired = {str(number): Endpoint(str(number), "Name", "secret") for number in range(10, 30)}
+    older = {number: replace(item, deviations=(OTHER_FORM, "endpoint.x is not set")) for number, item in desired.items()}
+    guard(diff(older, desired), 20, confirmed=False)
+    assert len(diff(older, desired).update) == 20
+    for wrong in (
+        replace(older["10"], secret="by hand"),
+        replace(older["10"], display_name="Other"),
+        replace(older["10"], deviations=("x",)),
+    ):
+        edited = older | {str(number): replace(wrong, number=str(number)) for number in range(10, 17)}
+        with pytest.raises(TooMuchChange, match="7 of 20"):
+            guard(diff(edited, desired), 20, confirmed=False)
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.booleans())
