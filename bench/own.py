@@ -239,6 +239,16 @@ class Reader:
             return None
         return body if answer.status == 200 else None
 
+    def tags(self, phone: Phone) -> list[str | None]:
+        """Returns the ETag of each of the phone's own files. A look at the headers is not recorded as a fetch: the phone is still to be told."""
+        found = []
+        for fetch in phone.own_files():
+            self.connection.request("HEAD", f"/{fetch.name}", headers={"User-Agent": phone.agent})
+            answer = self.connection.getresponse()
+            answer.read()
+            found.append(answer.getheader("ETag"))
+        return found
+
     def close(self) -> None:
         """Hangs up."""
         self.connection.close()
