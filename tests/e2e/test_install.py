@@ -1,4 +1,8 @@
-"""A technician with a mobile phone in one hand: four taps from signing in to a registered phone, and nothing of another site."""
+"""Phones that come in beside the bundled Asterisk, in a browser.
+
+A technician with a mobile phone in one hand: four taps from signing in to a registered phone, and nothing of another site. An admin at a
+desk: an extension, a phone that was seen, ten keys by mouse and by keyboard, until the phone is in lockstep on the open page.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from provisioner.core.mac import Mac
 from provisioner.models import sighting
 from tests.asterisk.conftest import BUILD
 from tests.contract.world import wait_until
-from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS
+from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, signed_in
 from tests.e2e.office import PASSWORD
 from tests.e2e.test_every_page import mistakes
 from tests.phones.calls import State
@@ -47,6 +51,7 @@ def firm() -> Iterator[Office]:
             changes.create_extension("test", number, display_name=name, site=site)
         changes.create_phone("test", THEIRS, PhoneInput("yealink/t46u", "Zebra", lines=[LineInput(1, "7701")]))
         changes.create_user("test", "tech", {"role": "technician", "password": PASSWORD, "sites": ["Hanoi"]})
+        changes.create_user("test", "lan", {"role": "admin", "password": PASSWORD})
         insert_sighting(made, SEEN_THERE, "127.0.8.7")
         yield made
 
@@ -58,22 +63,26 @@ def insert_sighting(firm: Office, mac: Mac, peer: str) -> None:
         connection.execute(sighting.insert().values(mac=mac, **row, first_seen=now, last_seen=now, count=1, conflict=""))
 
 
+def address(firm: Office) -> str:
+    return f"http://127.0.0.1:{firm.world.installation.settings.admin_bind.port}"
+
+
 @pytest.fixture
 def hand(browser: Browser, firm: Office) -> Iterator[Page]:
-    """The technician's mobile phone, at the form that signs in."""
-    port = firm.world.installation.settings.admin_bind.port
-    context = browser.new_context(
-        base_url=f"http://127.0.0.1:{port}", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-GB"
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    page.goto("/sign-in")
-    page.get_by_label("Name").fill("tech")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").tap()
-    page.wait_for_selector("nav.side", state="attached")
-    yield page
-    context.close()
+    """The technician's mobile phone, signed in."""
+    with browser.new_context(
+        base_url=address(firm), viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, locale="en-GB"
+    ) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield signed_in(context, "tech")
+
+
+@pytest.fixture
+def desk(browser: Browser, firm: Office) -> Iterator[Page]:
+    """The admin's browser, signed in."""
+    with browser.new_context(base_url=address(firm), viewport={"width": 1280, "height": 900}, locale="en-GB") as context:
+        context.set_default_timeout(PATIENCE_MS)
+        yield signed_in(context, "lan")
 
 
 @contextmanager
@@ -171,3 +180,80 @@ def test_technician_sees_nothing_of_another_site(hand: Page, firm: Office) -> No
         answer = hand.goto(path)
         assert answer is not None and answer.status in (200, 404), path
         assert not [word for word in ("Zebra One", "· Zebra", "Zebra<") if word in hand.content()], path
+
+
+def test_admin_takes_in_a_phone_and_lays_out_ten_keys_until_it_is_in_lockstep(desk: Page, firm: Office) -> None:
+    mac = Mac("805ec0e00004")
+    for number in range(3005, 3010):
+        firm.world.installation.changes.create_extension("test", str(number), display_name=f"Person {number}")
+    add_extension(desk, "3004", "Chan Bopha")
+    with plugged_in(firm, mac, "127.0.9.9") as device:
+        take_on(desk, mac, "3004")
+        expect(desk.locator("#live .badge").first).to_have_text("In lockstep", timeout=PATIENCE_MS)
+        desk.get_by_role("link", name="Keys", exact=True).click()
+        lay_out_ten_keys(desk)
+        with firm.paused_worker():  # the page is there before the phone is
+            desk.get_by_role("button", name="Save the keys").click()
+            expect(desk.get_by_text("The keys are saved.")).to_be_visible()
+            desk.get_by_role("link", name="State", exact=True).click()
+            expect(desk.locator("#live .badge").first).to_have_text("Making files", timeout=PATIENCE_MS)
+            desk.evaluate("window.notReloaded = true")
+        expect(desk.locator("#live .badge").first).to_have_text("In lockstep", timeout=PATIENCE_MS)
+        assert desk.evaluate("window.notReloaded")
+        assert mistakes(desk, "in lockstep") == []
+        desk.screenshot(path=SCREENSHOTS / "in-lockstep-desk-live.png", full_page=True)
+        assert [line.number for line in device.config.lines] == ["3004"]
+        assert {watched.number for watched in device.config.watched} == {"3001", "3002", "3005", "3006", "3007", "3008", "7701", "3009"}
+        expect(desk.locator("ul.keys li")).to_have_count(10)
+        expect(desk.locator("ul.keys")).to_contain_text("Sok Dara")
+
+
+def add_extension(page: Page, number: str, name: str) -> None:
+    page.get_by_role("link", name="Extensions").click()
+    page.get_by_role("link", name="Add an extension").click()
+    page.get_by_label("Number").fill(number)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Site").select_option("Hanoi")
+    page.get_by_role("button", name="Add the extension").click()
+    expect(page.get_by_text(f"Extension {number} is made.")).to_be_visible()
+
+
+def take_on(page: Page, mac: Mac, number: str) -> None:
+    """Adopts the phone with what is known of it: its model by what it said, its site by where it was seen."""
+    page.get_by_role("link", name="Seen", exact=True).click()
+    page.get_by_role("row", name=mac.colons).get_by_role("link", name="Take on").click()
+    expect(page.get_by_label("Model")).to_have_value("yealink/t46u")
+    page.get_by_label("Line 1: extension").fill(number)
+    page.get_by_role("button", name="Take it on").click()
+    expect(page.get_by_text(f"{mac.colons} is taken on.")).to_be_visible()
+
+
+def lay_out_ten_keys(page: Page) -> None:
+    """Five with the mouse, among them one that is moved; five without it: two people, two speed dials, one on the second page."""
+    for key, number in ((2, "3001"), (3, "3002"), (4, "3005"), (6, "3006"), (9, "3007")):
+        page.drag_and_drop(f'[data-person="{number}"]', f'[data-place="0.{key}"]')
+    page.drag_and_drop('[data-place="0.9"]', '[data-place="0.5"]')
+    for number in ("3008", "7701"):
+        page.locator(f'[data-person="{number}"]').focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("[data-said]")).to_contain_text(f"is on key {7 if number == '3008' else 8}")
+    type_key(page, "s", "0800123", "Help desk", "0.9")
+    page.keyboard.press("PageDown")
+    type_key(page, "s", "0800124", "Taxi")  # where the page turned to: the last place of the second page
+    page.keyboard.press("ArrowUp")
+    type_key(page, "b", "3009", "Colleague")
+    expect(page.get_by_text("These keys fit.")).to_be_visible()
+    page.screenshot(path=SCREENSHOTS / "ten-keys-desk.png", full_page=True)
+
+
+def type_key(page: Page, kind: str, value: str, label: str, place: str = "") -> None:
+    """Fills a key by the keyboard alone, the one in focus where no place is named: ``kind`` is the first letter of its type."""
+    if place:
+        page.locator(f'[data-place="{place}"]').focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press(kind)
+    for text in (value, label):
+        page.keyboard.press("Tab")
+        page.keyboard.type(text)
+    page.keyboard.press("Escape")
+    expect(page.locator(":focus")).to_contain_text(label)

@@ -7,6 +7,7 @@ import re
 import pytest
 from flask import Flask
 
+from provisioner.changes import LayoutKeyInput
 from provisioner.core.mac import Mac
 from provisioner.wiring import Installation
 from tests.installations import render_all
@@ -145,6 +146,24 @@ def test_extension_is_made_edited_and_deleted(admin: Person, installation: Insta
     assert "Sales" in words_in(admin.get("/departments"))
     assert admin.post("/extensions/1002/delete").status_code == 303
     assert installation.store.extension("1002") is None
+
+
+def test_extension_gets_the_site_that_is_chosen_for_it(admin: Person, installation: Installation) -> None:
+    assert "No site" in words_in(admin.get("/extensions/new"))
+    assert admin.post("/extensions/new", number="1002", display_name="Bob", site="default").status_code == 303
+    record = installation.store.extension("1002")
+    assert record is not None and record.site == "default"
+    assert admin.post("/extensions/1002", display_name="Bob", site="").status_code == 303
+    answer = admin.post("/extensions/1002", display_name="Bob", site="nowhere")
+    assert answer.status_code == 422 and "there is no site nowhere" in words_in(answer)
+    record = installation.store.extension("1002")
+    assert record is not None and record.site == ""
+
+
+def test_state_of_a_phone_shows_its_layouts_keys_too_and_who_they_watch(admin: Person, phone: Mac, installation: Installation) -> None:
+    installation.changes.put_layout("tests", "Sales", [LayoutKeyInput(2, "blf", "1001")])
+    installation.changes.assign_layout("tests", [phone], "Sales")
+    assert "Alice BLF 1001" in words_in(admin.get(f"/phones/{MAC}"))
 
 
 def test_sites_groups_and_their_settings(admin: Person, installation: Installation) -> None:

@@ -176,6 +176,13 @@ def test_forms_of_the_whole_installation_are_refused_and_not_offered(app: Flask,
     assert not re.search(r'href="/(pbx|people|import)"', text)
 
 
+def test_extension_of_no_site_is_not_offered_to_those_of_some_sites(app: Flask, two_sites: None) -> None:
+    technician = Person(app, "berlin-technician")
+    for path in ("/extensions/new", "/extensions/88001"):
+        words = words_in(technician.get(path))
+        assert "berlin" in words and "No site" not in words, path
+
+
 def test_refusal_of_a_write_is_a_page_that_says_so(app: Flask, two_sites: None, installation: Installation) -> None:
     installation.changes.create_extension("tests", "5000")
     for mac in (THEIRS, OURS):

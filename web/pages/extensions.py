@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Blueprint, Response, request, url_for
 
-from provisioner.api.context import actor, installation
+from provisioner.api.context import actor, caller, installation
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import ExtensionRecord
 from web.forms import revision_of
@@ -17,7 +17,7 @@ from web.page import done, mistakes_of, page
 
 pages = Blueprint("extensions", __name__)
 PAGE = 100
-FIELDS = ("display_name", "email", "department")
+FIELDS = ("display_name", "email", "department", "site")
 
 
 @pages.get("/extensions")
@@ -60,7 +60,7 @@ def show(number: str) -> Response:
 @needs("technician")
 def save(number: str) -> Response:
     """Saves it; where somebody else saved meanwhile, shows both."""
-    record, given = _found(number), {name: request.form.get(name, "").strip() for name in FIELDS}
+    record, given = _found(number), {name: request.form[name].strip() for name in FIELDS if name in request.form}
     try:
         installation().changes.update_extension(actor(), number, given, revision_of(request.form))
     except StaleWrite:
@@ -128,7 +128,7 @@ def _departments(given: Mapping[str, str], mistakes: Mapping[str, str], status: 
 
 def _new(values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200) -> Response:
     names = [row.name for row in installation().store.departments(limit=500)]
-    return page("extension_new.html", status, values=values, mistakes=mistakes, departments=names)
+    return page("extension_new.html", status, values=values, mistakes=mistakes, departments=names, sites=_sites(None))
 
 
 def _show(
@@ -140,8 +140,15 @@ def _show(
         phones=store.phones_with_lines([record.number]).get(record.number, []),
         registrations=store.registrations_of([record.number]), busy=record.number in store.pbx_busy(),
         departments=[row.name for row in store.departments(limit=500)],
-        changes=store.changes(subject=record.number, limit=10),
+        changes=store.changes(subject=record.number, limit=10), sites=_sites(record),
     )  # fmt: skip
+
+
+def _sites(record: ExtensionRecord | None) -> list[tuple[str, str]]:
+    """Returns what the choice of the site offers. Only those who see all sites take an extension out of every site."""
+    who = caller()
+    is_free = who is None or who.scope is None or (record is not None and not record.site)
+    return [*([("", _("No site"))] if is_free else []), *((site.name, site.name) for site in installation().store.sites())]
 
 
 def _flat(record: ExtensionRecord) -> dict[str, str]:

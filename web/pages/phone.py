@@ -242,6 +242,7 @@ def _files(record: PhoneRecord) -> Iterator[ShownFile]:
 
 
 def _key_rows(record: PhoneRecord) -> list[tuple[int, list[Any]]]:
-    """Returns (module, keys) for the phone itself and each of its modules that has a key."""
-    modules = sorted({key.module for key in record.keys} | {0})
-    return [(module, [key for key in record.keys if key.module == module]) for module in modules]
+    """Returns (module, keys) for the phone itself and each of its modules that has a key, its layout's among them, labelled as on the phone."""
+    keys = sorted((laid.key for laid in installation().store.laid_keys(record)), key=lambda key: (key.module, key.key))
+    modules = sorted({key.module for key in keys} | {0})
+    return [(module, [key for key in keys if key.module == module]) for module in modules]

@@ -186,6 +186,13 @@
     return best;
   }
 
+  // The key at the same place of the page before or after, or the last one there: pages may have fewer keys.
+  function onNextPage(tile, by) {
+    const part = tile.closest("[data-page]"), parts = [...part.closest("[data-block]").querySelectorAll("[data-page]")];
+    const there = parts[parts.indexOf(part) + by]?.querySelectorAll("[data-place]") || [];
+    return there[Math.min([...part.querySelectorAll("[data-place]")].indexOf(tile), there.length - 1)];
+  }
+
   form.addEventListener("keydown", (event) => {
     const tile = event.target.closest("[data-place]");
     if (!tile) return;
@@ -195,6 +202,14 @@
       const next = neighbour(tile, ARROWS[event.key]);
       if (!next) return;
       if (event.altKey) move(place, next.dataset.place);
+      next.focus();
+    }
+    if (event.key === "PageUp" || event.key === "PageDown") {
+      event.preventDefault();
+      const next = onNextPage(tile, event.key === "PageDown" ? 1 : -1);
+      if (!next) return;
+      if (event.altKey) move(place, next.dataset.place);
+      show(next.dataset.place);
       next.focus();
     }
     if (event.key === "Delete" || event.key === "Backspace") { event.preventDefault(); empty(place); }
