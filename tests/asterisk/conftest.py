@@ -1,24 +1,14 @@
-"""The real Asterisk for tests: installed once into ``build/``, which ``make clean`` takes away; each test has an instance of its own."""
+"""The real Asterisk that is installed for all tests: each test has an instance of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from pbx_sync.asterisk.install import install_asterisk
 from pbx_sync.asterisk.instance import Instance
 from pbx_sync.asterisk.program import Program
 from tests.asterisk.running import fresh_instance
-
-BUILD = Path(__file__).parents[2] / "build" / "asterisk"
-
-
-@pytest.fixture(scope="session")
-def asterisk_program() -> Program:
-    """The private Asterisk; the first test run fetches it, later ones find it. Workers of one run wait for each other."""
-    return install_asterisk(BUILD, lambda what, share: None)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from pbx_sync.asterisk.errors import AsteriskError, InstallError
 from pbx_sync.asterisk.install import install_asterisk
 from pbx_sync.asterisk.packages import SEARCH, Host, fetch_packages, meaning, source_lines
 from pbx_sync.asterisk.program import COMPLETE, PRIVATE, Program, find_program, private_program, program_of_root, system_program
-from tests.asterisk.conftest import BUILD
+from tests.conftest import BUILD
 
 DEBIAN = 'ID=debian\nVERSION_CODENAME=bookworm\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n'
 UBUNTU = 'ID=ubuntu\nID_LIKE=debian\nVERSION_CODENAME=noble\nUBUNTU_CODENAME=noble\nPRETTY_NAME="Ubuntu 24.04"\n'

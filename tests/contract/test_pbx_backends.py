@@ -20,8 +20,8 @@ from pbx_sync.plan import GUARD_FROM, Plan, TooMuchChange, diff, guard
 from pbx_sync.reconcile import reconcile
 from pbx_sync.state import OTHER_FORM, Contact, Endpoint, PBXObject, RingGroup, State
 from tests.asterisk.by_hand import backend_of, hand_at
-from tests.asterisk.conftest import BUILD
 from tests.asterisk.running import fresh_instance
+from tests.conftest import BUILD
 
 
 @dataclass

@@ -1,5 +1,5 @@
 """Many phones in one host: ``python -m tests.discovery.crowd FILE`` reads who they are, answers SIP OPTIONS and HTTP for each at its own
-address, and with ``--plug`` each asks the PnP group from its own interface. It prints a line when all sockets are open.
+address. It prints a line when all sockets are open.
 """
 
 from __future__ import annotations
@@ -8,10 +8,7 @@ import json
 import selectors
 import socket
 import sys
-import time
 from pathlib import Path
-
-from tests.discovery.packets import subscribe
 
 
 def main() -> None:
@@ -22,10 +19,7 @@ def main() -> None:
             selector.register(udp(phone["address"], 5060), selectors.EVENT_READ, (options, phone))
         if phone.get("web"):
             selector.register(tcp(phone["address"]), selectors.EVENT_READ, (page, phone))
-    if "--plug" in sys.argv:
-        for number, phone in enumerate(phones):
-            plug(phone, number, selector)
-    sys.stdout.write(json.dumps({"at": time.time()}) + "\n")
+    sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
         for key, _ in selector.select(1.0):
@@ -45,18 +39,6 @@ def tcp(address: str) -> socket.socket:
     made.bind((address, 80))
     made.listen()
     return made
-
-
-def plug(phone: dict, number: int, selector: selectors.BaseSelector) -> None:
-    sending = udp(phone["address"], 5059)
-    sending.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, f"ph{number}".encode())
-    sending.sendto(subscribe("yealink", phone["mac"], host=phone["address"], agent=phone["sip"]), ("224.0.1.75", 5060))
-    selector.register(sending, selectors.EVENT_READ, (ignore, phone))
-
-
-def ignore(ready: socket.socket, phone: dict) -> None:
-    del phone
-    ready.recvfrom(4096)
 
 
 def options(ready: socket.socket, phone: dict) -> None:

@@ -17,7 +17,7 @@ from pbx_sync.asterisk.install import install_asterisk
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import sighting
-from tests.asterisk.conftest import BUILD
+from tests.conftest import BUILD
 from tests.contract.world import wait_until
 from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, signed_in
 from tests.e2e.office import PASSWORD
