@@ -11,6 +11,7 @@ import inspect
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -260,7 +261,7 @@ def errors() -> str:
 
 
 def api() -> str:
-    document = _openapi()
+    document = openapi()
     text = (
         "# The API\n\n"
         "On the admin listener, as JSON, with `Authorization: Bearer TOKEN` (`provisioner token create NAME --role ROLE`). The whole document, with "
@@ -279,7 +280,9 @@ def api() -> str:
     return text
 
 
-def _openapi() -> Any:
+@cache
+def openapi() -> Any:
+    """Returns the OpenAPI document of an installation that is made for it."""
     from provisioner.api import create_admin_app
     from provisioner.settings import load_settings
     from provisioner.wiring import open_installation
