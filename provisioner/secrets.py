@@ -61,6 +61,10 @@ class SecretBox:
         """Returns what is stored of a phone's install code: 50 bits could be tried out against a plain hash, not under a key."""
         return hmac.digest(self._code_key, f"{mac}:{code}".encode(), hashlib.sha256).hex()
 
+    def recovery_digest(self, name: str, code: str) -> str:
+        """Returns what is stored of a user's recovery code, under the same key for the same reason."""
+        return hmac.digest(self._code_key, f"recovery:{name}:{code}".encode("utf-8", "replace"), hashlib.sha256).hex()
+
     def phone_password(self, mac: Mac, purpose: str) -> str:
         """Returns a phone's own password of 12 characters for ``purpose`` (``admin``, ``user``, ``digest``)."""
         digest = hmac.digest(self._password_key, f"{purpose}:{mac}".encode(), hashlib.sha256)

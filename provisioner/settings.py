@@ -234,6 +234,12 @@ SETTINGS: tuple[Row, ...] = (
         "Whether phones that ask a DHCP server for more than their lease (DHCPINFORM) are told of this server; it never leases.",
     ),
     Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
+    Row(
+        "SECOND_FACTOR",
+        "nobody",
+        _choice("nobody", "admins", "everybody"),
+        "Who has to sign in with a one-time code besides the password; who has none yet sets it up first.",
+    ),
     Row("SESSION_IDLE_MINUTES", "480", _integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
     Row("SESSION_HOURS", "168", _integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
     Row("WEBHOOK_NETWORKS", "", _networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
@@ -288,6 +294,7 @@ class Settings:
     discovery_interfaces: tuple[str, ...]
     dhcp_proxy: bool
     admin_password: str
+    second_factor: str
     session_idle_minutes: int
     session_hours: int
     webhook_networks: tuple[str, ...]

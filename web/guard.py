@@ -25,6 +25,8 @@ FORM_COOKIE = "provisioner_form"
 """What the token of the sign-in form hangs on, when there is no session yet."""
 LIVE_PART = "live"
 """How ids of the parts of pages begin that fetch themselves again, which htmx says with the request: nobody need sit there."""
+BEFORE_CODES = frozenset({"web.own", "web.own_codes", "web.sign_in"})
+"""Pages of somebody who has to set up one-time codes before anything else."""
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -71,6 +73,8 @@ def admit() -> Response | None:
         _check_form(cookie if who is not None else request.cookies.get(FORM_COOKIE, ""))
     if who is None or needed == "nobody":
         return None
+    if who.owes_codes and request.blueprint not in BEFORE_CODES:
+        return cast("Response", redirect(url_for("web.own.index")))
     if not who.may(needed):
         raise Forbidden(_("This needs the role %(needed)s; yours is %(role)s.", needed=needed, role=who.role))
     if who.scope is not None and is_of_installation(view):

@@ -81,7 +81,7 @@ ACTIONS: Mapping[str, str] = {
     "layout.put": mark("Set layout"), "layout.delete": mark("Deleted layout"), "layout.assign": mark("Gave layout"),
     "import.commit": mark("Imported"), "pbx.sync": mark("Put right"), "pbx.restart": mark("Restarted"), "pbx.reload": mark("Reloaded"),
     "token.create": mark("Made token"), "token.delete": mark("Revoked token"), "user.create": mark("Made user"), "user.update": mark("Changed user"),
-    "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"),
+    "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"), "user.recovery_codes": mark("New recovery codes of"),
     "claim_code.use": mark("Claimed by code"),
     "session.open": mark("Signed in"), "session.end": mark("Signed out"),
     "phone.install_link": mark("Made install link for"), "phone.install_link_withdrawn": mark("Withdrew install link of"),

@@ -23,6 +23,8 @@ class Caller:
     language: str = ""
     session: str = ""
     """Digest of the session; empty for a token."""
+    owes_codes: bool = False
+    """Has to set up one-time codes before anything else."""
 
     @property
     def scope(self) -> Scope | None:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from provisioner.accounts.attempts import Attempts
 from provisioner.accounts.caller import Caller
 from provisioner.accounts.cookies import cookie_digest, new_cookie
-from provisioner.accounts.totp import matching_step
+from provisioner.accounts.own_codes import OwnCodes
+from provisioner.accounts.proofs import Proof, judged
 from provisioner.changes import Changes
 from provisioner.changes.sessions import SEEN_EVERY_S
 from provisioner.core.peers import group_of
 from provisioner.passwords import is_outdated, password_fits, password_hash
-from provisioner.records import SessionRecord, UserRecord
+from provisioner.records import ROLES, Role, SessionRecord, UserRecord
 from provisioner.settings import Settings
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.accounts")
 
 Reason = Literal["wrong", "code_needed", "wait"]
+OWING: Mapping[str, tuple[Role, ...]] = {"nobody": (), "admins": ("admin",), "everybody": ROLES}
+"""Value of ``SECOND_FACTOR`` -> the roles that may sign in with a password only together with a one-time code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,9 @@ class Accounts:
         self._longest_s = settings.session_hours * 3600
         self._by_address = Attempts(free=10, longest_s=60, clock=monotonic)
         self._by_name = Attempts(free=10, longest_s=30, clock=monotonic)
+        self._owing = OWING[settings.second_factor]
+        self.codes = OwnCodes(store, changes, self._by_name)
+        """What people do about their own one-time codes."""
 
     def sign_in(self, name: str, password: str, code: str, address: str, user_agent: str = "") -> SignedIn | Refused:
         """Returns a new session, or why there is none. Takes as long for a name that nobody has.
@@ -69,15 +75,13 @@ class Accounts:
         fits = password_fits(hashed, password)
         if who is None or not fits or who.disabled:
             return self._wrong(name, key, at_name, "disabled" if who is not None and fits else "password")
-        step = None
-        if who.has_totp:
-            if not code:
-                return Refused("code_needed")
-            step = self._code_step(name, code)
-            if step is None:
-                return self._wrong(name, key, at_name, "code")
+        if who.has_totp and not code:
+            return Refused("code_needed")
+        proof = judged(self._store, name, code, self._changes.clock()) if who.has_totp else Proof()
+        if proof is None:
+            return self._wrong(name, key, at_name, "code")
         rehashed = password_hash(password) if hashed and is_outdated(hashed) else None
-        signed_in = self._open(who, address, user_agent, step, rehashed)
+        signed_in = self._open(who, address, user_agent, proof, proof.by, rehashed)
         if signed_in is None:
             return self._wrong(name, key, at_name, "code")
         self._by_address.succeeded(key)
@@ -87,7 +91,7 @@ class Accounts:
     def sign_in_as(self, name: str, address: str, user_agent: str = "") -> SignedIn | None:
         """Returns a new session of somebody whom an OpenID Connect provider vouches for; None where they may not sign in."""
         who = self._store.user(name)
-        return None if who is None or who.disabled else self._open(who, address, user_agent, None, None)
+        return None if who is None or who.disabled else self._open(who, address, user_agent, Proof(), "OpenID Connect", None)
 
     def session(self, cookie: str, *, is_use: bool = True) -> Caller | None:
         """Returns who a cookie stands for; None where it holds no longer, or never did.
@@ -103,7 +107,7 @@ class Accounts:
             return None
         if is_use and now - session.last_seen_at >= SEEN_EVERY_S:
             self._changes.touch_session(session.digest)
-        return caller_of(who, session.digest)
+        return self._caller_of(who, session.digest)
 
     def sessions(self, caller: Caller) -> list[SessionRecord]:
         """Returns where somebody is signed in, the newest first."""
@@ -133,7 +137,7 @@ class Accounts:
         self._changes.set_user_password(caller.name, caller.user, new, keep_session=caller.session)
         return True
 
-    def _open(self, who: UserRecord, address: str, user_agent: str, step: int | None, rehashed: str | None) -> SignedIn | None:
+    def _open(self, who: UserRecord, address: str, user_agent: str, proof: Proof, by: str, rehashed: str | None) -> SignedIn | None:
         cookie, expires_at = new_cookie(), self._changes.clock() + self._longest_s
         opened = self._changes.open_session(
             who.name,
@@ -141,21 +145,24 @@ class Accounts:
             expires_at=expires_at,
             address=address,
             user_agent=user_agent,
-            totp_step=step,
+            by=by,
+            totp_step=proof.step,
+            recovery=proof.recovery,
             rehashed=rehashed,
         )
         if not opened:
             return None
-        log.info("event=signed_in user=%s address=%s", who.name, address)
-        return SignedIn(cookie, caller_of(who, cookie_digest(cookie)), expires_at)
-
-    def _code_step(self, name: str, code: str) -> int | None:
-        found = self._store.user_totp(name)
-        return matching_step(found[0], code, self._changes.clock(), found[1]) if found else None
+        log.info("event=signed_in user=%s address=%s by=%r", who.name, address, by)
+        return SignedIn(cookie, self._caller_of(who, cookie_digest(cookie)), expires_at)
 
     def _name_key(self, name: str, address: str) -> str:
         known = len(name) <= 48 and self._store.has_signed_in_from(name, address[:45])
         return f"known:{name}:{address}" if known else f"name:{name[:48]}"
+
+    def _caller_of(self, who: UserRecord, session: str) -> Caller:
+        """Returns a user as the one who asks. Who signs in elsewhere alone owes no code here."""
+        owes = who.role in self._owing and who.has_password and not who.has_totp
+        return Caller(f"user:{who.name}", who.role, who.sites, who.name, who.extensions, who.language, session, owes_codes=owes)
 
     def _wrong(self, name: str, key: str, at_name: str, what: str) -> Refused:
         self._by_address.failed(key)
@@ -163,8 +170,3 @@ class Accounts:
         # The name is logged only where it is one of ours: what was typed into the field may be a password.
         log.warning("event=sign_in_refused user=%s address=%s what=%s", name if self._store.user(name[:48]) else "-", key, what)
         return Refused("wrong")
-
-
-def caller_of(who: UserRecord, session: str = "") -> Caller:
-    """Returns a user as the one who asks."""
-    return Caller(f"user:{who.name}", who.role, who.sites, who.name, who.extensions, who.language, session)

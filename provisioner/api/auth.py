@@ -30,6 +30,8 @@ STRANGERS_BYTES = 64 * 1024
 SETTINGS_CALLER = Caller("settings:api_token", "admin")
 """Who brings ``PROVISIONER_API_TOKEN``; the colon keeps the name apart from those of tokens that people make."""
 
+BEFORE_CODES = frozenset({"session", "own_codes"})
+"""What is open to somebody who has to set up one-time codes before anything else."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 WRONG_TOKENS = 10
 WINDOW_S = 60.0
@@ -69,6 +71,10 @@ def register(app: Flask, clock: Callable[[], float] = time.monotonic) -> None:
             return
         who = _authenticated(guesses, clock())
         set_caller(who)
+        if who.owes_codes and request.blueprint not in BEFORE_CODES:
+            raise Refusal(
+                403, "second_factor_needed", "your role needs one-time codes: set them up first, on the page You or at /session/totp"
+            )
         if not who.may(needed) and not (who.role == "user" and _is_own()):
             raise Refusal(403, "forbidden", f"this needs the role {needed}; yours is {who.role}")
         if who.scope is not None and not _is_of_sites():

@@ -25,6 +25,7 @@ TITLES: Mapping[str, str] = {
     "malformed_request": "The request cannot be read",
     "unauthorized": "No valid token or session",
     "code_needed": "A one-time code is needed",
+    "second_factor_needed": "One-time codes have to be set up first",
     "forbidden": "The role is not enough",
     "not_found": "Not found",
     "method_not_allowed": "Not this method here",

@@ -26,7 +26,11 @@ class SignIn(Strict):
 
     name = Text(required=True, longest=48, metadata={"example": "alice"})
     password = fields.String(required=True, metadata={"example": "correct horse battery staple"})
-    code = Text(longest=16, load_default="", metadata={"description": "One-time code, where the user has them", "example": "123456"})
+    code = Text(
+        longest=16,
+        load_default="",
+        metadata={"description": "One-time code or recovery code, where the user has them", "example": "123456"},
+    )
 
 
 class SessionShown(Schema):
@@ -88,7 +92,7 @@ class Session(MethodView):
     @noun.gives(204)
     def delete(self) -> Response:
         """Sign out."""
-        installation().accounts.sign_out(_person())
+        installation().accounts.sign_out(person())
         response = Response(status=204)
         response.delete_cookie(COOKIE, path="/", secure=came_over_tls(), httponly=True, samesite="Strict")
         return response
@@ -104,7 +108,7 @@ class OwnPassword(MethodView):
     @noun.gives(204, description="It holds from now; every other session of the user has ended.")
     def put(self, given: dict[str, Any]) -> Response:
         """Change one's own password."""
-        if not installation().accounts.change_own_password(_person(), given["present"], given["new"]):
+        if not installation().accounts.change_own_password(person(), given["present"], given["new"]):
             refuse_input(present="this is not your present password, or it was tried too often: wait half a minute")
         return Response(status=204)
 
@@ -118,7 +122,7 @@ class OwnSessions(MethodView):
     @noun.gives(200, SessionListed(many=True))
     def get(self) -> list[dict[str, Any]]:
         """List where one is signed in, the newest first."""
-        who = _person()
+        who = person()
         return [{**_fields(row), "is_this": row.digest == who.session} for row in installation().accounts.sessions(who)]
 
     @allowed("user")
@@ -126,7 +130,7 @@ class OwnSessions(MethodView):
     @noun.gives(204)
     def delete(self) -> Response:
         """Sign out everywhere else."""
-        installation().accounts.sign_out_everywhere(_person(), but_here=True)
+        installation().accounts.sign_out_everywhere(person(), but_here=True)
         return Response(status=204)
 
 
@@ -157,7 +161,7 @@ def _fields(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ("created_at", "last_seen_at", "expires_at", "address", "user_agent")}
 
 
-def _person() -> Caller:
+def person() -> Caller:
     """Returns the user who asks. A token has no password and no sessions."""
     who: Caller = g.caller
     if not who.user:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from provisioner.changes.second_factor import code_used
 from provisioner.changes.unit import UnitMaker
 from provisioner.models_accounts import user, user_session
 
@@ -25,24 +26,24 @@ class SessionWrites(UnitMaker):
         expires_at: float,
         address: str,
         user_agent: str,
+        by: str,
         totp_step: int | None = None,
+        recovery: str | None = None,
         rehashed: str | None = None,
     ) -> bool:
-        """Notes a sign-in, and what was learnt with it: the step of the one-time code, a password hashed at today's cost.
+        """Notes a sign-in (``by``: with what), and what was learnt with it: the code that it used up, a password hashed at today's cost.
 
-        Returns False, with nothing written, where a code of that step was taken meanwhile.
+        Returns False, with nothing written, where that one-time or recovery code was used meanwhile.
         """
         with self.unit(f"user:{name}") as unit:
-            if totp_step is not None:
-                taken = user.update().where(user.c.name == name, user.c.totp_step < totp_step).values(totp_step=totp_step)
-                if not unit.connection.execute(taken).rowcount:
-                    return False
+            if not code_used(unit.connection, name, step=totp_step, recovery=recovery):
+                return False
             if rehashed is not None:
                 unit.connection.execute(user.update().where(user.c.name == name).values(password=rehashed))
             row = {"digest": digest, "name": name, "created_at": unit.at, "last_seen_at": unit.at, "expires_at": expires_at}
             unit.connection.execute(user_session.insert().values(**row, address=address[:45], user_agent=user_agent[:200]))
             self._forget(unit.connection, name, unit.at)
-            unit.log("session.open", name, None, {"address": address[:45]})
+            unit.log("session.open", name, None, {"address": address[:45], "by": by})
             return True
 
     def touch_session(self, digest: str) -> None:

@@ -53,7 +53,7 @@ class UserWrites(UnitMaker):
             self._keep_an_admin(unit, before, values)
             unit.connection.execute(user.update().where(user.c.name == name).values(**values, revision=user.c.revision + 1))
             if values.get("disabled"):
-                _end_sessions(unit, name)
+                end_sessions(unit, name)
             unit.log("user.update", name, {field: _listed(getattr(before, field)) for field in values}, values)
             return self._user(unit, name)
 
@@ -63,18 +63,8 @@ class UserWrites(UnitMaker):
         with self.unit(actor) as unit:
             self._user(unit, name)
             unit.connection.execute(user.update().where(user.c.name == name).values(password=hashed))
-            _end_sessions(unit, name, but=keep_session)
+            end_sessions(unit, name, but=keep_session)
             unit.log("user.password", name, None, None)
-
-    def set_user_totp(self, actor: str, name: str, secret: bytes | None, step: int = 0) -> None:
-        """Asks a user for one-time codes of ``secret`` from now on; None: no longer. ``step`` is that of the code that proved it."""
-        with self.unit(actor) as unit:
-            self._user(unit, name)
-            sealed = None if secret is None else self.store.box.seal(secret, f"totp:{name}")
-            unit.connection.execute(
-                user.update().where(user.c.name == name).values(totp=sealed, totp_step=step, revision=user.c.revision + 1)
-            )
-            unit.log("user.totp", name, None, {"asked_for": secret is not None})
 
     def delete_user(self, actor: str, name: str, expected: int | None = None) -> None:
         """Removes a user and every session at once."""
@@ -151,6 +141,7 @@ def _listed(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def _end_sessions(unit: Unit, name: str, *, but: str = "") -> None:
+def end_sessions(unit: Unit, name: str, *, but: str = "") -> None:
+    """Ends every session of a user but one (a digest)."""
     open_ones = (user_session.c.name == name) & user_session.c.ended_at.is_(None) & (user_session.c.digest != but)
     unit.connection.execute(user_session.update().where(open_ones).values(ended_at=unit.at))

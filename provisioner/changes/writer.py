@@ -16,12 +16,12 @@ from provisioner.changes.many import ManyWrites
 from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
 from provisioner.changes.scans import ScanWrites
+from provisioner.changes.second_factor import SecondFactorWrites
 from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
 from provisioner.changes.testing import TestingWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
-from provisioner.changes.users import UserWrites
 from provisioner.changes.webhooks import WebhookWrites
 from provisioner.core.render import Renderer
 from provisioner.settings import Settings
@@ -39,7 +39,7 @@ class Changes(
     SiteWrites,
     BulkWrites,
     AskingWrites,
-    UserWrites,
+    SecondFactorWrites,
     TokenWrites,
     SessionWrites,
     ScanWrites,

@@ -24,6 +24,7 @@ from provisioner.store.redirects import RedirectReads
 from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
+from provisioner.store.second_factor import SecondFactorReads
 from provisioner.store.serving import ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.testing import TestingReads
@@ -52,6 +53,7 @@ class Store(
     BootstrapReads,
     MarkReads,
     AccountReads,
+    SecondFactorReads,
     PhonebookReads,
     IdempotencyReads,
     WebhookReads,

@@ -136,6 +136,10 @@ WRITES = [
     ("DELETE", "/session", None, {"viewer", "technician", "admin"}),
     ("DELETE", "/session/all", None, {"viewer", "technician", "admin"}),
     ("PUT", "/session/password", {"present": "", "new": ""}, {"viewer", "technician", "admin"}),
+    ("POST", "/session/totp", None, {"viewer", "technician", "admin"}),
+    ("PUT", "/session/totp", {"code": ""}, {"viewer", "technician", "admin"}),
+    ("POST", "/session/totp/off", {"shown": ""}, {"viewer", "technician", "admin"}),
+    ("POST", "/session/recovery-codes", {"shown": ""}, {"viewer", "technician", "admin"}),
 ]
 
 

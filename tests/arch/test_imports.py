@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_testcall": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
+    "models_second_factor": {"models"},
     "models_firmware": {"models"},
     "models_redirect": {"models"},
     "models_phonebook": {"models"},
@@ -48,12 +49,12 @@ ALLOWED: dict[str, set[str]] = {
     "migrate": {"db", "errors", "migrations"},
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_phonebook", "models_redirect", "models_sightings", "models_testcall",
+        "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
         "records", "records_enrolment", "records_install", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_redirect", "models_sightings", "models_testcall",
+        "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
         "passwords", "places", "records", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
@@ -62,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
-    "accounts": {"changes", "core", "errors", "passwords", "records", "scope", "settings", "store"},
+    "accounts": {"changes", "core", "errors", "passwords", "records", "scope", "secrets", "settings", "store"},
     # Programs that are told of changes.
     "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.
@@ -134,7 +135,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
     "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets"),
     "weasyprint": ("provisioner.sheets.printing",),
-    "segno": ("provisioner.sheets",),
+    "segno": ("provisioner.sheets", "web.qr"),
     "a2wsgi": ("provisioner.admin",),
     "babel": ("provisioner.sheets", "web.i18n", "web.texts"),
     "argon2": ("provisioner.passwords",),
@@ -143,13 +144,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
-        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
-        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
+        "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),
@@ -158,6 +159,7 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.bootstrap_notes", "provisioner.migrations",
     ),
     "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_second_factor": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (

@@ -13,6 +13,7 @@ from web.pages import (
     layouts,
     models,
     own,
+    own_codes,
     pbx,
     people,
     phone,
@@ -25,6 +26,6 @@ from web.pages import (
 )
 
 PAGES = (
-    sign_in.pages, own.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, extensions.pages, sites.pages,
+    sign_in.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, extensions.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What is one's own: language and colours of the pages, password, and where one is signed in."""
+"""What is one's own: language and colours of the pages, password, second factor, and where one is signed in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _YEAR_S = 365 * 24 * 3600
 @needs("user")
 def index() -> Response:
     """The person's own page."""
-    return _page({})
+    return own_page({})
 
 
 @pages.post("/you/password")
@@ -32,13 +32,13 @@ def password() -> Response:
     """Changes one's own password; every other session ends."""
     given = request.form
     if given.get("new", "") != given.get("again", ""):
-        return _page({"again": _("The two new passwords differ.")}, 422)
+        return own_page({"again": _("The two new passwords differ.")}, 422)
     try:
         fits = installation().accounts.change_own_password(_who(), given.get("present", ""), given.get("new", ""))
     except InputError as error:
-        return _page({"new": "; ".join(error.fields.values())}, 422)
+        return own_page({"new": "; ".join(error.fields.values())}, 422)
     if not fits:
-        return _page({"present": _("This is not your present password, or it was tried too often: wait half a minute.")}, 422)
+        return own_page({"present": _("This is not your present password, or it was tried too often: wait half a minute.")}, 422)
     return done(_("Your password is changed. Everywhere else you are signed out."), url_for("web.own.index"))
 
 
@@ -62,10 +62,15 @@ def look() -> Response:
     return response
 
 
-def _page(mistakes: dict[str, str], status: int = 200) -> Response:
-    who = _who()
+def own_page(mistakes: dict[str, str], status: int = 200) -> Response:
+    """Returns one's own page, with what was wrong in its forms."""
+    who, accounts = _who(), installation().accounts
     phones = installation().store.phones_on_lines(who.extensions)
-    return page("own.html", status, who=who, sessions=installation().accounts.sessions(who), mistakes=mistakes, phones=phones)
+    has_codes = accounts.codes.are_on(who)
+    left = accounts.codes.left(who) if has_codes else 0
+    return page(
+        "own.html", status, who=who, has_codes=has_codes, left=left, sessions=accounts.sessions(who), mistakes=mistakes, phones=phones
+    )  # fmt: skip
 
 
 def _who() -> Caller:

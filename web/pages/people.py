@@ -83,6 +83,14 @@ def delete(name: str) -> Response:
     return done(_("%(name)s is deleted.", name=name), url_for(".index"))
 
 
+@pages.post("/people/<string:name>/no-codes")
+@of_installation
+def no_codes(name: str) -> Response:
+    """Asks a user for one-time codes no longer."""
+    installation().changes.set_user_totp(actor(), _found(name).name, None)
+    return done(_("%(name)s signs in without one-time codes.", name=name), url_for(".edit", name=name))
+
+
 @pages.post("/people/tokens")
 @of_installation
 def create_token() -> Response:
