@@ -11,7 +11,8 @@ from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.configuration import USER, Facts, Listen
 from pbx_sync.asterisk.instance import Instance, passwords_of, reachable
 from pbx_sync.asterisk.program import Program, find_program
-from provisioner.settings import Bind, Settings
+from provisioner.setting_values import Bind
+from provisioner.settings import Settings
 
 FOLDER = "pbx"
 NOT_INSTALLED = "Asterisk is not installed: run 'provisioner pbx install'"

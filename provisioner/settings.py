@@ -5,9 +5,7 @@ Values come from the environment, then from ``provisioner.toml`` (the same names
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 import socket
 import tomllib
 from collections.abc import Callable, Mapping
@@ -16,30 +14,28 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from provisioner.errors import SettingsError
+from provisioner.setting_values import (
+    Bind,
+    Ports,
+    bind,
+    bind_or_off,
+    choice,
+    database_url,
+    host,
+    host_and_port,
+    integer,
+    interfaces,
+    names,
+    networks,
+    on_or_off,
+    optional,
+    path,
+    ports,
+    text,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 PRIVATE_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10"
-_HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
-
-
-class Bind(NamedTuple):
-    """An address to listen on."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-class Ports(NamedTuple):
-    """A range of ports, both ends included."""
-
-    first: int
-    last: int
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
 
 
 class Row(NamedTuple):
@@ -52,202 +48,93 @@ class Row(NamedTuple):
     unit: str = ""
 
 
-def _text(text: str) -> str:
-    return text
-
-
-def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
-
-
-def _bind(text: str) -> Bind:
-    host, separator, port = text.rpartition(":")
-    if not separator or not port.isdigit() or int(port) > 65535:
-        raise ValueError("an address and a port are needed, for example 0.0.0.0:8080 or [::]:8080")
-    host = host.strip("[]") or "0.0.0.0"  # noqa: S104 - ":8080" means every address
-    try:
-        ipaddress.ip_address(host)
-    except ValueError as error:
-        raise ValueError(f"'{host}' is not an IP address; names are not looked up at start") from error
-    return Bind(host, int(port))
-
-
-def _bind_or_off(text: str) -> Bind | None:
-    return None if text in {"off", ""} else _bind(text)
-
-
-def _host_and_port(text: str) -> Bind:
-    """Reads the address of another machine: a name will do, it is looked up when it is called."""
-    host, separator, port = text.rpartition(":")
-    host = host.strip("[]")
-    if not separator or not _HOST.match(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
-        raise ValueError("a host and a port are needed, for example pbx.example.com:5038")
-    return Bind(host, int(port))
-
-
-def _host(text: str) -> str:
-    if text and not _HOST.match(text):
-        raise ValueError("an IP address or a host name is needed")
-    return text
-
-
-def _ports(text: str) -> Ports:
-    first, separator, last = text.partition("-")
-    if not separator or not first.isdigit() or not last.isdigit() or not 1024 <= int(first) < int(last) <= 65535:
-        raise ValueError("two ports from 1024 to 65535 are needed, the lower one first, for example 10000-20000")
-    return Ports(int(first), int(last))
-
-
-def _networks(text: str) -> tuple[str, ...]:
-    return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip())
-
-
-def _names(*known: str) -> Callable[[str], tuple[str, ...]]:
-    """Reads a comma list of known names; ``off``, or nothing, is none of them."""
-
-    def parse(text: str) -> tuple[str, ...]:
-        given = [part.strip() for part in text.split(",") if part.strip()]
-        if given == ["off"]:
-            return ()
-        if not set(given) <= set(known):
-            raise ValueError(f"a comma list of {', '.join(known)} is needed, or off")
-        return tuple(dict.fromkeys(given))
-
-    return parse
-
-
-def _interfaces(text: str) -> tuple[str, ...]:
-    given = tuple(part.strip() for part in text.split(",") if part.strip())
-    if any(len(name) > 15 or "/" in name for name in given):
-        raise ValueError("a comma list of interfaces is needed, for example eth0,eth1")
-    return given
-
-
-def _on_or_off(text: str) -> bool:
-    if text not in {"on", "off", "true", "false"}:
-        raise ValueError("on or off is needed")
-    return text in {"on", "true"}
-
-
-def _choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"one of {', '.join(choices)} is needed")
-        return text
-
-    return parse
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not text.isdigit() or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high} is needed")
-        return int(text)
-
-    return parse
-
-
-def _database_url(text: str) -> str:
-    if not text or text.startswith(("sqlite:///", "postgresql+psycopg://")):
-        return text
-    if text.startswith(("postgresql://", "postgres://")):
-        return "postgresql+psycopg://" + text.partition("://")[2]
-    raise ValueError("an SQLAlchemy address of SQLite or PostgreSQL is needed, for example postgresql://user:password@host/database")
-
-
-def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: parse(text) if text else None
-
-
 SETTINGS: tuple[Row, ...] = (
-    Row("DATA_DIR", "./var", _path, "Folder of the database, the secret key and the logs."),
-    Row("DATABASE_URL", "", _database_url, "SQLAlchemy address of SQLite or PostgreSQL. Empty: SQLite in the data folder."),
-    Row("CATALOGUE_DIR", str(ROOT / "phone_templates"), _path, "Folder of the vendors, models and templates."),
+    Row("DATA_DIR", "./var", path, "Folder of the database, the secret key and the logs."),
+    Row("DATABASE_URL", "", database_url, "SQLAlchemy address of SQLite or PostgreSQL. Empty: SQLite in the data folder."),
+    Row("CATALOGUE_DIR", str(ROOT / "phone_templates"), path, "Folder of the vendors, models and templates."),
     Row(
         "TFTP_ROOT",
         str(ROOT / "tftp_root"),
-        _path,
+        path,
         "Folder of static files (firmware, ring tones, wallpapers), served over HTTP and TFTP alike.",
     ),
-    Row("PHONES_BIND", "0.0.0.0:8080", _bind, "Configuration files over HTTP."),
-    Row("PHONES_TLS_BIND", "off", _bind_or_off, "Configuration files over HTTPS; off, or an address."),
-    Row("TLS_CERTIFICATE", "", _optional(_path), "Certificate chain (PEM) for HTTPS. Empty: one is made in the data folder."),
-    Row("TLS_KEY", "", _optional(_path), "Private key (PEM) of that certificate."),
+    Row("PHONES_BIND", "0.0.0.0:8080", bind, "Configuration files over HTTP."),
+    Row("PHONES_TLS_BIND", "off", bind_or_off, "Configuration files over HTTPS; off, or an address."),
+    Row("TLS_CERTIFICATE", "", optional(path), "Certificate chain (PEM) for HTTPS. Empty: one is made in the data folder."),
+    Row("TLS_KEY", "", optional(path), "Private key (PEM) of that certificate."),
     Row(
         "TLS_CLIENT_CA",
         "",
-        _optional(_path),
+        optional(path),
         "Authorities (PEM) of client certificates: phones are asked for one, and one that these did not sign is refused. Empty: none is asked for.",
     ),
-    Row("ADMIN_BIND", "127.0.0.1:8000", _bind, "Pages and API."),
-    Row("TFTP_BIND", "0.0.0.0:69", _bind_or_off, "TFTP; off, or an address. Where port 69 is not allowed, 6969 is used and said."),
-    Row("PUBLIC_HOST", "", _text, "Host written into phone files. Empty: the address of the default route."),
-    Row("PBX", "bundled", _choice("bundled", "external", "fake", "none"), "Which PBX is kept in lockstep."),
-    Row("SIP_BIND", "0.0.0.0:5060", _bind, "SIP of the PBX; its port is written into phone files."),
-    Row("SIP_TLS_BIND", "off", _bind_or_off, "SIP over TLS of the bundled PBX, usually 0.0.0.0:5061; off, or an address."),
-    Row("RTP_PORTS", "10000-20000", _ports, "UDP ports for speech of the bundled PBX; each call takes four."),
+    Row("ADMIN_BIND", "127.0.0.1:8000", bind, "Pages and API."),
+    Row("TFTP_BIND", "0.0.0.0:69", bind_or_off, "TFTP; off, or an address. Where port 69 is not allowed, 6969 is used and said."),
+    Row("PUBLIC_HOST", "", text, "Host written into phone files. Empty: the address of the default route."),
+    Row("PBX", "bundled", choice("bundled", "external", "fake", "none"), "Which PBX is kept in lockstep."),
+    Row("SIP_BIND", "0.0.0.0:5060", bind, "SIP of the PBX; its port is written into phone files."),
+    Row("SIP_TLS_BIND", "off", bind_or_off, "SIP over TLS of the bundled PBX, usually 0.0.0.0:5061; off, or an address."),
+    Row("RTP_PORTS", "10000-20000", ports, "UDP ports for speech of the bundled PBX; each call takes four."),
     Row(
         "SIP_EXTERNAL_ADDRESS",
         "",
-        _host,
+        host,
         "Address of the bundled PBX as phones outside the local networks see it, where it stands behind NAT itself. Empty: it does not.",
     ),
-    Row("SIP_LOCAL_NETWORKS", PRIVATE_NETWORKS, _networks, "Networks whose phones are not told that address, comma separated."),
-    Row("AMI_BIND", "127.0.0.1:5038", _bind, "Manager interface of the bundled PBX; its password is made at the first start."),
-    Row("ARI_BIND", "127.0.0.1:8088", _bind, "REST interface of the bundled PBX; its password is made at the first start."),
-    Row("PBX_AMI_ADDRESS", "", _optional(_host_and_port), "Manager interface (AMI) of an external Asterisk, host:port."),
-    Row("PBX_AMI_USER", "", _text, "User of that manager interface."),
-    Row("PBX_AMI_PASSWORD", "", _text, "Password of that user."),
-    Row("PBX_ARI_URL", "", _text, "REST interface (ARI) of an external Asterisk. Accepted and not used: AMI carries everything."),
-    Row("PBX_ARI_USER", "", _text, "User of that REST interface. Not used."),
-    Row("PBX_ARI_PASSWORD", "", _text, "Password of that user. Not used."),
+    Row("SIP_LOCAL_NETWORKS", PRIVATE_NETWORKS, networks, "Networks whose phones are not told that address, comma separated."),
+    Row("AMI_BIND", "127.0.0.1:5038", bind, "Manager interface of the bundled PBX; its password is made at the first start."),
+    Row("ARI_BIND", "127.0.0.1:8088", bind, "REST interface of the bundled PBX; its password is made at the first start."),
+    Row("PBX_AMI_ADDRESS", "", optional(host_and_port), "Manager interface (AMI) of an external Asterisk, host:port."),
+    Row("PBX_AMI_USER", "", text, "User of that manager interface."),
+    Row("PBX_AMI_PASSWORD", "", text, "Password of that user."),
+    Row("PBX_ARI_URL", "", text, "REST interface (ARI) of an external Asterisk. Accepted and not used: AMI carries everything."),
+    Row("PBX_ARI_USER", "", text, "User of that REST interface. Not used."),
+    Row("PBX_ARI_PASSWORD", "", text, "Password of that user. Not used."),
     Row(
         "ACCESS",
         "first-fetch",
-        _choice("open", "first-fetch", "token", "digest", "mtls"),
+        choice("open", "first-fetch", "token", "digest", "mtls"),
         "How a phone of a new site proves itself before it gets secrets.",
     ),
-    Row("TRUSTED_NETWORKS", PRIVATE_NETWORKS, _networks, "Networks where open and first-fetch apply, comma separated."),
-    Row("TRUSTED_PROXIES", "", _networks, "Reverse proxies whose X-Forwarded-For is believed, comma separated."),
-    Row("ENROLMENT", "listed", _choice("never", "listed", "window", "claim"), "What happens with a phone that nobody listed."),
-    Row(
-        "FIRST_FETCH_HOURS", "24", _integer(1, 24 * 30), "How long a first fetch stays possible after a phone was added or re-opened.", "h"
-    ),
+    Row("TRUSTED_NETWORKS", PRIVATE_NETWORKS, networks, "Networks where open and first-fetch apply, comma separated."),
+    Row("TRUSTED_PROXIES", "", networks, "Reverse proxies whose X-Forwarded-For is believed, comma separated."),
+    Row("ENROLMENT", "listed", choice("never", "listed", "window", "claim"), "What happens with a phone that nobody listed."),
+    Row("FIRST_FETCH_HOURS", "24", integer(1, 24 * 30), "How long a first fetch stays possible after a phone was added or re-opened.", "h"),
     Row(
         "ROTATION_HOURS",
         "24",
-        _integer(1, 24 * 30),
+        integer(1, 24 * 30),
         "How long phones have to move to a new SIP secret; then the last one is put back. Until then the PBX takes both.",
         "h",
     ),
     Row(
         "DISCOVERY",
         "pnp",
-        _names("pnp", "dhcp", "arp", "mdns", "lldp"),
+        names("pnp", "dhcp", "arp", "mdns", "lldp"),
         "How phones are found in the local network, comma separated: pnp, dhcp, arp, mdns, lldp; or off. All but mdns hear best with CAP_NET_RAW.",
     ),
-    Row("DISCOVERY_INTERFACES", "", _interfaces, "Interfaces that phones are found on, comma separated. Empty: all but loopback."),
+    Row("DISCOVERY_INTERFACES", "", interfaces, "Interfaces that phones are found on, comma separated. Empty: all but loopback."),
     Row(
         "DHCP_PROXY",
         "off",
-        _on_or_off,
+        on_or_off,
         "Whether phones that ask a DHCP server for more than their lease (DHCPINFORM) are told of this server; it never leases.",
     ),
-    Row("ADMIN_PASSWORD", "", _text, "Password of the user admin at first start. Empty: one is made and shown once."),
+    Row("ADMIN_PASSWORD", "", text, "Password of the user admin at first start. Empty: one is made and shown once."),
     Row(
         "SECOND_FACTOR",
         "nobody",
-        _choice("nobody", "admins", "everybody"),
+        choice("nobody", "admins", "everybody"),
         "Who has to sign in with a one-time code besides the password; who has none yet sets it up first.",
     ),
-    Row("SESSION_IDLE_MINUTES", "480", _integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
-    Row("SESSION_HOURS", "168", _integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
-    Row("WEBHOOK_NETWORKS", "", _networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
-    Row("API_TOKEN", "", _text, "An admin token fixed from outside, for automation."),
-    Row("CACHE_MB", "64", _integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
-    Row("FETCH_LOG_ROWS", "200000", _integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
-    Row("SIGHTINGS", "100000", _integer(100, 1_000_000), "How many seen phones are kept; the ones seen longest ago go first.", "rows"),
-    Row("LOG_LEVEL", "INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
+    Row("SESSION_IDLE_MINUTES", "480", integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
+    Row("SESSION_HOURS", "168", integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
+    Row("WEBHOOK_NETWORKS", "", networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
+    Row("API_TOKEN", "", text, "An admin token fixed from outside, for automation."),
+    Row("CACHE_MB", "64", integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
+    Row("FETCH_LOG_ROWS", "200000", integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
+    Row("SIGHTINGS", "100000", integer(100, 1_000_000), "How many seen phones are kept; the ones seen longest ago go first.", "rows"),
+    Row("LOG_LEVEL", "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
 )
 PREFIX = "PROVISIONER_"
 FILE = Path("provisioner.toml")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from provisioner.db import DatabaseError
 from provisioner.heartbeat import Heartbeat, read_heartbeats
 from provisioner.migrate import is_current
-from provisioner.settings import Bind, Settings
+from provisioner.setting_values import Bind
+from provisioner.settings import Settings
 from provisioner.wiring import Installation
 
 CONNECT_S = 1.0

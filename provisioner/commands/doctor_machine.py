@@ -16,7 +16,8 @@ from pathlib import Path
 
 from provisioner.commands.findings import Finding, failure, fine, warning
 from provisioner.commands.port_owner import port_owner
-from provisioner.settings import Bind, Settings
+from provisioner.setting_values import Bind
+from provisioner.settings import Settings
 from provisioner.sheets.printing import PACKAGES, lacking
 
 OLDEST_PYTHON = (3, 11)

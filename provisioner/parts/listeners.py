@@ -14,7 +14,8 @@ from granian.constants import Interfaces, Loops
 
 from provisioner.parts.running import Beating, beat_for_ever, die_with_parent
 from provisioner.parts.serving import open_serving
-from provisioner.settings import Bind, Settings
+from provisioner.setting_values import Bind
+from provisioner.settings import Settings
 
 if TYPE_CHECKING:
     from provisioner.transports.http_listener import Listener

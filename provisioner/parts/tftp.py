@@ -7,7 +7,8 @@ import signal
 
 from provisioner.parts.running import die_with_parent
 from provisioner.parts.serving import open_serving
-from provisioner.settings import Bind, Settings
+from provisioner.setting_values import Bind
+from provisioner.settings import Settings
 from provisioner.transports.tftp import TFTPServer
 
 log = logging.getLogger("provisioner.parts")

@@ -41,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "records_enrolment": {"core"},
     "places": {"records"},
     # Edges to files: settings, key, catalogue.
-    "settings": {"errors"},
+    "setting_values": set(),
+    "settings": {"errors", "setting_values"},
     "secrets": {"core", "errors"},
     "catalog": {"core", "errors"},
     # The database.
@@ -89,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "transports": {"core", "digest", "grounds", "serve", "uploads"},
     # Draining changes.
     "pbxview": {"pbx_sync", "records"},
-    "bundled": {"pbx_sync", "settings"},
+    "bundled": {"pbx_sync", "setting_values", "settings"},
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
@@ -102,19 +103,19 @@ ALLOWED: dict[str, set[str]] = {
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
-        "records_enrolment", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "wiring",
+        "records_enrolment", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
     },
     "web": {
         "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
-        "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "settings", "supervisor", "transports", "uploads",
+        "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "setting_values", "settings", "supervisor", "transports", "uploads",
         "admin", "waiting_room", "webhooks", "wiring", "worker",
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "records_enrolment", "redirect", "redirecting", "scans", "secrets", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "records_enrolment", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip

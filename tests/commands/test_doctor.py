@@ -14,7 +14,8 @@ from provisioner.commands import doctor_machine
 from provisioner.commands.port_owner import port_owner
 from provisioner.models import phone
 from provisioner.secrets import KEY_FILE
-from provisioner.settings import Bind, load_settings
+from provisioner.setting_values import Bind
+from provisioner.settings import load_settings
 from provisioner.wiring import open_installation
 from tests.commands.conftest import Cli
 

@@ -1,0 +1,138 @@
+"""What the text of a setting is turned into: each function returns the value, or raises ``ValueError`` with the sentence that the person reads."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
+
+
+class Bind(NamedTuple):
+    """An address to listen on."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Ports(NamedTuple):
+    """A range of ports, both ends included."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+
+def text(text: str) -> str:
+    return text
+
+
+def path(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def bind(text: str) -> Bind:
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address and a port are needed, for example 0.0.0.0:8080 or [::]:8080")
+    host = host.strip("[]") or "0.0.0.0"  # noqa: S104 - ":8080" means every address
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError(f"'{host}' is not an IP address; names are not looked up at start") from error
+    return Bind(host, int(port))
+
+
+def bind_or_off(text: str) -> Bind | None:
+    return None if text in {"off", ""} else bind(text)
+
+
+def host_and_port(text: str) -> Bind:
+    """Reads the address of another machine: a name will do, it is looked up when it is called."""
+    host, separator, port = text.rpartition(":")
+    host = host.strip("[]")
+    if not separator or not _HOST.match(host) or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ValueError("a host and a port are needed, for example pbx.example.com:5038")
+    return Bind(host, int(port))
+
+
+def host(text: str) -> str:
+    if text and not _HOST.match(text):
+        raise ValueError("an IP address or a host name is needed")
+    return text
+
+
+def ports(text: str) -> Ports:
+    first, separator, last = text.partition("-")
+    if not separator or not first.isdigit() or not last.isdigit() or not 1024 <= int(first) < int(last) <= 65535:
+        raise ValueError("two ports from 1024 to 65535 are needed, the lower one first, for example 10000-20000")
+    return Ports(int(first), int(last))
+
+
+def networks(text: str) -> tuple[str, ...]:
+    return tuple(str(ipaddress.ip_network(part.strip(), strict=False)) for part in text.split(",") if part.strip())
+
+
+def names(*known: str) -> Callable[[str], tuple[str, ...]]:
+    """Reads a comma list of known names; ``off``, or nothing, is none of them."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        given = [part.strip() for part in text.split(",") if part.strip()]
+        if given == ["off"]:
+            return ()
+        if not set(given) <= set(known):
+            raise ValueError(f"a comma list of {', '.join(known)} is needed, or off")
+        return tuple(dict.fromkeys(given))
+
+    return parse
+
+
+def interfaces(text: str) -> tuple[str, ...]:
+    given = tuple(part.strip() for part in text.split(",") if part.strip())
+    if any(len(name) > 15 or "/" in name for name in given):
+        raise ValueError("a comma list of interfaces is needed, for example eth0,eth1")
+    return given
+
+
+def on_or_off(text: str) -> bool:
+    if text not in {"on", "off", "true", "false"}:
+        raise ValueError("on or off is needed")
+    return text in {"on", "true"}
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"one of {', '.join(choices)} is needed")
+        return text
+
+    return parse
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high} is needed")
+        return int(text)
+
+    return parse
+
+
+def database_url(text: str) -> str:
+    if not text or text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        return text
+    if text.startswith(("postgresql://", "postgres://")):
+        return "postgresql+psycopg://" + text.partition("://")[2]
+    raise ValueError("an SQLAlchemy address of SQLite or PostgreSQL is needed, for example postgresql://user:password@host/database")
+
+
+def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
