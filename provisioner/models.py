@@ -218,6 +218,7 @@ index_log = sa.Table(
     metadata,
     serial(),
     sa.Column("mac", sa.String(12), comment="whose record or files changed; NULL: all"),
+    sa.Column("part", sa.String(16), comment="where mac is NULL, all that changed: sites (with their windows) or warehouse"),
     sa.Column("at", sa.Float, nullable=False),
     sqlite_autoincrement=True,
 )

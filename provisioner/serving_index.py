@@ -43,6 +43,7 @@ class SiteRule:
     """A site as serving needs it. Whether an address is trusted is remembered, for a bounded number of addresses."""
 
     def __init__(self, record: SiteRecord, window_until: float = 0.0) -> None:
+        self.made_of = record, window_until
         self.name = record.name
         self.access = record.access
         self._enrolment = record.enrolment
@@ -97,9 +98,7 @@ class ServingIndex:
             self._position = self._store.index_position()
             records = list(self._store.serving_records())
             # Sites after phones: one that a phone was moved to since is then there as well.
-            site_records = self._store.sites()
-            windows = {window.site: window.closes_at for window in self._store.windows()}
-            sites = {record.name: SiteRule(record, windows.get(record.name, 0.0)) for record in site_records}
+            sites, places = self._site_rules()
             self.warehouse = self._store.warehouse_macs()
             uploads = _grouped(self._store.upload_names())
             books = self._store.books_of_phones()
@@ -108,23 +107,26 @@ class ServingIndex:
             files: dict[Mac, dict[str, FileEntry]] = {}
             for file in self._store.live_files():
                 files.setdefault(file.mac, {})[file.name] = self._entry(file)
-            self.any_digest = any(site.access == "digest" for site in sites.values())
-            self.files, self.uploads, self.sites, self.books = files, uploads, sites, books
-            self.places = SiteFinder(site_records)
+            self.files, self.uploads, self.books = files, uploads, books
+            self._set_sites(sites, places)
             with self._records_lock:
                 self.phones = {record.mac: self._with_success(record) for record in records}
 
     def refresh(self) -> int:
         """Reads what changed since the last time; returns how many phones were read again."""
-        position, macs = self._store.index_changes(self._position)
-        if macs is None:
+        changes = self._store.index_changes(self._position)
+        if changes.is_everything:
             self.load()
             return len(self.phones)
-        if macs:
-            with self._lock:
-                self._reload(macs)
-        self._position = position
-        return len(macs)
+        with self._lock:
+            if changes.macs:
+                self._reload(changes.macs)
+            if "sites" in changes.parts:
+                self._set_sites(*self._site_rules())
+            if "warehouse" in changes.parts:
+                self.warehouse = self._store.warehouse_macs()
+        self._position = changes.position
+        return len(changes.macs)
 
     def content(self, mac: Mac, entry: FileEntry) -> tuple[bytes, str] | None:
         """Returns the bytes of a live file and their hash, from memory or by one indexed read; None where it is gone.
@@ -211,6 +213,20 @@ class ServingIndex:
             else:
                 for table in (self.files, self.phones, self.uploads):
                     table.pop(mac, None)
+
+    def _site_rules(self) -> tuple[dict[str, SiteRule], SiteFinder]:
+        """Returns the sites as they are. A rule that nothing was changed of stays the object that it is: answers that rest on it hold."""
+        records = self._store.sites()
+        windows = {window.site: window.closes_at for window in self._store.windows()}
+        rules: dict[str, SiteRule] = {}
+        for record in records:
+            known, until = self.sites.get(record.name), windows.get(record.name, 0.0)
+            rules[record.name] = known if known is not None and known.made_of == (record, until) else SiteRule(record, until)
+        return rules, SiteFinder(records)
+
+    def _set_sites(self, sites: dict[str, SiteRule], places: SiteFinder) -> None:
+        self.any_digest = any(site.access == "digest" for site in sites.values())
+        self.sites, self.places = sites, places
 
     def _set_book(self, mac: Mac, book: str | None) -> None:
         if book is None:

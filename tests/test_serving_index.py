@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.changes import PhoneInput
+from provisioner.changes.enrolment import Stocked
 from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from provisioner.models import index_log
@@ -49,7 +50,8 @@ def picture(index: ServingIndex) -> dict:
             if files
         },
         "uploads": {mac: names for mac, names in index.uploads.items() if names},
-        "sites": {name: (rule.access, tuple(map(str, rule._networks))) for name, rule in index.sites.items()},
+        "sites": {name: (rule.access, tuple(map(str, rule._networks)), rule.made_of) for name, rule in index.sites.items()},
+        "warehouse": index.warehouse,
         "any_digest": index.any_digest,
     }
 
@@ -60,6 +62,8 @@ ACTIONS = st.one_of(
     st.tuples(st.sampled_from(["create", "delete", "disable", "enable", "renew", "revoke", "reopen", "upload"]), st.sampled_from(MACS)),
     st.tuples(st.just("move"), st.tuples(st.sampled_from(MACS), st.sampled_from(SITES))),
     st.tuples(st.just("access"), st.tuples(st.sampled_from(SITES), st.sampled_from(["open", "token", "digest", "first-fetch"]))),
+    st.tuples(st.sampled_from(["stock", "unstock", "adopt"]), st.sampled_from(MACS)),
+    st.tuples(st.sampled_from(["open window", "close window"]), st.sampled_from(SITES)),
     st.tuples(st.sampled_from(["promote", "refresh"]), st.none()),
 )
 
@@ -73,10 +77,14 @@ def act(here: Inside, action: str, what) -> None:
         changes.update_phone("test", what[0], PhoneInput(site=what[1]))
     elif action == "access":
         changes.update_site("test", what[0], {"access": what[1]})
+    elif action.endswith("window"):
+        move_window(here, what, is_opened=action.startswith("open"))
     elif action == "promote":
         here.worker.drain()
     elif action == "refresh":
         here.index.refresh()
+    elif action in ("stock", "unstock", "adopt"):
+        move_stock(here, action, what, is_listed=what in there)
     elif what in there:
         ways = {
             "delete": changes.delete_phone, "renew": changes.renew_token, "revoke": changes.revoke_token, "reopen": changes.reopen_first_fetch,
@@ -88,6 +96,26 @@ def act(here: Inside, action: str, what) -> None:
             here.uploads.keep(what, f"{what}-local.cfg", rule, b"x")
         else:
             changes.update_phone("test", what, PhoneInput(enabled=action == "enable"))
+
+
+def move_window(here: Inside, site: str, *, is_opened: bool) -> None:
+    changes = here.installation.changes
+    if is_opened:
+        changes.update_site("test", site, {"enrolment": "window"})
+        changes.open_window("test", site, 30, 5)
+    elif any(window.site == site for window in here.installation.store.windows()):
+        changes.close_window("test", site)
+
+
+def move_stock(here: Inside, action: str, mac: Mac, *, is_listed: bool) -> None:
+    changes = here.installation.changes
+    is_stocked = mac in here.installation.store.warehouse_macs()
+    if action == "stock" and not (is_listed or is_stocked):
+        changes.add_to_warehouse("test", [Stocked(mac, "yealink/t46u")])
+    elif action == "unstock" and is_stocked:
+        changes.remove_from_warehouse("test", mac)
+    elif action == "adopt" and not is_listed:
+        changes.adopt_phone("test", mac, PhoneInput("yealink/t46u", "a"))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -140,6 +168,55 @@ def test_a_gap_in_the_log_is_read_anew(own: Inside) -> None:
         connection.execute(index_log.insert().values(mac="805ec0ffffff", at=1))
     own.index.refresh()
     assert own.ask(phone.name, phone.agent).reason is Reason.DISABLED
+
+
+@pytest.mark.parametrize("what", ["window", "warehouse", "site"])
+def test_what_is_no_phone_has_no_phone_read_again(own: Inside, what: str) -> None:
+    """Was: ten thousand phones and all their files were read anew because a window was opened."""
+    changes, sites = own.installation.changes, [own.site("open") for _ in range(2)]
+    changes.update_site("test", sites[0], {"enrolment": "window"})
+    for _ in range(3):
+        own.phone(site=sites[1])
+    own.index.refresh()
+    before, rule = {**own.index.phones}, own.index.sites[sites[1]]
+    files = {mac: {**entries} for mac, entries in own.index.files.items()}
+    if what == "window":
+        changes.open_window("test", sites[0], 30, 5)
+    elif what == "warehouse":
+        changes.add_to_warehouse("test", [Stocked(Mac("805ec0fffff0"), "yealink/t46u")])
+    else:
+        changes.update_site("test", sites[0], {"access": "token"})
+    read: list[str] = []
+    sa.event.listen(own.installation.database.engine, "before_cursor_execute", lambda *args: read.append(args[2]))
+    assert own.index.refresh() == 0
+    tables = [statement.split("FROM ")[1].split()[0] for statement in read if "FROM " in statement]
+    assert tables == ["index_log", "index_log", *{"warehouse": ["warehouse"]}.get(what, ["site", "enrolment_window"])]
+    assert all(own.index.phones[mac] is record for mac, record in before.items())
+    assert all(own.index.files[mac][name] is entry for mac, entries in files.items() for name, entry in entries.items())
+    assert own.index.sites[sites[1]] is rule, "answers that rest on another site hold"
+    known = {
+        "window": own.index.sites[sites[0]].takes_in(False, own.clock()), "warehouse": Mac("805ec0fffff0") in own.index.warehouse,
+        "site": own.index.sites[sites[0]].access == "token",
+    }  # fmt: skip
+    assert known[what]
+
+
+def test_many_phones_of_one_change_are_read_and_no_others(own: Inside) -> None:
+    site, phones = own.site("open"), [own.phone() for _ in range(4)]
+    own.index.refresh()
+    before = {**own.index.phones}
+    own.installation.changes.update_phones("test", [phone.mac for phone in phones[:3]], site=site)
+    assert own.index.refresh() == 3
+    assert own.index.phones[phones[0].mac].site == site and own.index.phones[phones[3].mac] is before[phones[3].mac]
+
+
+def test_a_phone_that_is_adopted_is_out_of_the_warehouse_at_once(own: Inside) -> None:
+    mac = Mac("805ec0fffff1")
+    own.installation.changes.add_to_warehouse("test", [Stocked(mac, "yealink/t46u")])
+    own.index.refresh()
+    own.installation.changes.adopt_phone("test", mac, PhoneInput())
+    own.index.refresh()
+    assert mac not in own.index.warehouse and mac in own.index.phones
 
 
 def test_a_site_that_is_gone_lets_nothing_out(own: Inside) -> None:

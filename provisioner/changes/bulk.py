@@ -170,7 +170,7 @@ class BulkWrites(DepartmentWrites, RotationWrites):
     def _tell(self, unit: Unit, macs: Sequence[Mac]) -> None:
         """Tells serving of the phones, by name or, where they are many, all at once; and takes them off the list of those seen."""
         if len(macs) > CHUNK:
-            unit.reindex(None)
+            unit.reindex_everything()
         elif macs:
             unit.connection.execute(index_log.insert(), [{"mac": mac, "at": unit.at} for mac in macs])
         for start in range(0, len(macs), CHUNK):

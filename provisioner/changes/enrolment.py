@@ -58,7 +58,7 @@ class EnrolmentWrites(SwapWrites):
             unit.connection.execute(enrolment_window.delete().where(enrolment_window.c.site == site))
             unit.connection.execute(enrolment_window.insert().values(site=site, **row))
             self._judge_again(unit)
-            unit.reindex(None)
+            unit.reindex_part("sites")
             unit.log("window.open", site, None, {"minutes": minutes, "phones": phones})
             return WindowRecord(site=site, opened_at=unit.at, closes_at=unit.at + minutes * 60.0, most=phones, taken=0, opened_by=actor)
 
@@ -67,7 +67,7 @@ class EnrolmentWrites(SwapWrites):
         with self.unit(actor) as unit:
             if not unit.connection.execute(enrolment_window.delete().where(enrolment_window.c.site == site)).rowcount:
                 raise NotFound({"site": f"no window is open at {site[:64]}"})
-            unit.reindex(None)
+            unit.reindex_part("sites")
             unit.log("window.close", site, None, {"why": why} if why else None)
 
     def add_to_warehouse(self, actor: str, stock: Sequence[Stocked]) -> int:
@@ -80,7 +80,7 @@ class EnrolmentWrites(SwapWrites):
             if rows:
                 unit.connection.execute(warehouse.insert(), rows)
             self._judge_again(unit)
-            unit.reindex(None)
+            unit.reindex_part("warehouse")
             unit.log("warehouse.add", f"{len(rows)} phones", None, {"phones": len(rows)})
             return len(rows)
 
@@ -89,7 +89,7 @@ class EnrolmentWrites(SwapWrites):
         with self.unit(actor) as unit:
             if not unit.connection.execute(warehouse.delete().where(warehouse.c.mac == mac)).rowcount:
                 raise NotFound({"mac": f"{mac.colons} is not in the warehouse"})
-            unit.reindex(None)
+            unit.reindex_part("warehouse")
             unit.log("warehouse.remove", mac, None, None)
 
     def make_claim_code(self, actor: str, number: str, minutes: int) -> tuple[str, float]:
@@ -148,7 +148,9 @@ class EnrolmentWrites(SwapWrites):
         if given.lines is None and site.pool:
             given = replace(given, lines=(LineInput(1, self._from_pool(unit, site)),))
         record = self.add_phone(unit, mac, replace(given, site=site.name))
-        unit.connection.execute(warehouse.delete().where(warehouse.c.mac == mac))
+        if stocked is not None:
+            unit.connection.execute(warehouse.delete().where(warehouse.c.mac == mac))
+            unit.reindex_part("warehouse")
         unit.connection.execute(newcomer.update().where(newcomer.c.mac == mac).values(judged_at=unit.at, outcome="it was taken in"))
         return record
 

@@ -44,8 +44,7 @@ class ManyWrites(PhoneWrites):
                 which = phone.c.mac.in_(changed[start : start + CHUNK])
                 unit.connection.execute(phone.update().where(which).values(**values, revision=phone.c.revision + 1))
             unit.rerender(changed)
-            if changed:
-                unit.reindex(changed[0] if len(changed) == 1 else None)
+            unit.reindex(*changed)
             _log(unit, "phone.update", {record.mac: _shown_pair(record, values) for record in before})
             return len(changed)
 

@@ -73,10 +73,9 @@ class _Watched(Unit):
         self.macs.update(Mac(mac) for mac in self.connection.execute(sa.select(phone.c.mac).where(condition)).scalars())
         return Unit.rerender_where(self, condition)
 
-    def reindex(self, mac: Mac | None) -> None:
-        if mac is not None:
-            self.macs.add(mac)
-        Unit.reindex(self, mac)
+    def reindex(self, *macs: Mac) -> None:
+        self.macs.update(macs)
+        Unit.reindex(self, *macs)
 
 
 class Rehearsal(Changes):

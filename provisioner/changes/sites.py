@@ -33,7 +33,7 @@ class SiteWrites(UnitMaker):
                 raise AlreadyExists({"name": f"site {name} exists already"})
             values = {**self.site_defaults, "settings": {}, **self._checked_site(name, given)}
             unit.connection.execute(site.insert().values(name=name, **values))
-            unit.reindex(None)
+            unit.reindex_part("sites")
             unit.log("site.create", name, None, values)
             return self._site(unit, name)
 
@@ -52,7 +52,7 @@ class SiteWrites(UnitMaker):
             values = self._checked_site(name, given, before)
             unit.connection.execute(site.update().where(site.c.name == name).values(**values, revision=site.c.revision + 1))
             touched = unit.rerender_where(phone.c.site == name) if "settings" in values and values["settings"] != before.settings else 0
-            unit.reindex(None)
+            unit.reindex_part("sites")
             unit.log("site.update", name, {key: _plain(getattr(before, key)) for key in values}, values, touched)
             return self._site(unit, name)
 
@@ -68,7 +68,7 @@ class SiteWrites(UnitMaker):
             if owned:
                 raise InputError({"name": f"{owned} are of this site: give them another one first"})
             unit.connection.execute(site.delete().where(site.c.name == name))
-            unit.reindex(None)
+            unit.reindex_part("sites")
             kept = {field: _plain(getattr(before, field)) for field in ("access", "trusted_networks", "enrolment", "pool", "settings")}
             unit.log("site.delete", name, kept, None)
 

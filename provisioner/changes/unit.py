@@ -15,7 +15,7 @@ from provisioner.core.render import Renderer
 from provisioner.errors import InputError, StaleWrite
 from provisioner.models import change, index_log, phone, site
 from provisioner.records import PhoneRecord
-from provisioner.store import CHUNK, Store
+from provisioner.store import CHUNK, IndexPart, Store
 
 MOST_PHONES = 2000
 """Phones in one change: it holds up every other writer until it is done."""
@@ -63,9 +63,18 @@ class Unit:
         self._proof([Mac(mac) for mac in samples])
         return int(self.connection.execute(_unknown().where(condition)).rowcount)
 
-    def reindex(self, mac: Mac | None) -> None:
-        """Tells the serving processes to read a phone's record again; None: all of them, sites included."""
-        self.connection.execute(index_log.insert().values(mac=mac, at=self.at))
+    def reindex(self, *macs: Mac) -> None:
+        """Tells the serving processes to read the records of these phones again, and nothing else."""
+        if macs:
+            self.connection.execute(index_log.insert(), [{"mac": mac, "at": self.at} for mac in macs])
+
+    def reindex_part(self, part: IndexPart) -> None:
+        """Tells the serving processes to read this part again, and no phone."""
+        self.connection.execute(index_log.insert().values(part=part, at=self.at))
+
+    def reindex_everything(self) -> None:
+        """Tells the serving processes to read all phones again: for a change of very many."""
+        self.connection.execute(index_log.insert().values(at=self.at))
 
     def expect(self, revision: int, expected: int | None) -> None:
         """Raises ``StaleWrite`` where the row was changed since the writer read it."""

@@ -25,14 +25,22 @@ from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
 from provisioner.store.second_factor import SecondFactorReads
-from provisioner.store.serving import ServingReads
+from provisioner.store.serving import IndexPart, ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.testing import TestingReads
 from provisioner.store.waiting import WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
 
-__all__ = ["CHUNK", "EVERY_PHONE", "LinePhone", "ReleaseCounts", "Store", "has_secrets"]
+__all__ = [
+    "CHUNK",
+    "EVERY_PHONE",
+    "IndexPart",
+    "LinePhone",
+    "ReleaseCounts",
+    "Store",
+    "has_secrets",
+]
 
 
 class Store(

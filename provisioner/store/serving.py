@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -25,6 +25,18 @@ from provisioner.records import (
 from provisioner.store.base import StoreBase, in_chunks
 from provisioner.store.installs import LINK_COLUMNS, link_of
 
+IndexPart = Literal["sites", "warehouse"]
+"""What serving knows besides phones: ``sites`` are their rules, networks and open windows."""
+
+
+class IndexChanges(NamedTuple):
+    """What changed since a reader last looked; with ``is_everything`` any phone may have."""
+
+    position: int
+    macs: frozenset[Mac] = frozenset()
+    parts: frozenset[str] = frozenset()
+    is_everything: bool = False
+
 
 class ServingReads(StoreBase):
     """What serving needs."""
@@ -34,18 +46,19 @@ class ServingReads(StoreBase):
         with self.database.read() as connection:
             return int(connection.execute(sa.select(sa.func.max(index_log.c.id))).scalar() or 0)
 
-    def index_changes(self, since: int) -> tuple[int, set[Mac] | None]:
-        """Returns the newest number, and the phones changed after ``since``; None for "any may have"."""
-        query = sa.select(index_log.c.id, index_log.c.mac).where(index_log.c.id > since).order_by(index_log.c.id)
+    def index_changes(self, since: int) -> IndexChanges:
+        """Returns what changed after entry ``since`` of the index log."""
+        query = sa.select(index_log.c.id, index_log.c.mac, index_log.c.part).where(index_log.c.id > since).order_by(index_log.c.id)
         with self.database.read() as connection:
             oldest = connection.execute(sa.select(sa.func.min(index_log.c.id))).scalar()
             rows = connection.execute(query).all()
         if oldest is None:  # never written, or trimmed to nothing while the reader was away
-            return 0, None if since else set()
+            return IndexChanges(0, is_everything=bool(since))
         newest = rows[-1].id if rows else since
-        if (oldest is not None and oldest > since + 1) or any(row.mac is None for row in rows):
-            return newest, None
-        return newest, {Mac(row.mac) for row in rows}
+        if oldest > since + 1 or any(row.mac is None and row.part not in get_args(IndexPart) for row in rows):
+            return IndexChanges(newest, is_everything=True)
+        parts = frozenset(row.part for row in rows if row.part is not None)
+        return IndexChanges(newest, frozenset(Mac(row.mac) for row in rows if row.mac is not None), parts)
 
     def serving_records(self, macs: Iterable[Mac] | None = None) -> list[ServingRecord]:
         """Returns what serving needs of all phones, or of those named that exist."""

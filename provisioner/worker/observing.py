@@ -103,8 +103,9 @@ class Observing:
         position = self._store.index_position()
         if position == self._position:
             return set()
-        self._position, macs = self._store.index_changes(self._position)
-        if macs is None:
+        changes = self._store.index_changes(self._position)
+        self._position, macs = changes.position, changes.macs
+        if changes.is_everything:
             return {row.extension for row in self._store.registrations_of()} | set(self._known or ())
         return self._store.numbers_on(macs) | {row.extension for rows in self._store.registrations(sorted(macs)).values() for row in rows}
 

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
 from provisioner.changes.phones import LineInput
+from provisioner.core.mac import Mac
 from provisioner.db import Database
 from provisioner.models import index_log, meta
 from provisioner.store import Store
+from provisioner.store.serving import IndexChanges
 from provisioner.wiring import Installation
 from provisioner.worker.lease import Lease
 from tests.engines import World, mac_of
@@ -64,7 +66,7 @@ def test_watcher_sees_a_commit_and_nothing_before_it(store: Store) -> None:
         if watcher.changed():  # allowed to be early, as long as it is true again once there is something to see
             assert store.index_position() == 0
     assert watcher.changed()
-    assert store.index_changes(0) == (store.index_position(), {"02acde000001"})
+    assert store.index_changes(0) == IndexChanges(store.index_position(), frozenset({Mac("02acde000001")}))
     assert not watcher.changed()
     with store.database.write() as connection:
         connection.execute(meta.insert().values(key="not an index entry", value=""))
@@ -118,13 +120,13 @@ def test_index_log_trimmed_to_nothing_means_read_everything_again(world: World) 
     """Was: a reader that had been away for longer than the log reaches back stayed as it was for good."""
     world.phone(1)
     position = world.store.index_position()
-    assert world.store.index_changes(position) == (position, set())
+    assert world.store.index_changes(position) == IndexChanges(position)
     with world.installation.database.write() as connection:
         connection.execute(index_log.delete())
-    assert world.store.index_changes(position) == (0, None)
-    assert world.store.index_changes(0) == (0, set())
+    assert world.store.index_changes(position) == IndexChanges(0, is_everything=True)
+    assert world.store.index_changes(0) == IndexChanges(0)
     world.phone(2)
-    assert world.store.index_changes(0)[1] is None
+    assert world.store.index_changes(0).is_everything
 
 
 OPEN_WORK = {
