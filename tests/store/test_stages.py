@@ -10,7 +10,8 @@ import pytest
 from provisioner.core.lockstep import Stage, names_hash, stage
 from provisioner.core.mac import Mac
 from provisioner.models import extension, phone, phone_line, registration, rendered_file, served_file, upload
-from provisioner.records import PhoneFilter, Store
+from provisioner.records import PhoneFilter
+from provisioner.store import Store
 from provisioner.wiring import Installation
 from tests.engines import mac_of
 
