@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
-from provisioner.core.values import Key, PhoneConfig, SettingValue
+from provisioner.core.values import Key, SettingValue
 from provisioner.records_install import InstallLink
 
 Role = Literal["user", "viewer", "technician", "admin"]
@@ -188,6 +188,17 @@ class ServingRecord:
     first_peer: str = ""
     """The address that took the first fetch since it was opened; empty where none has."""
     install: InstallLink | None = None
+    enciphered_since: int | None = None
+    """The first token epoch whose address came with a key; None: its files go out in clear."""
+
+    def has_key_of(self, epoch: int) -> bool:
+        """Returns whether a phone that comes by the token of ``epoch`` read a key beside it; ``epoch`` 0 is no token."""
+        return self.enciphered_since is not None and epoch >= self.enciphered_since
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the phone is proven to have a key: it came by an address that it can have read only beside one."""
+        return self.first_success_at is not None and self.has_key_of(self.token_floor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +223,6 @@ class BookRecord:
     sha256: str
     content_type: str
     body: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class RenderJob:
-    """A phone whose files are to be made, and the revision of the facts they are made of.
-
-    ``created_at`` tells it from another phone with the same MAC: one that was deleted and listed again begins at the same revision.
-    """
-
-    config: PhoneConfig
-    revision: int
-    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ class SecretBox:
         self._token_key = _derived(master, b"tokens")
         self._password_key = _derived(master, b"passwords")
         self._code_key = _derived(master, b"codes")
+        self._file_key = _derived(master, b"file keys")
 
     def seal(self, plain: bytes, label: str) -> bytes:
         """Returns ``plain`` encrypted; ``label`` (table and row) must be the same when it is opened."""
@@ -69,6 +70,18 @@ class SecretBox:
         """Returns a phone's own password of 12 characters for ``purpose`` (``admin``, ``user``, ``digest``)."""
         digest = hmac.digest(self._password_key, f"{purpose}:{mac}".encode(), hashlib.sha256)
         return "".join(_PASSWORD_ALPHABET[byte % len(_PASSWORD_ALPHABET)] for byte in digest[:12])
+
+    def file_key(self, mac: Mac, epoch: int, characters: int) -> str:
+        """Returns the key that a phone reads beside the address of ``epoch``, for what it fetches there: letters and digits, at most 32.
+
+        Sixteen are 92 bits, 32 are 184; each comes of the whole digest, so that no letter is likelier than another by more than 2^-70.
+        """
+        number = int.from_bytes(hmac.digest(self._file_key, f"{mac}:{epoch}".encode(), hashlib.sha256))
+        letters = ""
+        for _ in range(characters):
+            number, at = divmod(number, len(_PASSWORD_ALPHABET))
+            letters += _PASSWORD_ALPHABET[at]
+        return letters
 
     def waiting_code(self, mac: Mac) -> str:
         """Returns the six digits that a phone in the waiting room shows on its display: they name it to a technician, and open nothing."""

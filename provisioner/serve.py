@@ -16,11 +16,13 @@ from typing import NamedTuple, Protocol
 from provisioner.bookshelf import Bookshelf
 from provisioner.core.access import Credentials, Proof, Standing, certificate_of, decide
 from provisioner.core.catalogue import MAX_USER_AGENT, Catalogue, parse_user_agent
+from provisioner.core.encoders import KEY_CHARACTERS
 from provisioner.core.flood import Alarm, FloodGuard
 from provisioner.core.identify import MAX_PATH, Candidate, ParsedPath, PathReader, conflict_of, masked_path
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
+from provisioner.enciphering import EncipheredFiles
 from provisioner.grounds import Grounds, may_come
 from provisioner.images import PinnedImages
 from provisioner.install_codes import InstallCodes
@@ -97,6 +99,7 @@ class Server:
         self._recording = recording
         self._static = StaticFiles(static_root)
         self._directories = MergedDirectories()
+        self._enciphered = EncipheredFiles()
         self._books = Bookshelf(store)
         self._images = PinnedImages(store, self._static)
         self._first_fetch_s = first_fetch_s
@@ -136,7 +139,7 @@ class Server:
         if is_first_fetch:
             answer = self._first_file(request, record, candidate)
         else:
-            answer = self._own_file(record, candidate, epoch, request.path, is_proven=True)
+            answer = self._with_key(self._own_file(record, candidate, epoch, request.path, is_proven=True), record, candidate)
         if answer.reason is Reason.SERVED and request.method == "GET" and plan.has_code:
             self._codes.used(record.mac, request.peer)
         return answer
@@ -259,7 +262,7 @@ class Server:
         shown = certificate_of(request.tls_subject, record.mac) if request.tls_subject else "none"
         # By position: this is made for every request of a storm.
         proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere, shown)
-        standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at)
+        standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at, record.has_key)
         return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch)
 
     def _by_code(self, request: FileRequest, code: str, record: ServingRecord, looks_like_vendor: bool, conflict: str) -> Reason:
@@ -345,6 +348,13 @@ class Server:
             return FileAnswer(Reason.SERVED, content[0], entry.content_type, content[1], None, mac, name, False, epoch, True)
         rendered = candidate.rule is not None and candidate.rule.template is not None
         return FileAnswer(Reason.NOT_RENDERED if rendered else Reason.NO_SUCH_FILE, b"", "", "", None, mac, name, False, epoch)
+
+    def _with_key(self, clear: FileAnswer, record: ServingRecord, candidate: Candidate) -> FileAnswer:
+        """Returns the file encrypted where the phone came by an address that it read beside a key, and reads the file so."""
+        encoder = candidate.rule.encoder if candidate.rule is not None else None
+        if encoder is None or clear.reason is not Reason.SERVED or not record.has_key_of(clear.epoch):
+            return clear
+        return self._enciphered.answer(clear, encoder, self._box.file_key(record.mac, clear.epoch, KEY_CHARACTERS[encoder]))
 
     def _without_mac(self, plan: ParsedPath) -> FileAnswer:
         if plan.malformed:

@@ -103,7 +103,7 @@ def masked_content(vendor: Vendor | None, text: str, secrets: Iterable[str]) -> 
 def secrets_of(config: PhoneConfig, rows: Mapping[str, Setting], more: Iterable[str] = ()) -> set[str]:
     """Returns every secret that a phone's present facts hold, for masking."""
     settings = {str(value) for name, value in config.settings.items() if name in rows and rows[name].type == "secret"}
-    found = {line.secret for line in config.lines} | settings | set(more)
+    found = {line.secret for line in config.lines} | settings | {config.file_key} | set(more)
     return {secret for secret in found if len(secret) >= _SHORTEST_SECRET}
 
 

@@ -19,6 +19,7 @@ from provisioner.catalog.hinted import HintsSchema, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import ADDRESS_OPTIONS, FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
+from provisioner.core.encoders import ENCODERS, ENCRYPT_FILES
 from provisioner.core.installing import DHCPFacts, RedirectFacts
 from provisioner.core.timezone import InvalidTimezone, TimezoneRule, parse_posix_tz
 from provisioner.core.values import KEY_TYPES
@@ -67,6 +68,7 @@ class _FileSchema(Strict):
     max_contacts = fields.Integer(validate=validate.Range(min=1, max=10_000))
     search_line = fields.String(validate=validate.Length(min=1))
     with_book = fields.Boolean()
+    encoder = fields.String(validate=validate.OneOf(ENCODERS))
 
 
 class _UploadSchema(Strict):
@@ -183,7 +185,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     words.note_words(path, raw, models, looks, mistakes)
     rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
-    for where, what in (*_vendor_mistakes(raw), *(followed.vendor_mistakes(declared, used, settings) if raw else ())):
+    for where, what in (*_vendor_mistakes(raw, used), *(followed.vendor_mistakes(declared, used, settings) if raw else ())):
         mistakes.note(path, where, what)
     mistakes.extend(_folder_mistakes(folder, rules))
     return Vendor(
@@ -234,7 +236,7 @@ def _file_rule(
     return FileRule(**{"content_type": vendor["content_type"], **row}, regex=name_pattern(row["name"]))
 
 
-def _vendor_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _vendor_mistakes(raw: Mapping[str, Any], used: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Yields where in a ``vendor.toml`` and what is wrong, of what no schema can tell."""
     for mask in raw.get("masks", ()):
         if "(?P<secret>" not in mask:
@@ -252,6 +254,21 @@ def _vendor_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for at, template in books:
         if template is None or template != books[0][1]:
             yield f"file.{at}", "phone books of a vendor have one form: each rule of scope book needs the same template"
+    yield from _encoder_mistakes(raw, writes_key=ENCRYPT_FILES in used)
+
+
+def _encoder_mistakes(raw: Mapping[str, Any], *, writes_key: bool) -> Iterator[tuple[str, str]]:
+    """Yields what would shut phones out of their own encrypted files: a key that is not written, or a file that knows no phone."""
+    encoded = [(at, row) for at, row in enumerate(raw.get("file", ())) if "encoder" in row]
+    for at, row in encoded:
+        if row["scope"] != "phone" or "template" not in row:
+            yield f"file.{at}.encoder", "only a file of scope phone with a template can be encrypted: each phone has a key of its own"
+        if row["encoder"] != encoded[0][1]["encoder"]:
+            yield f"file.{at}.encoder", "a phone has one key: each file of a vendor needs the same encoder"
+        if not writes_key:
+            yield f"file.{at}.encoder", "no template writes file_key: the phone could not open the file"
+    if writes_key and not encoded:
+        yield "file", "a template writes file_key, and no file has an encoder"
 
 
 def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]:

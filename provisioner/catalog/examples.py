@@ -63,6 +63,7 @@ def example_config(catalogue: Catalogue, vendor: str, model: str, raw: Mapping[s
         provisioning_url=raw.get("provisioning_url", RECORDED_ADDRESS),
         modules=raw.get("modules", 0),
         firmware=raw.get("firmware", ""),
+        file_key=raw.get("file_key", ""),
     )
 
 

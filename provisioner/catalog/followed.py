@@ -13,12 +13,18 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog.reading import Mistakes, Strict
+from provisioner.core.encoders import ENCRYPT_FILES
 from provisioner.core.raw import RawForm, RawRule, listed
 
 ALL_OTHERS = "*"
 """In ``[unsupported]``: every setting that no template uses."""
 _USED = re.compile(r"""settings(?:\.|\[["'])(\w+)""")
-_INDIRECT = {"timezone": re.compile(r"\btz\."), "codecs": re.compile(r"\bcodecs\b"), "line_label": re.compile(r"\blabel_of\(")}
+_INDIRECT = {
+    "timezone": re.compile(r"\btz\."),
+    "codecs": re.compile(r"\bcodecs\b"),
+    "line_label": re.compile(r"\blabel_of\("),
+    ENCRYPT_FILES: re.compile(r"\bfile_key\b"),
+}
 """Settings that templates get in another shape than ``settings.<name>``."""
 
 

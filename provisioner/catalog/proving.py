@@ -13,6 +13,7 @@ from pathlib import Path
 from provisioner.catalog.examples import Example, example_paths, read_example
 from provisioner.catalog.places import Written, first_difference
 from provisioner.core.catalogue import Catalogue, Model, Vendor
+from provisioner.core.encoders import ENCRYPT_FILES
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue
@@ -82,7 +83,7 @@ def rendering_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
     for vendor in catalogue.vendors.values():
         shown: set[str] = set()
         for model in vendor.models.values():
-            full = _full(model, {**defaults, **vendor.settings, **model.settings, **_INSTALLATION})
+            full = _full(vendor, model, {**defaults, **vendor.settings, **model.settings, **_INSTALLATION})
             proof.render(full)
             proof.render(replace(full, lines=(), keys=(), modules=0))
             if (model.series or model.name) not in shown:
@@ -93,11 +94,12 @@ def rendering_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
     return [*rendered, *_example_mistakes(proof)]
 
 
-def _full(model: Model, settings: Mapping[str, SettingValue]) -> PhoneConfig:
-    """Returns a phone with all its lines and modules and, on every key, one of the types that it takes there."""
+def _full(vendor: Vendor, model: Model, settings: Mapping[str, SettingValue]) -> PhoneConfig:
+    """Returns a phone with all its lines and modules, a key for its files and, on every key, one of the types that it takes there."""
     modules = model.expansion.modules if model.expansion else 0
     lines = tuple(Line(at, f"10{at:02d}", "Name", "secret") for at in range(1, model.lines + 1))
-    return PhoneConfig(_MAC, model.id, lines, tuple(_keys(model, modules)), settings, _ADDRESS, modules)
+    file_key = "k" * vendor.key_characters(model, {ENCRYPT_FILES: True})
+    return PhoneConfig(_MAC, model.id, lines, tuple(_keys(model, modules)), settings, _ADDRESS, modules, file_key=file_key)
 
 
 def _keys(model: Model, modules: int) -> Iterator[Key]:

@@ -43,6 +43,8 @@ class Standing(NamedTuple):
     """``open``, ``first-fetch``, ``token``, ``digest`` or ``mtls``: the site's."""
     opened_at: float
     first_success_at: float | None
+    has_key: bool = False
+    """Its files are encrypted, and it is proven to have the key: it came by the address that it read together with the key."""
 
 
 RUN_S = 600.0
@@ -89,13 +91,18 @@ def decide(standing: Standing, proof: Proof, *, now: float, first_fetch_s: float
     A token, good digest credentials or a certificate of its own prove the phone wherever it is. Without, ``open`` and ``first-fetch`` accept a trusted
     network; a first fetch, besides, only a phone of the listed vendor and model, only until its first success at its own address, only for
     ``first_fetch_s`` seconds, and only to the one address that took it first. Nothing helps against a conflict, nor, without a token or
-    credentials, against a frozen bootstrap.
+    credentials, against a frozen bootstrap. What is asked for without a token goes out in clear: not to a phone that has its key.
     """
     if not standing.enabled:
         return Reason.DISABLED
     reason = _proven(standing, proof, now, first_fetch_s)
-    contradicted = proof.conflict or proof.certificate == "bad"
-    return Reason.CONFLICT if reason is Reason.SERVED and contradicted else reason
+    if reason is not Reason.SERVED:
+        return reason
+    if proof.conflict or proof.certificate == "bad":
+        return Reason.CONFLICT
+    # The certificate is the phone's alone, and came over TLS: nobody on the way reads what it gets.
+    in_clear = standing.has_key and proof.token == "none" and proof.certificate != "good"
+    return Reason.BOOTSTRAP_CLOSED if in_clear else Reason.SERVED
 
 
 def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) -> Reason:

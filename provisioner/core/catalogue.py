@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from provisioner.core import raw
+from provisioner.core.encoders import ENCRYPT_FILES, KEY_CHARACTERS, EncoderName
 from provisioner.core.hints import Hints
 from provisioner.core.installing import DHCPFacts, InstallWay, RedirectFacts
 from provisioner.core.mac import Mac, try_parse
@@ -67,6 +68,8 @@ class FileRule:
     """How the line of one contact begins in a phone book that can be searched (``?search=``); empty where the vendor's phones do not."""
     with_book: bool = False
     """Whether the phone's book is merged into this directory when it is served."""
+    encoder: EncoderName | None = None
+    """How the file is encrypted for a phone that has a key; None: it always goes out in clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +240,12 @@ class Vendor:
             if not way.series or model.series in way.series:
                 found.setdefault(way.where, way)
         return list(found.values())
+
+    def key_characters(self, model: Model, settings: Mapping[str, SettingValue]) -> int:
+        """Returns how long the key is with which the files of this phone are encrypted; 0 where they go out in clear."""
+        encoder = next((rule.encoder for rule in self.files if rule.encoder), None)
+        is_on = settings.get(ENCRYPT_FILES) is True and ENCRYPT_FILES not in model.unsupported
+        return KEY_CHARACTERS[encoder] if encoder and is_on else 0
 
     provisions_again: bool = False
     """Whether a phone that is moved to another address fetches there at once: then a first fetch need not carry the SIP password."""

@@ -199,6 +199,8 @@ class PhoneConfig:
     """Expansion modules attached."""
     firmware: str = ""
     """Version that the phone is known to run; empty when unknown. Chooses among firmware quirks."""
+    file_key: str = field(default="", repr=False)
+    """The key with which the phone opens what it fetches at ``provisioning_url``, in clear; empty where that is not encrypted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ class Addresses:
             return ""
         base = self._base(asking.peer)
         record = records[0] if records else None
-        if record is None or not self._may_have_own(asking, record):
+        # Who is told an address of its own did not read the key beside it in a file, and could not open what is there.
+        if record is None or record.enciphered_since is not None or not self._may_have_own(asking, record):
             return base
         return f"{base}p/{self._store.box.token(record.mac, record.token_epoch)}/"
 

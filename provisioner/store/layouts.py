@@ -12,12 +12,17 @@ from provisioner.core.laying import LaidKey, LayoutKey, LayoutRecord, laid_keys
 from provisioner.core.mac import Mac
 from provisioner.core.values import Key
 from provisioner.models import extension, phone, phone_key
+from provisioner.models_encryption import enciphered_phone
 from provisioner.models_layouts import key_layout, layout_key, phone_layout
 from provisioner.records import PhoneRecord
 from provisioner.store.base import StoreBase, key_of
 
-PHONES = sa.select(phone, phone_layout.c.layout).outerjoin(phone_layout, phone_layout.c.mac == phone.c.mac)
-"""Every phone with the name of its layout."""
+PHONES = (
+    sa.select(phone, phone_layout.c.layout, enciphered_phone.c.since_epoch)
+    .outerjoin(phone_layout, phone_layout.c.mac == phone.c.mac)
+    .outerjoin(enciphered_phone, enciphered_phone.c.mac == phone.c.mac)
+)
+"""Every phone with the name of its layout, and since when its files are encrypted."""
 
 
 class LayoutReads(StoreBase):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from provisioner.core.layers import Layer, Origin, explained, merged
 from provisioner.core.laying import effective_keys
 from provisioner.core.mac import Mac
-from provisioner.core.values import Line, PhoneConfig, SettingValue
+from provisioner.core.values import Key, Line, PhoneConfig, SettingValue
 from provisioner.models import (
     TO_RENDER,
     extension,
@@ -24,11 +24,18 @@ from provisioner.models import (
 from provisioner.records import (
     PhoneAccess,
     PhoneRecord,
-    RenderJob,
 )
+from provisioner.records_rendering import RenderJob
 from provisioner.store.base import StoreBase, by_mac, edited_alone, key_of, settings_by_name
 from provisioner.store.firmware import PinnedFile, pinned_files
 from provisioner.store.layouts import PHONES, named_keys
+
+
+class _OwnAddress(NamedTuple):
+    url: str
+    epoch: int
+    file_key: str
+    """Empty where the phone's files go out in clear."""
 
 
 class RenderingReads(StoreBase):
@@ -72,22 +79,33 @@ class RenderingReads(StoreBase):
         lines_of, keys_of, images = by_mac(lines), by_mac(keys), pinned_files(connection, macs)
         laid = {row.mac: effective_keys(map(key_of, keys_of.get(row.mac, ())), layouts.get(row.layout, ())) for row in phones}
         return [
-            RenderJob(
-                PhoneConfig(
-                    mac=Mac(row.mac),
-                    model=row.model,
-                    lines=tuple(self._line(line) for line in lines_of.get(row.mac, ())),
-                    keys=laid[row.mac],
-                    settings=self._own_values(row, merged(self._layers(row, sites, groups)), images),
-                    provisioning_url=self._own_address(row),
-                    modules=max([row.modules, *(key.module for key in laid[row.mac])]),
-                    firmware=row.firmware,
-                ),
-                row.render_revision,
-                row.created_at,
+            self._job(
+                row, merged(self._layers(row, sites, groups)), tuple(map(self._line, lines_of.get(row.mac, ()))), laid[row.mac], images
             )
             for row in phones
         ]
+
+    def _job(
+        self,
+        row: Row[Any],
+        settings: dict[str, SettingValue],
+        lines: tuple[Line, ...],
+        keys: tuple[Key, ...],
+        images: Mapping[Mac, PinnedFile],
+    ) -> RenderJob:
+        address = self._own_address(row, settings)
+        config = PhoneConfig(
+            mac=Mac(row.mac),
+            model=row.model,
+            lines=lines,
+            keys=keys,
+            settings=self._own_values(row, settings, address.url, images),
+            provisioning_url=address.url,
+            modules=max([row.modules, *(key.module for key in keys)]),
+            firmware=row.firmware,
+            file_key=address.file_key,
+        )
+        return RenderJob(config, row.render_revision, row.created_at, address.epoch, row.since_epoch)
 
     def explain(self, mac: Mac, name: str) -> Origin | None:
         """Returns where the phone's setting ``name`` comes from, or None where there is no such phone or setting."""
@@ -123,14 +141,26 @@ class RenderingReads(StoreBase):
         url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
         return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
 
-    def _own_address(self, row: Row[Any]) -> str:
-        return f"{self.base_url}p/{self.box.token(Mac(row.mac), row.token_epoch)}/"
+    def _own_address(self, row: Row[Any], settings: Mapping[str, SettingValue]) -> _OwnAddress:
+        """Returns the address that goes into the phone's files, with its key where they are encrypted.
 
-    def _own_values(self, row: Row[Any], settings: dict[str, SettingValue], images: Mapping[Mac, PinnedFile]) -> dict[str, SettingValue]:
+        A phone is known to have a key by the address that it comes by. So who was served before and gets a key gets a new address too.
+        """
+        mac, epoch = Mac(row.mac), int(row.token_epoch)
+        model = self.catalogue.model(row.model)
+        characters = self.catalogue.vendors[model.vendor].key_characters(model, settings) if model else 0
+        if characters and row.since_epoch is None and row.live_hash is not None:
+            epoch += 1
+        key = self.box.file_key(mac, epoch, characters) if characters else ""
+        return _OwnAddress(f"{self.base_url}p/{self.box.token(mac, epoch)}/", epoch, key)
+
+    def _own_values(
+        self, row: Row[Any], settings: dict[str, SettingValue], address: str, images: Mapping[Mac, PinnedFile]
+    ) -> dict[str, SettingValue]:
         """Returns the settings with what is this phone's alone: its passwords, and the address at which it finds the image pinned for it."""
         mac = Mac(row.mac)
         if mac in images:
-            settings["firmware_url"] = f"{self._own_address(row)}{mac}/{images[mac].file.rpartition('/')[2]}"
+            settings["firmware_url"] = f"{address}{mac}/{images[mac].file.rpartition('/')[2]}"
         return self._own_passwords(mac, settings)
 
     def _own_passwords(self, mac: Mac, settings: dict[str, SettingValue]) -> dict[str, SettingValue]:

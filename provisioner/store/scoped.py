@@ -28,7 +28,6 @@ from provisioner.records import (
     PhoneFilter,
     PhoneRecord,
     RegistrationRecord,
-    RenderJob,
     SightingRecord,
     SiteRecord,
     UploadRecord,
@@ -36,6 +35,7 @@ from provisioner.records import (
 )
 from provisioner.records_enrolment import CallRecord, NewcomerRecord, RefusalRecord
 from provisioner.records_install import InstallLink
+from provisioner.records_rendering import RenderJob
 from provisioner.scope import Scope, closed
 from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks

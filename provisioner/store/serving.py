@@ -15,6 +15,7 @@ from provisioner.models import (
     rendered_file,
     upload,
 )
+from provisioner.models_encryption import enciphered_phone
 from provisioner.models_enrolment import first_fetch
 from provisioner.models_install import install_link
 from provisioner.records import (
@@ -64,18 +65,21 @@ class ServingReads(StoreBase):
         """Returns what serving needs of all phones, or of those named that exist."""
         columns = (
             phone.c.mac, phone.c.model, phone.c.site, phone.c.enabled, phone.c.token_epoch, phone.c.token_floor,
-            phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash, first_fetch.c.peer.label("first_peer"), *LINK_COLUMNS,
+            phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash, first_fetch.c.peer.label("first_peer"),
+            enciphered_phone.c.since_epoch, *LINK_COLUMNS,
         )  # fmt: skip
         taken = sa.and_(first_fetch.c.mac == phone.c.mac, first_fetch.c.opened_at == phone.c.opened_at)
         query = sa.select(*columns).select_from(
-            phone.outerjoin(first_fetch, taken).outerjoin(install_link, install_link.c.mac == phone.c.mac)
+            phone.outerjoin(first_fetch, taken)
+            .outerjoin(install_link, install_link.c.mac == phone.c.mac)
+            .outerjoin(enciphered_phone, enciphered_phone.c.mac == phone.c.mac)
         )
         with self.database.read() as connection:
             rows = in_chunks(connection, query, phone.c.mac, macs)
             return [
                 ServingRecord(
                     Mac(row.mac), row.model, row.model.partition("/")[0], row.site, row.enabled, row.token_epoch, row.token_floor,
-                    row.opened_at, row.first_success_at, row.live_hash, row.first_peer or "", link_of(row),
+                    row.opened_at, row.first_success_at, row.live_hash, row.first_peer or "", link_of(row), row.since_epoch,
                 )
                 for row in rows
             ]  # fmt: skip

@@ -17,8 +17,9 @@ from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import PhoneConfig, RenderedFile
 from provisioner.errors import ProvisionerError
-from provisioner.models import meta, phone, rendered_file
-from provisioner.records import RenderJob
+from provisioner.models import index_log, meta, phone, rendered_file
+from provisioner.models_encryption import enciphered_phone
+from provisioner.records_rendering import RenderJob
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.worker")
@@ -105,7 +106,20 @@ class Rendering:
         files += [row for item in fresh for row in item.boot]
         if files:
             connection.execute(rendered_file.insert(), files)
+        self._encipher(connection, [item.job for item in fresh if not item.error])
         self._hold(connection, [item for item in fresh if item.error])
+
+    def _encipher(self, connection: Connection, jobs: Sequence[RenderJob]) -> None:
+        """Writes which phones get a key for their files from now on, beside which address, and which need none any more."""
+        begun = [job for job in jobs if job.config.file_key and job.enciphered_since is None]
+        ended = [job for job in jobs if not job.config.file_key and job.enciphered_since is not None]
+        if not (begun or ended):
+            return
+        connection.execute(enciphered_phone.delete().where(enciphered_phone.c.mac.in_([job.config.mac for job in ended])))
+        if begun:
+            connection.execute(_MOVED, [{"which": job.config.mac, "epoch": job.token_epoch} for job in begun])
+            connection.execute(enciphered_phone.insert(), [{"mac": job.config.mac, "since_epoch": job.token_epoch} for job in begun])
+        connection.execute(index_log.insert(), [{"mac": job.config.mac, "at": self._clock()} for job in (*begun, *ended)])
 
     def _row(self, mac: Mac, file: RenderedFile) -> dict[str, object]:
         return {
@@ -128,6 +142,7 @@ class Rendering:
 
 
 _WANTED = phone.update().where(phone.c.mac == sa.bindparam("which")).values(wanted_hash=sa.bindparam("wanted"))
+_MOVED = phone.update().where(phone.c.mac == sa.bindparam("which")).values(token_epoch=sa.bindparam("epoch"))
 _HELD = phone.update().where(phone.c.mac == sa.bindparam("which")).values(error=sa.bindparam("why"), error_at=sa.bindparam("when"))
 
 
@@ -150,7 +165,9 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
         for model in sorted(vendor.models.values(), key=lambda model: model.id):
             # A set has no order of its own: it would be another one in every process.
             digest.update(repr((sorted(model.key_types), replace(model, key_types=frozenset()))).encode())
-        digest.update(repr([(rule.name, rule.scope, rule.template, rule.content_type, rule.escape) for rule in vendor.files]).encode())
+        digest.update(
+            repr([(rule.name, rule.scope, rule.template, rule.content_type, rule.escape, rule.encoder) for rule in vendor.files]).encode()
+        )
     digest.update(repr(sorted((row.name, row.default) for row in catalogue.settings.values())).encode())
     digest.update(repr(sorted(catalogue.zones.items())).encode())
     digest.update("\n".join(more).encode())

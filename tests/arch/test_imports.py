@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "models_enrolment": {"models"},
     "models_layouts": {"models"},
+    "models_encryption": {"models"},
     "models_testcall": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "records_install": {"core"},
     "records": {"core", "records_install"},
     "records_enrolment": {"core"},
+    "records_rendering": {"core"},
     "places": {"records"},
     # Edges to files: settings, key, catalogue.
     "setting_values": set(),
@@ -49,9 +51,9 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
     "store": {
-        "core", "db", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "core", "db", "errors", "models", "models_accounts", "models_api", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "records", "records_enrolment", "records_install", "scope", "secrets",
+        "records", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
@@ -73,12 +75,13 @@ ALLOWED: dict[str, set[str]] = {
     "static_files": set(),
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
+    "enciphering": {"core"},
     "images": {"core", "static_files", "store"},
     "grounds": {"core", "records", "serving_index"},
     "install_codes": {"core", "records", "records_install", "secrets", "serving_index"},
     "waiting_room": {"core", "errors", "serving_index", "store"},
     "serve": {
-        "bookshelf", "core", "grounds", "images", "install_codes", "merging", "records", "records_install", "secrets", "serving_index", "static_files", "store", "waiting_room",
+        "bookshelf", "core", "enciphering", "grounds", "images", "install_codes", "merging", "records", "records_install", "secrets", "serving_index", "static_files", "store", "waiting_room",
     },
     "seen": {"core", "models", "models_sightings"},
     "recorder": {"bootstrap_notes", "core", "db", "models", "models_install", "records_install", "seen"},
@@ -94,8 +97,8 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bundled", "changes", "core", "db", "errors", "models", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
-        "records", "records_enrolment", "records_install", "redirect", "seen", "settings", "store",
+        "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
+        "records", "records_enrolment", "records_install", "records_rendering", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
@@ -133,7 +136,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "httptools": ("provisioner.transports.http_request",),
     "click": ("provisioner.__main__", "provisioner.commands"),
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
-    "cryptography": ("provisioner.secrets", "provisioner.parts.certificate"),
+    "cryptography": ("provisioner.secrets", "provisioner.enciphering", "provisioner.parts.certificate"),
     "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets"),
     "weasyprint": ("provisioner.sheets.printing",),
     "segno": ("provisioner.sheets", "web.qr"),
@@ -144,13 +147,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     "psycopg": ("provisioner.db",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
@@ -162,6 +165,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_accounts": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_second_factor": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_encryption": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from xml.etree import ElementTree
 
+from tests.openssl import Unopened, opened_cbc
 from tests.phones.config import Config, LineConfig, Server, Unreadable, WatchedKey
 
 ACCOUNTS = {
@@ -37,8 +38,20 @@ class Grandstream:
         for name in self._names:
             body = server.get(name)
             if body is not None:
-                self._known = parameters(body, self._mac, self._known)
+                self._known = parameters(self._opened(body), self._mac, self._known)
                 return
+
+    def _opened(self, body: bytes) -> bytes:
+        """Returns the text of a file; OpenSSL's first eight bytes say that it is encrypted. Raises ``Unreadable``."""
+        if not body.startswith(b"Salted__"):
+            return body
+        key = self._known.get("P1359", "")
+        if not key:
+            raise Unreadable("encrypted, and this phone has no password")
+        try:
+            return opened_cbc(body, key)
+        except Unopened as error:
+            raise Unreadable("encrypted with another password") from error
 
     def config(self) -> Config:
         return config_of(self._known)

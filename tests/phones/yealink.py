@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from tests.openssl import Unopened, opened_ecb
 from tests.phones.config import Config, LineConfig, Server, Unreadable, WatchedKey
 
 NULL = "%NULL%"
 FIRST_LINE = "#!version:1.0.0.1"
+FILE_KEYS = ("static.auto_provision.aes_key.mac", "static.auto_provision.aes_key_16.mac")
 BLF = "16"
 COMMON = {"t46u": "y000000000108.cfg", "t54w": "y000000000096.cfg", "t31p": "y000000000123.cfg"}
 TRANSPORTS = {"0": "udp", "1": "tcp", "2": "tls"}
@@ -32,9 +34,21 @@ class Yealink:
         for name in names:
             body = server.get(name)
             if body is not None:
-                self._known = parameters(body, self._known)
+                self._known = parameters(self._opened(body), self._known)
         if self._known.get("static.auto_provision.custom.sync") == "1":
             server.get(f"{self._mac}-local.cfg")
+
+    def _opened(self, body: bytes) -> bytes:
+        """Returns the text of a file; one that does not begin as a text does is encrypted. Raises ``Unreadable``."""
+        if body.startswith(b"#!"):
+            return body
+        key = next((self._known[name] for name in FILE_KEYS if name in self._known), None)
+        if key is None:
+            raise Unreadable("encrypted, and this phone has no key")
+        try:
+            return opened_ecb(body, key)
+        except Unopened as error:
+            raise Unreadable("encrypted with another key") from error
 
     def config(self) -> Config:
         return config_of(self._known)
