@@ -11,6 +11,7 @@ import click
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import counted, print_json, print_table
 from provisioner.commands.session import Session, pass_session
+from provisioner.core.encoders import ENCRYPT_FILES
 from provisioner.errors import CatalogueError
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
     """Check the catalogue in FOLDER (CATALOGUE_DIR where left out) and list every mistake with its file.
 
     Every template is rendered for every model, empty and with all its lines, keys and modules; what comes out is held against the maker's
-    list of parameters and against the recorded examples. Exit status 1 when something is wrong.
+    list of parameters and against the recorded examples. ENCRYPTED counts the models whose files can be encrypted; what a model cannot
+    follow, and why, is said by 'provisioner explain' and on its page. Exit status 1 when something is wrong.
 
     \b
     Examples:
@@ -81,11 +83,12 @@ def _print_vendors(catalogue: Catalogue, examples: Examples) -> None:
             len(examples[vendor.id]),
             len({source for model in vendor.models.values() for source in model.sources}),
             len(catalogue.settings) - len(vendor.unsupported),
+            sum(bool(vendor.key_characters(model, {ENCRYPT_FILES: True})) for model in vendor.models.values()) or None,
             len(vendor.raw.names) if vendor.raw else None,
         )
         for vendor in catalogue.vendors.values()
     ]
-    numbers = ["MODELS", "SERIES", "TEMPLATES", "KEYS", "EXAMPLES", "SOURCES", "SETTINGS", "PARAMETERS"]
+    numbers = ["MODELS", "SERIES", "TEMPLATES", "KEYS", "EXAMPLES", "SOURCES", "SETTINGS", "ENCRYPTED", "PARAMETERS"]
     print_table(["VENDOR", "NAME", *numbers], rows, right=numbers)
 
 
