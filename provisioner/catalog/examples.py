@@ -54,16 +54,18 @@ def example_config(catalogue: Catalogue, vendor: str, model: str, raw: Mapping[s
         Layer("model", model, record.settings if record else {}),
         Layer("phone", "", raw.get("settings", {})),
     ]
+    settings = merged(layers)
+    characters = catalogue.vendors[vendor].key_characters(record, settings) if record else 0
     return PhoneConfig(
         mac=Mac.parse(raw["mac"]),
         model=f"{vendor}/{model}",
         lines=tuple(Line(**line) for line in raw.get("line", [])),
         keys=tuple(Key(**key) for key in raw.get("key", [])),
-        settings=merged(layers),
+        settings=settings,
         provisioning_url=raw.get("provisioning_url", RECORDED_ADDRESS),
         modules=raw.get("modules", 0),
         firmware=raw.get("firmware", ""),
-        file_key=raw.get("file_key", ""),
+        file_key=raw.get("file_key", "k" * characters),
     )
 
 
