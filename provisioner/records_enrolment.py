@@ -53,6 +53,10 @@ class WindowRecord:
     taken: int
     opened_by: str
 
+    def is_open(self, now: float) -> bool:
+        """Returns whether a phone may still come in at ``now``: its time is not over, and there is room for one more."""
+        return self.closes_at > now and self.taken < self.most
+
 
 @dataclass(frozen=True, slots=True)
 class WarehouseRecord:

@@ -13,10 +13,8 @@ from flask import Blueprint, Flask, Response, make_response, request
 from werkzeug.exceptions import HTTPException, NotFound
 
 from provisioner.api import problems
-from provisioner.api.context import installation
 from provisioner.core.languages import LANGUAGES
 from provisioner.errors import ProvisionerError
-from provisioner.pbxstatus import KeptStatus, pbx_status
 from web import guard, i18n, navigation, page, plain, words
 from web.assets import Asset, load_assets
 from web.pages import PAGES
@@ -36,7 +34,6 @@ def attach_pages(app: Flask, marks: Callable[[], Mapping[str, str]]) -> None:
         pages.register_blueprint(blueprint)
     app.extensions["provisioner.assets"] = load_assets()
     app.extensions["provisioner.marks"] = marks
-    app.extensions["provisioner.pbx_service"] = KeptStatus(lambda: pbx_status(installation().settings))
     app.add_url_rule("/static/<tag>/<name>", "static", _static)
     app.register_blueprint(pages)
     app.register_error_handler(404, _not_found)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from provisioner.api.context import installation
 from provisioner.api.sightings import catalogue_model
 from provisioner.core.identify import model_of
-from provisioner.core.mac import Mac, try_parse
+from provisioner.core.mac import Mac, try_parse, try_parse_tail
 from provisioner.errors import InputError
 from provisioner.places import SiteFinder
 from provisioner.records import PhoneFilter, SightingRecord
@@ -18,7 +18,6 @@ from web.i18n import _
 
 SHOWN = 30
 """Phones seen that are offered; whoever stands before one has just plugged it in."""
-_TAIL = re.compile(r"[0-9a-f]{6}\Z")
 _WHOLE = re.compile(r"(?<![0-9a-z])(?:mac[^0-9a-z]*)?([0-9a-f]{2}(?:[:.-]?[0-9a-f]{2}){5})(?![0-9a-z])", re.IGNORECASE)
 
 
@@ -71,8 +70,8 @@ def meant(text: str) -> list[Mac]:
     """
     if whole := _whole(text):
         return [whole]
-    tail = re.sub(r"[:\-. ]", "", text).lower()
-    if not _TAIL.match(tail):
+    tail = try_parse_tail(text)
+    if tail is None:
         raise InputError({"phone": _("The last six letters and digits of the MAC are needed, for example aabbcc.")})
     store = installation().store
     listed = [row.mac for row in store.phones(wanted=PhoneFilter(search=tail), limit=SHOWN) if row.mac.endswith(tail)]

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from flask import Response, current_app, g, redirect, request, url_for
 from werkzeug.exceptions import Forbidden
 
+from provisioner.accounts import Caller
 from provisioner.accounts.cookies import COOKIE, CSRF_FIELD, CSRF_HEADER, cookie_options, csrf_fits, csrf_token
 from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller, installation, set_caller
@@ -84,7 +85,7 @@ def admit() -> Response | None:
 
 def form_token() -> str:
     """Returns the token for the forms of the page that is being made."""
-    if caller() is not None:
+    if caller() is not None or (g.get("is_plain") and _session_of_forms() is not None):
         return csrf_token(request.cookies.get(COOKIE, ""))
     if "form_cookie" not in g:
         g.form_cookie = request.cookies.get(FORM_COOKIE) or secrets.token_urlsafe(16)
@@ -103,6 +104,11 @@ def own_path(text: str) -> str:
     parts = urlsplit(text)
     is_ours = text.startswith("/") and not text.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
     return text if is_ours and "\\" not in text and text.isprintable() else "/"
+
+
+def _session_of_forms() -> Caller | None:
+    """Returns whose session the forms of a page belong to that shows nobody as signed in."""
+    return installation().accounts.session(request.cookies.get(COOKIE, ""), is_use=False)
 
 
 def _check_form(cookie: str) -> None:

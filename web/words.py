@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flask import current_app, request
+from flask import current_app, g, request
 from markupsafe import Markup
 
 from provisioner.api.context import caller, has_pbx, installation
@@ -189,6 +189,8 @@ def here() -> str:
 
 def way_back() -> str:
     """Returns where the form of language and colours leads back to: here, or the first page where nobody can open this address again."""
+    if g.get("is_plain"):
+        return here()
     routes = current_app.create_url_adapter(request)
     return here() if routes is not None and routes.test(request.path, "GET") else "/"
 

@@ -108,6 +108,7 @@ def create_admin_app(installation: Installation) -> Flask:
     app.json = _json(app)
     app.url_map.merge_slashes = False
     context.attach(app, installation)
+    pbx_service.attach(app)
     numbers = Numbers(installation)
     app.extensions["provisioner.numbers"] = numbers
     app.extensions["provisioner.metrics"] = Metrics(installation, numbers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Response
@@ -17,22 +16,20 @@ from provisioner.api.phones import PhoneShown, created, mac_of, shown
 from provisioner.api.schemas import MacField, Rows, Strict, Text, Time, Whole, row_of
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.changes.enrolment import Stocked
+from provisioner.core.enrolment import CLAIM_MINUTES, WINDOW_MINUTES, WINDOW_PHONES, dialled
 from provisioner.core.identify import model_of
-from provisioner.core.mac import Mac
+from provisioner.core.mac import Mac, try_parse_tail
 from provisioner.errors import InputError, NotFound
 from provisioner.records_enrolment import NewcomerRecord, WindowRecord
 
 noun = Noun("enrolment", "Taking phones in: windows, the warehouse, newcomers, claims. Writing needs the role technician.")
 
-CLAIM_MINUTES = 60
-_TAIL = re.compile(r"[0-9a-f]{6}\Z")
-
 
 class WindowBody(Strict):
     """For how long, and for how many."""
 
-    minutes = Whole(load_default=60, metadata={"description": "1 to 1440"})
-    phones = Whole(load_default=50, metadata={"description": "1 to 1000; behind the last one the window closes"})
+    minutes = Whole(load_default=WINDOW_MINUTES, metadata={"description": "1 to 1440"})
+    phones = Whole(load_default=WINDOW_PHONES, metadata={"description": "1 to 1000; behind the last one the window closes"})
 
 
 class Window(Schema):
@@ -128,13 +125,14 @@ class SiteWindow(MethodView):
     @noun.gives(200, Window)
     def get(self, name: str) -> WindowRecord:
         """Show the open window of a site."""
-        found = next((window for window in installation().store.windows() if window.site == name), None)
+        now = installation().changes.clock()
+        found = next((window for window in installation().store.windows() if window.site == name and window.is_open(now)), None)
         if found is None:
             raise NotFound({"site": f"no window is open at {name[:64]}"})
         return found
 
     @allowed("technician")
-    @noun.takes(WindowBody, required=False, example={"minutes": 60, "phones": 50})
+    @noun.takes(WindowBody, required=False, example={"minutes": WINDOW_MINUTES, "phones": WINDOW_PHONES})
     @noun.gives(200, Window)
     def put(self, given: dict[str, Any], name: str) -> WindowRecord:
         """Open the window of a site, for a bounded time and number; it closes itself."""
@@ -219,7 +217,7 @@ class ClaimCodes(MethodView):
     def post(self, given: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Make a code that, dialled once on a phone in the waiting room, puts the extension on it."""
         code, expires_at = installation().changes.make_claim_code(actor(), given["extension"], given["minutes"])
-        return {"extension": given["extension"], "dial": f"*55{code}", "expires_at": expires_at}, 201
+        return {"extension": given["extension"], "dial": dialled(code), "expires_at": expires_at}, 201
 
 
 def _newcomer(given: dict[str, Any]) -> NewcomerRecord:
@@ -240,8 +238,8 @@ def _newcomer(given: dict[str, Any]) -> NewcomerRecord:
 
 
 def _tail(text: str) -> str:
-    tail = re.sub(r"[:\-. ]", "", text).lower()
-    if not _TAIL.match(tail):
+    tail = try_parse_tail(text)
+    if tail is None:
         raise InputError({"mac_tail": "the last six digits of the MAC are needed, for example aabbcc"})
     return tail
 

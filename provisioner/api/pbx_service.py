@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from flask import Flask, current_app
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
 from provisioner.api.auth import allowed
-from provisioner.api.context import actor, installation
+from provisioner.api.context import actor, everything, installation
 from provisioner.api.noun import Noun
 from provisioner.api.problems import Refusal
 from provisioner.api.schemas import Flag, Strict
 from provisioner.pbxservice import LOGS, NoBundledPBX, pbx_log, reload_pbx, restart_pbx
-from provisioner.pbxstatus import PBXStatus, pbx_status
+from provisioner.pbxstatus import KeptStatus, PBXStatus, pbx_status
 
 noun = Noun("pbx-service", "The bundled Asterisk as a service. Restarting, reloading and reading its log need the role admin.")
+
+
+_KEPT = "provisioner.pbx_service"
+
+
+def attach(app: Flask) -> None:
+    """Keeps the status of the bundled Asterisk for a moment, for API and pages alike: however many ask, Asterisk is asked once."""
+    app.extensions[_KEPT] = KeptStatus(lambda: pbx_status(everything().settings))
+
+
+def kept_status() -> KeptStatus:
+    """Returns the status of the bundled Asterisk as it was found a moment ago."""
+    return cast("KeptStatus", current_app.extensions[_KEPT])
 
 
 class Finding(Schema):
@@ -87,7 +101,7 @@ class PbxService(MethodView):
         """Show how the bundled Asterisk is, and what its log complains of since it started."""
         if installation().settings.pbx != "bundled":
             raise _refused(NoBundledPBX("there is no bundled Asterisk: PROVISIONER_PBX is another one"))
-        return pbx_status(installation().settings)
+        return kept_status().get()
 
 
 @noun.route("/pbx/restart")
@@ -103,6 +117,7 @@ class PbxRestart(MethodView):
             restart_pbx(installation().settings, now=given["now"])
         except NoBundledPBX as error:
             raise _refused(error) from error
+        kept_status().forget()
         installation().changes.note(actor(), "pbx.restart", "pbx", {"now": given["now"]})
         return {"now": given["now"]}
 
@@ -119,6 +134,7 @@ class PbxReload(MethodView):
             reload_pbx(installation().settings)
         except NoBundledPBX as error:
             raise _refused(error) from error
+        kept_status().forget()
         installation().changes.note(actor(), "pbx.reload", "pbx", None)
         return "", 204
 

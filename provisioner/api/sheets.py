@@ -13,7 +13,7 @@ from provisioner.api.phones import found_phone
 from provisioner.api.problems import Refusal
 from provisioner.api.schemas import Strict, Text
 from provisioner.core.languages import LANGUAGES
-from provisioner.sheets import sheet_html
+from provisioner.sheets import Sheet, sheet_html
 from provisioner.sheets.facts import language_of, sheet_of
 from provisioner.sheets.printing import PrintingError, sheet_pdf
 
@@ -64,8 +64,13 @@ class PhoneSheet(MethodView):
             headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
             return Response(sheet_html(sheet, language), content_type="text/html; charset=utf-8", headers=headers)
         try:
-            body = sheet_pdf(sheet, language)
+            return pdf_of(sheet, language)
         except PrintingError as error:
             raise Refusal(503, error.reason, str(error)) from error
-        headers = {"Content-Disposition": f'attachment; filename="{record.mac}-{language}.pdf"'}
-        return Response(body, content_type="application/pdf", headers=headers)
+
+
+def pdf_of(sheet: Sheet, language: str) -> Response:
+    """Returns a sheet as a PDF to be kept. Raises ``PrintingError``."""
+    body = sheet_pdf(sheet, language)
+    headers = {"Content-Disposition": f'attachment; filename="{sheet.mac}-{language}.pdf"'}
+    return Response(body, content_type="application/pdf", headers=headers)

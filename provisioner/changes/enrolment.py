@@ -186,9 +186,10 @@ class EnrolmentWrites(SwapWrites):
         """Counts a phone that comes in; closes the window behind the last one. Raises ``InputError`` where it is closed."""
         where = enrolment_window.c.site == site
         row = unit.connection.execute(sa.select(enrolment_window).where(where)).first()
-        if row is None or row.closes_at <= unit.at or row.taken >= row.most:
+        window = WindowRecord(**row._mapping) if row is not None else None
+        if window is None or not window.is_open(unit.at):
             raise InputError({"site": f"the window of {site} is closed"})
-        unit.connection.execute(enrolment_window.update().where(where).values(taken=row.taken + 1))
+        unit.connection.execute(enrolment_window.update().where(where).values(taken=window.taken + 1))
 
     def _stock_mistakes(self, unit: Unit, stock: Sequence[Stocked]) -> dict[str, str]:
         there = set(unit.connection.execute(sa.select(warehouse.c.mac)).scalars())

@@ -55,6 +55,7 @@ def open_changes(store: Store, renderer: Renderer, settings: Settings, clock: Ca
     changes = Changes(store, renderer, clock)
     changes.firmware_folder = settings.tftp_root / "firmware"
     changes.keeps_former = settings.has_pbx
+    changes.makes_calls = settings.has_waiting_room
     networks = list(settings.trusted_networks)
     changes.site_defaults = {"access": settings.access, "trusted_networks": networks, "enrolment": settings.enrolment}
     if store.site("default") is None:

@@ -9,6 +9,7 @@ import click
 from provisioner.commands.arguments import json_option, mac_argument
 from provisioner.commands.output import counted, print_records, shown_time
 from provisioner.commands.session import Session, pass_session
+from provisioner.core.enrolment import CLAIM_MINUTES, WINDOW_MINUTES, WINDOW_PHONES, dialled
 from provisioner.errors import InputError, NotFound
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def window() -> None:
 
 @window.command("open")
 @click.argument("site")
-@click.option("--minutes", type=int, default=60, show_default=True, help="How long it stays open.")
-@click.option("--phones", type=int, default=50, show_default=True, help="How many come in; behind the last one it closes.")
+@click.option("--minutes", type=int, default=WINDOW_MINUTES, show_default=True, help="How long it stays open.")
+@click.option("--phones", type=int, default=WINDOW_PHONES, show_default=True, help="How many come in; behind the last one it closes.")
 @pass_session
 def open_(session: Session, site: str, minutes: int, phones: int) -> None:
     """Open the window of SITE, whose enrolment is window. It closes itself.
@@ -173,8 +174,8 @@ def claim(session: Session, tail: str | None, extension: str | None, wants_code:
     if wants_code:
         if tail or not extension:
             raise click.UsageError("--code needs --extension and no MAC: the phone on which it is dialled is the one")
-        code, expires_at = session.installation.changes.make_claim_code(session.actor, extension, 60)
-        click.echo(f"dial *55{code} on the phone until {shown_time(expires_at)}: it becomes {extension}")
+        code, expires_at = session.installation.changes.make_claim_code(session.actor, extension, CLAIM_MINUTES)
+        click.echo(f"dial {dialled(code)} on the phone until {shown_time(expires_at)}: it becomes {extension}")
         return
     _claim(session, (tail or "").replace(":", "").replace("-", "").lower(), extension)
 

@@ -9,6 +9,10 @@ from typing import Literal, NamedTuple
 POLICIES = ("never", "listed", "window", "claim")
 WAITS_S = 3600.0
 """How long a phone waits to be claimed after it last asked. One that still stands there asks again when it is restarted."""
+WINDOW_MINUTES, WINDOW_PHONES, CLAIM_MINUTES = 60, 50, 60
+"""How long a window is open and for how many phones, and how long a claim code can be dialled, where nobody says otherwise."""
+CLAIM_PREFIX = "*55"
+"""What the waiting room of the bundled PBX wants dialled before a code: ``extensions.conf`` of ``pbx_sync``."""
 MOST_NUMBERS = 10_000
 """Extensions of one pool."""
 _POOL = re.compile(r"([0-9]{1,12})-([0-9]{1,12})\Z")
@@ -47,6 +51,11 @@ def judged(newcomer: Newcomer) -> Verdict:
         (not newcomer.model, "show", "its model is not in the catalogue"),
     )
     return next((Verdict(action, why) for applies, action, why in rules if applies), Verdict("adopt", "the window is open"))
+
+
+def dialled(code: str) -> str:
+    """Returns what is dialled on a waiting phone for a claim code."""
+    return f"{CLAIM_PREFIX}{code}"
 
 
 def pool_problem(pool: str) -> str:

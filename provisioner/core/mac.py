@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from netaddr import EUI, AddrFormatError, mac_eui48
 
+_TAIL = re.compile(r"[0-9a-f]{6}\Z")
 _CANONICAL = re.compile(r"[0-9a-f]{12}\Z")
 _SHAPES = re.compile(
     r"""^(?:
@@ -75,3 +76,9 @@ def try_parse(text: str) -> Mac | None:
         return Mac.parse(text)
     except InvalidMac:
         return None
+
+
+def try_parse_tail(text: str) -> str | None:
+    """Returns the last six digits of a MAC, as a label shows them and with any separators, or None where the text is none."""
+    tail = re.sub(r"[:\-. ]", "", text).lower()
+    return tail if _TAIL.match(tail) else None

@@ -59,7 +59,7 @@ class Enrolling:
         self._next = self._timer() + EVERY_S
         asked = self._store.newcomers_to_judge(BATCH)
         windows = {window.site: window for window in self._store.windows()}
-        for window in [window for window in windows.values() if window.closes_at <= self._clock() or window.taken >= window.most]:
+        for window in [window for window in windows.values() if not window.is_open(self._clock())]:
             why = "as many phones as it was opened for are in" if window.taken >= window.most else "its time is over"
             self._writes.close_window(WORKER, window.site, why)
             del windows[window.site]

@@ -7,7 +7,7 @@ import pytest
 from provisioner.changes import PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import sighting
-from provisioner.models_enrolment import newcomer
+from provisioner.models_enrolment import enrolment_window, newcomer
 from provisioner.wiring import Installation
 from tests.api.conftest import BARE, MAC, Api, errors, reason
 
@@ -38,6 +38,15 @@ def test_a_window_is_opened_shown_and_closed(roles: dict[str, Api], admin: Api) 
     assert roles["viewer"].delete("/sites/default/window").status_code == 403
     assert roles["technician"].delete("/sites/default/window").status_code == 204
     assert admin.get("/sites/default/window").status_code == 404
+
+
+@pytest.mark.parametrize("ended", [{"closes_at": 0.0}, {"taken": 5}])
+def test_a_window_that_ended_is_not_shown_as_open(admin: Api, installation: Installation, ended: dict[str, float]) -> None:
+    admin.patch("/sites/default", {"enrolment": "window"})
+    admin.put("/sites/default/window", {"minutes": 30, "phones": 5})
+    with installation.database.write() as connection:
+        connection.execute(enrolment_window.update().values(**ended))
+    assert reason(admin.get("/sites/default/window")) == "not_found"
 
 
 def test_a_pool_that_is_none_names_its_field(admin: Api) -> None:

@@ -11,9 +11,10 @@ import pytest
 
 from pbx_sync.fake import FakePBX
 from provisioner.api import create_admin_app
+from provisioner.changes import LineInput, PhoneInput
 from provisioner.wiring import Installation
 from provisioner.worker import Worker
-from tests.api.conftest import Api, reason
+from tests.api.conftest import BARE, MAC, Api, errors, reason
 from tests.installations import API_TOKEN, fresh_installation
 
 
@@ -113,6 +114,9 @@ def test_without_a_pbx_there_is_nothing_to_plan(tmp_path: Path) -> None:
         api = Api(create_admin_app(bare), API_TOKEN)
         assert api.get("/pbx").get_json() == {"kind": "none", "state": "none", "extensions": 0, "drift": 0, "errors": 0}
         assert api.get("/pbx/plan").status_code == 404
+        bare.changes.create_extension("tests", "1001")
+        bare.changes.create_phone("tests", BARE, PhoneInput(model="acme/a1", lines=[LineInput(1, "1001")]))
+        assert "made by the bundled PBX" in errors(api.post(f"/phones/{MAC}/test-call"))["mac"]
 
 
 def test_bundled_one_that_is_not_installed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,5 +124,7 @@ def test_bundled_one_that_is_not_installed_says_so(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("provisioner.pbxstatus.bundled_program", lambda settings: None)
     with fresh_installation(tmp_path, pbx="bundled") as bare:
         api = Api(create_admin_app(bare), API_TOKEN)
+        assert api.get("/pbx/service").get_json()["is_installed"] is False
+        monkeypatch.setattr("provisioner.pbxstatus.bundled_program", None)  # who looked again would fail
         assert api.get("/pbx/service").get_json()["is_installed"] is False
         assert "provisioner pbx install" in api.get("/pbx/log").get_json()["detail"]

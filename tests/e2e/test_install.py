@@ -135,8 +135,11 @@ def test_four_taps_from_signing_in_to_a_registered_phone(hand: Page, firm: Offic
 
 
 def test_barcode_of_a_phone_that_was_never_seen_installs_it(hand: Page, firm: Office) -> None:
+    hand.goto("/install/3002")
+    expect(hand.get_by_text("Barcodes cannot be scanned here")).to_be_visible()
     hand.add_init_script(BARCODE)
     hand.goto("/install/3002")
+    expect(hand.get_by_text("Barcodes cannot be scanned here")).to_be_hidden()
     hand.get_by_role("button", name="Scan the barcode").tap()
     expect(hand.get_by_role("heading", name="80:5e:c0:e0:00:02")).to_be_visible(timeout=PATIENCE_MS)
     hand.get_by_label("Model").select_option("yealink/t46u")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,13 @@ class Office:
                 return f"{desk.number}: {facts}; events {phone.events[-3:]}, asked {phone.asked[-3:]}, registrations {phone.registrations}, {phone.failures[-3:]}"
         return "all arrived just now"
 
+    @cached_property
+    def admin_port(self) -> int:
+        """Returns the port of the admin listener, which answers by then: it is waited for once."""
+        port = self.world.installation.settings.admin_bind.port
+        wait_until(lambda: is_answering(port), PATIENCE_S, "the admin listener")
+        return port
+
     def api(self, method: str, path: str, body: object = None) -> Any:
         """Returns what the admin API answers. Raises ``AssertionError`` with its problem where it is no success."""
         status, answer = self._asked(method, path, body)
@@ -180,9 +188,7 @@ class Office:
         return status, answer
 
     def _asked(self, method: str, path: str, body: object) -> tuple[int, Any]:
-        port = self.world.installation.settings.admin_bind.port
-        wait_until(lambda: is_answering(port), PATIENCE_S, "the admin listener")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=60)
         try:
             headers = {"Authorization": f"Bearer {API_TOKEN}", "Content-Type": "application/json"}
             connection.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
@@ -194,7 +200,7 @@ class Office:
 
     def metric(self, name: str) -> float:
         """Returns a sample of /metrics."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.world.installation.settings.admin_bind.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=30)
         try:
             connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {API_TOKEN}"})
             lines = connection.getresponse().read().decode().splitlines()

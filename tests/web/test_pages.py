@@ -11,7 +11,7 @@ from provisioner.changes import LayoutKeyInput
 from provisioner.core.mac import Mac
 from provisioner.wiring import Installation
 from tests.installations import render_all
-from tests.web.conftest import BARE, MAC, Person, words_in
+from tests.web.conftest import BARE, MAC, Person, token_in, words_in
 
 PATHS = [
     "/", "/phones", "/phones?search=1001&stage=held&site=default&model=acme/a1", "/phones/new", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches?reason=served",
@@ -43,6 +43,17 @@ def test_address_that_is_not_there_is_a_page_for_people_and_a_problem_for_progra
     assert "Not here" in words_in(admin.get("/nowhere"))
     assert app.test_client().get("/nowhere").content_type == "application/problem+json"
     assert "is not listed" in words_in(admin.get("/phones/02:ac:de:00:00:77"))
+
+
+@pytest.mark.parametrize("name", ["admin", ""])
+def test_language_is_chosen_on_the_page_of_no_address_too(app: Flask, name: str) -> None:
+    person = Person(app, name)
+    person.token = token_in(person.get("/nowhere?x=1"))
+    back = re.search(r'name="back" value="([^"]*)"', person.get("/nowhere?x=1").text)
+    assert back and back[1] == "/nowhere?x=1"
+    assert person.post("/look", language="fi", theme="dark", back=back[1]).headers["Location"] == back[1]
+    answer = person.get("/nowhere?x=1")
+    assert answer.status_code == 404 and '<html lang="fi" data-theme="dark"' in answer.text
 
 
 def test_phone_is_listed_found_edited_and_taken_off(admin: Person, installation: Installation) -> None:

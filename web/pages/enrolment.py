@@ -11,6 +11,7 @@ from flask import Blueprint, Response, request, url_for
 from provisioner.api.bootstrap import what_of
 from provisioner.api.context import actor, installation
 from provisioner.api.phones import mac_of
+from provisioner.core.enrolment import WINDOW_MINUTES, WINDOW_PHONES
 from provisioner.core.identify import model_of
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import InputError
@@ -23,7 +24,6 @@ from web.page import done, mistakes_of, page
 
 pages = Blueprint("enrolment", __name__)
 PAGE, CODES, ALARMS = 50, 40, 10
-MINUTES, PHONES = 60, 50
 WHAT: Mapping[str, str] = {
     "reset": mark("It had its own address and asks as a fresh one: it was reset, or somebody asks in its name."),
     "expired": mark("Its time to make a first fetch is over."),
@@ -127,13 +127,13 @@ def _page(mistakes: Mapping[str, str], given: Mapping[str, str], status: int = 2
         "enrolment.html", status, mistakes=mistakes, given=given, windows=list(_windows(now)), codes=list(_codes(now)), now=now,
         waiting=_waiting(newcomers[:PAGE]), next=_next("after", [row.mac for row in newcomers]),
         refusals=[(row, WHAT[what_of(row)]) for row in refusals[:PAGE]], refused_next=_next("refused_after", [row.mac for row in refusals]),
-        alarms=store.alarms(limit=ALARMS), kinds=KINDS, minutes=MINUTES, phones=PHONES,
+        alarms=store.alarms(limit=ALARMS), kinds=KINDS, minutes=WINDOW_MINUTES, phones=WINDOW_PHONES,
     )  # fmt: skip
 
 
 def _windows(now: float) -> Iterator[SiteWindow]:
     store = installation().store
-    known = {window.site: window for window in store.windows() if window.closes_at > now and window.taken < window.most}
+    known = {window.site: window for window in store.windows() if window.is_open(now)}
     yield from (SiteWindow(site, known.get(site.name)) for site in store.sites() if site.enrolment == "window")
 
 

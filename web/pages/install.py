@@ -11,6 +11,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from provisioner.api.context import actor, installation
 from provisioner.api.phones import mac_of
 from provisioner.changes import LineInput, PhoneInput
+from provisioner.core.enrolment import CLAIM_MINUTES, dialled
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound, RenderError
 from provisioner.records import PhoneRecord
@@ -26,7 +27,6 @@ SHOWN = 20
 """Extensions at a time: whoever wants another one searches."""
 NEXT = "next"
 """Stands in an address for the next free extension of a site's pool; no extension is called so."""
-CODE_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +78,8 @@ def code(number: str) -> Response:
     """Makes a code that is dialled on the phone, and shows it this once."""
     wanted, changes = _wanted(number), installation().changes
     made_at = changes.clock()
-    digits, expires_at = changes.make_claim_code(actor(), wanted.number, CODE_MINUTES)
-    return page("install_code.html", wanted=wanted, dial=f"*55{digits}", expires_at=expires_at, since=made_at)
+    digits, expires_at = changes.make_claim_code(actor(), wanted.number, CLAIM_MINUTES)
+    return page("install_code.html", wanted=wanted, dial=dialled(digits), expires_at=expires_at, since=made_at)
 
 
 @pages.get("/install/<string:number>/came")

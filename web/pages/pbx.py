@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 
 from provisioner.api.context import actor, has_pbx, installation
 from provisioner.api.pbx import asked, state_of
+from provisioner.api.pbx_service import kept_status
 from provisioner.api.problems import Refusal
 from provisioner.pbxservice import LOGS, NoBundledPBX, pbx_log, reload_pbx, restart_pbx
-from provisioner.pbxstatus import KeptStatus
 from web.guard import needs, of_installation
 from web.i18n import _
 from web.page import done, page
@@ -49,7 +49,7 @@ def restart() -> Response:
             restart_pbx(installation().settings, now=now)
     except NoBundledPBX as error:
         return _page(refusal=str(error), status=503)
-    _service().forget()
+    kept_status().forget()
     said = _("Asterisk read its files again.") if reload else _("Asterisk restarts. Phones register again by themselves.")
     return done(said, url_for(".index"))
 
@@ -79,10 +79,5 @@ def _page(*, answer: dict[str, Any] | None = None, refusal: str = "", status: in
     place = installation()
     state = state_of(place.store.pbx_facts(), place.store.pbx_counts(), place.store.registration_counts()) if has_pbx() else None
     is_bundled = place.settings.pbx == "bundled"
-    service = _service().get() if is_bundled else None
+    service = kept_status().get() if is_bundled else None
     return page("pbx.html", status, kind=place.settings.pbx, pbx=state, service=service, answer=answer, refusal=refusal)
-
-
-def _service() -> KeptStatus:
-    kept: KeptStatus = current_app.extensions["provisioner.pbx_service"]
-    return kept

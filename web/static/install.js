@@ -3,7 +3,11 @@
 
 (() => {
   const form = document.querySelector("[data-label]");
-  if (!form || !("BarcodeDetector" in window) || !navigator.mediaDevices) return; // no camera but over HTTPS
+  if (!form) return;
+  if (!("BarcodeDetector" in window) || !navigator.mediaDevices) { // no camera but over HTTPS
+    form.querySelector("[data-no-scan]").hidden = false;
+    return;
+  }
   const offer = form.querySelector("[data-scan]");
   const scanner = form.querySelector("[data-scanner]");
   const video = scanner.querySelector("video");
