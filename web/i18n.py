@@ -15,6 +15,7 @@ from typing import cast
 
 from babel import Locale
 from babel.dates import format_datetime, format_timedelta
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -29,12 +30,22 @@ def translations(language: str) -> gettext.NullTranslations:
     """Returns the texts of a language; English ones are the marked texts themselves."""
     if language == DEFAULT:
         return gettext.NullTranslations()
-    with (FOLDER / f"{language}.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
+    catalogue = _catalogue(FOLDER, language)
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+@cache
+def translated_in(folder: Path, language: str) -> dict[str, str]:
+    """Returns text -> translation of a catalogue without plurals in another folder."""
+    return {str(message.id): str(message.string) for message in _catalogue(folder, language) if message.id and message.string}
+
+
+def _catalogue(folder: Path, language: str) -> Catalog:
+    with (folder / f"{language}.po").open("rb") as file:
+        return read_po(file, locale=language)
 
 
 def language() -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from provisioner.api.lights import lights_of
 from provisioner.records import PhoneRecord
 from web.i18n import _, mark
+from web.sentences import full_sentence
 
 State = Literal["on", "wait", "bad"]
 
@@ -37,18 +38,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 }
 """Light -> what it says where it is on, and where it is not and there is no more to know."""
 UNDER_WAY: Mapping[str, str] = {"it is about to ring": mark("It is about to ring."), "it rings": mark("It rings: lift the receiver.")}
-DETAILS: Mapping[str, str] = {
-    "it has no line": mark("It has no line."),
-    "it was answered, and hung up before its number was said": mark("It was answered, and hung up before its number was said."),
-    "it rang, and nobody answered": mark("It rang, and nobody answered."),
-    "it is busy, or refused the call": mark("It is busy, or refused the call."),
-    "the PBX does not reach it": mark("The PBX does not reach it."),
-    "the PBX does not reach it, or it refused the call": mark("The PBX does not reach it, or it refused the call."),
-    "the call was given up": mark("The call was given up."),
-    "it is not registered: there is nothing to ring": mark("It is not registered: there is nothing to ring."),
-    "the PBX never told what became of it": mark("The PBX never told what became of it."),
-}
-"""What the API says of a light that is off -> how the pages say it."""
+"""What the API says of a call that goes on -> how the pages say it."""
 
 
 def install_lights(record: PhoneRecord) -> list[InstallLight]:
@@ -63,6 +53,6 @@ def _light(name: str, told: Mapping[str, Any]) -> InstallLight:
     if told["on"]:
         return InstallLight(NAMES[name], "on", _(on), told["at"])
     if name == "test_call" and detail:
-        words = UNDER_WAY.get(detail) or DETAILS.get(detail, detail)
-        return InstallLight(NAMES[name], "wait" if detail in UNDER_WAY else "bad", _(words), told["at"])
-    return InstallLight(NAMES[name], "wait", _(DETAILS.get(detail, off)))
+        goes_on = UNDER_WAY.get(detail)
+        return InstallLight(NAMES[name], "wait" if goes_on else "bad", _(goes_on) if goes_on else full_sentence(detail), told["at"])
+    return InstallLight(NAMES[name], "wait", full_sentence(detail) if detail else _(off))

@@ -20,6 +20,7 @@ from provisioner.errors import Forbidden, InputError, NotFound, ProvisionerError
 from web import guard, i18n
 from web.assets import Asset
 from web.i18n import _
+from web.sentences import translated
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
@@ -114,23 +115,23 @@ def refused(error: HTTPException) -> Response:
         404: _("There is nothing at this address. It may have been deleted, or the address has a typing slip."),
         413: _("The file may have 16 MiB."),
     }
-    return page("error.html", status, title=titles.get(status, _("This did not work")), text=own_words or texts.get(status, ""))
+    return page("error.html", status, title=titles.get(status, _("This did not work")), text=translated(own_words) or texts.get(status, ""))
 
 
 def failed(error: ProvisionerError) -> Response:
     """Returns the page of an error of ours that no view turned into words beside a field."""
     if isinstance(error, NotFound):
-        return page("error.html", 404, title=_("Not here"), text="; ".join(error.fields.values()))
+        return page("error.html", 404, title=_("Not here"), text=translated("; ".join(error.fields.values())))
     if isinstance(error, InputError):
-        return page("error.html", 422, title=_("This did not work"), text="; ".join(error.fields.values()))
+        return page("error.html", 422, title=_("This did not work"), text=translated("; ".join(error.fields.values())))
     if isinstance(error, Forbidden):
-        return page("error.html", 403, title=_("Not allowed"), text=str(error))
+        return page("error.html", 403, title=_("Not allowed"), text=translated(str(error)))
     if isinstance(error, StaleWrite):
         text = _("Somebody else changed this since you opened the page. Load it again, then repeat your change.")
         return page("error.html", 412, title=_("Changed meanwhile"), text=text)
     if isinstance(error, RenderError):
-        return page("error.html", 422, title=_("A template fails for these facts"), text=str(error))
-    return page("error.html", 409, title=_("This did not work"), text=str(error))
+        return page("error.html", 422, title=_("A template fails for these facts"), text=translated(str(error)))
+    return page("error.html", 409, title=_("This did not work"), text=translated(str(error)))
 
 
 def broken(error: Exception) -> Response:

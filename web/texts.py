@@ -1,4 +1,4 @@
-"""The marked texts of the pages, and bringing the catalogues up to them: ``python -m web.texts``.
+"""The texts of the pages and the sentences of the server, and bringing the catalogues up to them: ``python -m web.texts``.
 
 It keeps every translation there is, adds what is new without one, and takes away what nobody marks any more. A test fails while
 any text lacks its translation.
@@ -7,7 +7,8 @@ any text lacks its translation.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -15,7 +16,9 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from provisioner.core.languages import LANGUAGES
+from web.extraction import spoken_sentences
 from web.i18n import DEFAULT, FOLDER
+from web.sentences import FOLDER as SENTENCES
 
 WEB = Path(__file__).parent
 KEYWORDS = {"_": None, "mark": None, "gettext": None, "ngettext": (1, 2)}
@@ -27,28 +30,37 @@ _NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 def marked_texts() -> Catalog:
     """Returns every text that is marked in templates and code, with where it stands."""
-    catalogue = Catalog(charset="utf-8", header_comment="", fuzzy=False)
-    for path, text in sorted(_found(), key=lambda item: (item[0], str(item[1]))):
-        catalogue.add(text, locations=[(path, 0)])
-    return catalogue
+    return _catalogue(sorted(_found(), key=lambda item: (item[0], str(item[1]))))
 
 
-def catalogue_of(language: str) -> Catalog:
-    """Returns a language's catalogue as it is kept."""
-    with (FOLDER / f"{language}.po").open("rb") as file:
+def sentences() -> Catalog:
+    """Returns every sentence of the server that a page can show, with the file in which it stands."""
+    return _catalogue(spoken_sentences())
+
+
+KINDS: Mapping[Path, Callable[[], Catalog]] = {FOLDER: marked_texts, SENTENCES: sentences}
+"""Folder of catalogues -> what they have to translate."""
+
+
+def catalogue_of(language: str, folder: Path) -> Catalog:
+    """Returns a language's catalogue as it is kept; an empty one where there is none yet."""
+    path = folder / f"{language}.po"
+    if not path.exists():
+        return Catalog(locale=language)
+    with path.open("rb") as file:
         return read_po(file, locale=language)
 
 
-def missing(language: str) -> list[str]:
-    """Returns the marked texts without a translation, or with one that nobody confirmed, in the order in which they are marked."""
-    kept = catalogue_of(language)
-    found = ((message.id, kept.get(message.id)) for message in marked_texts() if message.id)
+def missing(language: str, folder: Path) -> list[str]:
+    """Returns the texts without a translation, or with one that nobody confirmed, in the order in which they stand."""
+    kept = catalogue_of(language, folder)
+    found = ((message.id, kept.get(message.id)) for message in KINDS[folder]() if message.id)
     return [str(text) for text, message in found if message is None or message.fuzzy or not _is_whole(message.string)]
 
 
-def bring_up_to_date(language: str) -> None:
-    """Writes a language's catalogue anew: every marked text, with the translation that it has."""
-    kept, wanted = catalogue_of(language), marked_texts()
+def bring_up_to_date(language: str, folder: Path) -> None:
+    """Writes a language's catalogue anew: every text, with the translation that it has."""
+    kept, wanted = catalogue_of(language, folder), KINDS[folder]()
     fresh = Catalog(
         locale=language, project="provisioner", version="1", charset="utf-8", header_comment=f"# {LANGUAGES[language]}", fuzzy=False,
         msgid_bugs_address="-", last_translator="-", language_team=language, creation_date=_NO_DATE, revision_date=_NO_DATE,
@@ -57,8 +69,15 @@ def bring_up_to_date(language: str) -> None:
         if message.id:
             known = kept.get(message.id)
             fresh.add(message.id, known.string if known else "", locations=message.locations)
-    with (FOLDER / f"{language}.po").open("wb") as file:
+    with (folder / f"{language}.po").open("wb") as file:
         write_po(file, fresh, width=WIDTH, sort_output=False, omit_header=False, include_lineno=False)
+
+
+def _catalogue(found: Iterable[tuple[str, str | tuple[str, ...]]]) -> Catalog:
+    catalogue = Catalog(charset="utf-8", header_comment="", fuzzy=False)
+    for path, text in found:
+        catalogue.add(text, locations=[(path, 0)])
+    return catalogue
 
 
 def _found() -> Iterator[tuple[str, str | tuple[str, ...]]]:
@@ -76,6 +95,6 @@ def _is_whole(translation: str | tuple[str, ...] | list[str] | None) -> bool:
 
 
 if __name__ == "__main__":
-    for code in LANGUAGES:
+    for code, kind in itertools.product(LANGUAGES, KINDS):
         if code != DEFAULT:
-            bring_up_to_date(code)
+            bring_up_to_date(code, kind)

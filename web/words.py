@@ -15,6 +15,7 @@ from provisioner.core.values import Reason
 from provisioner.records import ChangeRecord, LineRecord
 from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
 from web.keys import unpacked
+from web.sentences import full_sentence, translated
 
 STAGES: Mapping[str, str] = {
     "in_lockstep": mark("In lockstep"),
@@ -246,7 +247,7 @@ def _bytes(size: float) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
     "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "pair": pair, "place": place_words,
-    "key_words": key_words,
+    "key_words": key_words, "translated": translated, "full_sentence": full_sentence,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "may": may, "may_all": may_all, "may_undo": may_undo, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,

@@ -263,8 +263,9 @@ def _length_problem(item: PBXObject, profile: Profile) -> str:
         return "its name, e-mail address or department holds half a character"
     if longest <= LONGEST_VALUE:
         return ""
-    what = "members are" if family == GROUP else "name, e-mail address and department together are"
-    return f"its {what} too long for Asterisk: {longest} bytes, {LONGEST_VALUE} are possible"
+    if family == GROUP:
+        return f"its members are too long for Asterisk: {longest} bytes, {LONGEST_VALUE} are possible"
+    return f"its name, e-mail address and department together are too long for Asterisk: {longest} bytes, {LONGEST_VALUE} are possible"
 
 
 _json: Callable[[Mapping[str, str]], str] = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -64,9 +64,10 @@ class SiteWrites(UnitMaker):
             used = unit.connection.execute(sa.select(sa.func.count()).select_from(phone).where(phone.c.site == name)).scalar()
             if name == "default" or used:
                 raise InputError({"name": "the site default stays" if name == "default" else f"{used} phones are at this site"})
-            owned = self._still_named(unit, name)
-            if owned:
-                raise InputError({"name": f"{owned} are of this site: give them another one first"})
+            numbers, holders = self._still_named(unit, name)
+            if numbers or holders:
+                sentence = f"{numbers} extensions and {holders} users or tokens are of this site: give them another one first"
+                raise InputError({"name": sentence})
             unit.connection.execute(site.delete().where(site.c.name == name))
             unit.reindex_part("sites")
             kept = {field: _plain(getattr(before, field)) for field in ("access", "trusted_networks", "enrolment", "pool", "settings")}
@@ -136,15 +137,11 @@ class SiteWrites(UnitMaker):
             raise InputError({f"settings.{name}": "a secret is set for each phone, not for many" for name in secret})
         return checked
 
-    def _still_named(self, unit: Unit, name: str) -> str:
-        """Returns what would be left with a site that is not there, as words; a new site of that name would get it."""
+    def _still_named(self, unit: Unit, name: str) -> tuple[int, int]:
+        """Returns how many extensions, and users and tokens, would be left with a site that is not there; a new one of that name gets them."""
         count = sa.select(sa.func.count()).select_from(extension).where(extension.c.site == name)
         holders: list[UserRecord | TokenRecord] = [*self.store.users(unit.connection), *self.store.api_tokens(unit.connection)]
-        found = {
-            "extensions": unit.connection.execute(count).scalar(),
-            "users or tokens": sum(name in (holder.sites or ()) for holder in holders),
-        }
-        return " and ".join(f"{number} {what}" for what, number in found.items() if number)
+        return unit.connection.execute(count).scalar() or 0, sum(name in (holder.sites or ()) for holder in holders)
 
     def _site(self, unit: Unit, name: str) -> SiteRecord:
         record = self.store.site(name, unit.connection)

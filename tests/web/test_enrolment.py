@@ -5,13 +5,11 @@ from __future__ import annotations
 from flask import Flask
 
 from provisioner.changes import PhoneInput
-from provisioner.core.enrolment import Newcomer, judged
 from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from provisioner.models_enrolment import alarm, bootstrap_refusal, newcomer
 from provisioner.wiring import Installation
 from tests.web.conftest import MAC, PASSWORD, Person, words_in
-from web.pages.enrolment import OUTCOMES
 
 FRESH = Mac("02acde00aa01")
 
@@ -73,11 +71,3 @@ def test_who_was_not_let_in_is_shown_and_a_first_fetch_opened_again(app: Flask, 
     installation.changes.create_user("tests", "theirs", {"role": "technician", "password": PASSWORD, "sites": ["default"]})
     person = Person(app, "theirs")
     assert person.get("/enrolment").status_code == 403 and "/enrolment" not in person.get("/").text
-
-
-def test_every_outcome_of_a_policy_has_words() -> None:
-    cases = [
-        Newcomer(""), Newcomer("never"), Newcomer("claim", frozen=True), Newcomer("claim"), Newcomer("listed"), Newcomer("window"),
-        Newcomer("window", window_open=True),
-    ]  # fmt: skip
-    assert {judged(case).why for case in cases} <= set(OUTCOMES)

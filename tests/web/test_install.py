@@ -18,7 +18,6 @@ from provisioner.wiring import Installation
 from provisioner.worker import trying
 from tests.installations import render_all
 from tests.web.conftest import BARE, MAC, PASSWORD, Person, words_in
-from web.install_lights import DETAILS, UNDER_WAY
 
 FRESH, OTHER = Mac("02acde00aa01"), Mac("02acde00bb02")
 
@@ -163,11 +162,6 @@ def test_test_call_is_asked_for_and_told_of(tech: Person, phone: Mac, installati
         with installation.database.write() as connection:
             connection.execute(test_call.update().values(state=state, detail=detail))
         assert words in words_in(tech.get(back))
-
-
-def test_every_end_of_a_test_call_has_words() -> None:
-    assert {*trying.WORDS.values(), trying.NOT_REGISTERED} <= set(DETAILS)
-    assert not set(DETAILS) & set(UNDER_WAY)
 
 
 def test_install_link_is_shown_once_and_withdrawn(tech: Person, phone: Mac, installation: Installation) -> None:

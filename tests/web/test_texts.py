@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from flask import Flask, g
@@ -13,17 +14,20 @@ from tests.web.conftest import Person, words_in
 from web import i18n, texts
 
 OTHERS = [code for code in LANGUAGES if code != i18n.DEFAULT]
-VALUE = re.compile(r"%\(\w+\)s")
+VALUE = re.compile(r"%\(\w+\)s|\{\w+\}")
+KINDS = pytest.mark.parametrize("kind", texts.KINDS, ids=lambda folder: folder.name)
 
 
+@KINDS
 @pytest.mark.parametrize("language", OTHERS)
-def test_no_text_is_missing(language: str) -> None:
-    assert texts.missing(language) == [], "translate them in web/locales, after 'python -m web.texts'"
+def test_no_text_is_missing(language: str, kind: Path) -> None:
+    assert texts.missing(language, kind) == [], f"translate them in {kind}, after 'python -m web.texts'"
 
 
+@KINDS
 @pytest.mark.parametrize("language", OTHERS)
-def test_translations_carry_the_values_of_their_text(language: str) -> None:
-    for message in texts.catalogue_of(language):
+def test_translations_carry_the_values_of_their_text(language: str, kind: Path) -> None:
+    for message in texts.catalogue_of(language, kind):
         source = message.id if isinstance(message.id, str) else message.id[0]
         forms = [message.string] if isinstance(message.string, str) else list(message.string)
         for form in forms if message.id else ():
@@ -31,10 +35,11 @@ def test_translations_carry_the_values_of_their_text(language: str) -> None:
             assert "%%" not in source and form == form.strip()
 
 
+@KINDS
 @pytest.mark.parametrize("language", OTHERS)
-def test_catalogue_holds_nothing_that_nobody_marks(language: str) -> None:
-    marked = {message.id for message in texts.marked_texts()}
-    assert [message.id for message in texts.catalogue_of(language) if message.id and message.id not in marked] == []
+def test_catalogue_holds_nothing_that_nobody_says(language: str, kind: Path) -> None:
+    said = {message.id for message in texts.KINDS[kind]()}
+    assert [message.id for message in texts.catalogue_of(language, kind) if message.id and message.id not in said] == []
 
 
 @pytest.mark.parametrize(

@@ -32,17 +32,6 @@ WHAT: Mapping[str, str] = {
 }
 KINDS: Mapping[str, str] = {"address": mark("from one address"), "oui": mark("of one maker"), "all": mark("in all")}
 """Kind of a scan for MACs -> which bound was passed."""
-OUTCOMES: Mapping[str, str] = {
-    "it is in no trusted network of any site": mark("It is in no trusted network of any site."),
-    "this site takes in no phone that nobody listed": mark("This site takes in no phone that nobody listed."),
-    "a scan for MACs goes on": mark("A scan for MACs goes on."),
-    "it waits to be claimed": mark("It waits to be claimed."),
-    "it is not listed": mark("It is not listed."),
-    "the window of this site is closed": mark("The window of this site is closed."),
-    "its model is not in the catalogue": mark("Its model is not in the catalogue."),
-    "it was taken in": mark("It was taken in."),
-}
-"""What a site's policy made of a newcomer -> how the pages say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +60,6 @@ class Waiting:
     row: NewcomerRecord
     model: str
     code: str
-    outcome: str
     is_listed: bool
 
 
@@ -163,7 +151,6 @@ def _waiting(rows: list[NewcomerRecord]) -> list[Waiting]:
             row,
             model_of(place.catalogue, row.mac, row.user_agent)[0],
             place.box.waiting_code(row.mac) if row.waits else "",
-            OUTCOMES.get(row.outcome, row.outcome),
             row.mac in listed,
         )
         for row in rows
