@@ -5,7 +5,7 @@ Written with the recorder's batches, in its transactions. Bounded: one entry a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -49,9 +49,10 @@ class Notes(NamedTuple):
 class BootstrapNotes:
     """The notes of one serving process. ``taken`` and ``alarm`` are called by the serving threads and never block."""
 
-    def __init__(self, database: Database, part: str) -> None:
+    def __init__(self, database: Database, part: str, trusts: Callable[[str], bool]) -> None:
         self._insert = sqlite_insert if database.is_sqlite else postgres_insert
         self._part = part
+        self._trusts = trusts
         self._taken: dict[Mac, Taken] = {}
         self._alarms: dict[tuple[str, float], Alarm] = {}
 
@@ -71,7 +72,10 @@ class BootstrapNotes:
         """Writes what waits and what the batch tells; returns what ``written`` is to forget once the transaction holds."""
         notes = Notes(dict(self._taken), dict(self._alarms))
         refused = _by_mac(batch, REFUSED)
-        self._write_newcomers(connection, list(_by_mac(batch, NEW).values()))
+        own, strangers = self._apart(connection, _by_mac(batch, NEW))
+        self._write_newcomers(connection, own)
+        if strangers:
+            connection.execute(_STRANGERS, strangers)
         known = _known(connection, {*notes.taken, *refused})
         self._write_taken(connection, {mac: taken for mac, taken in notes.taken.items() if mac in known})
         self._write_refused(connection, [fetches for mac, fetches in refused.items() if mac in known])
@@ -106,6 +110,21 @@ class BootstrapNotes:
         update["count"] = bootstrap_refusal.c.count + statement.excluded.count
         connection.execute(statement.on_conflict_do_update(index_elements=["mac"], set_=update), [_row(fetches) for fetches in refused])
 
+    def _apart(self, connection: Connection, asked: dict[Mac, list[Fetch]]) -> tuple[list[list[Fetch]], list[dict[str, Any]]]:
+        """Returns the requests that count, and who else named a MAC that somebody in a trusted network has: that changes nothing of it."""
+        known = _newcomers(connection, list(asked))
+        own, strangers = [], []
+        for mac, fetches in asked.items():
+            here = [fetch for fetch in fetches if self._trusts(fetch.peer)]
+            before = [known[mac]] if mac in known else []
+            has_place = bool(here) or any(self._trusts(peer) for peer, _ in before)
+            if here or not has_place:
+                own.append(here or fetches)
+            beyond = [(peer, at) for peer, at in (*before, *((fetch.peer, fetch.at) for fetch in fetches)) if not self._trusts(peer)]
+            if has_place and beyond:
+                strangers.append({"which": mac, "who": stored(beyond[-1][0], 45), "when": beyond[-1][1]})
+        return own, strangers
+
     def _write_newcomers(self, connection: Connection, asked: Sequence[list[Fetch]]) -> None:
         if not asked:
             return
@@ -139,12 +158,26 @@ class BootstrapNotes:
         return bool(connection.execute(alarm_table.update().where(is_it).values(until=alarm.until)).rowcount)
 
 
+_STRANGERS = (
+    newcomer.update().where(newcomer.c.mac == sa.bindparam("which")).values(stranger=sa.bindparam("who"), stranger_at=sa.bindparam("when"))
+)
+
+
 def _by_mac(batch: Iterable[Fetch], reasons: frozenset[Reason]) -> dict[Mac, list[Fetch]]:
     """Returns the requests with one of these answers, and without a token, by their phone."""
     found: dict[Mac, list[Fetch]] = {}
     for fetch in batch:
         if fetch.mac is not None and fetch.reason in reasons and not fetch.epoch:
             found.setdefault(fetch.mac, []).append(fetch)
+    return found
+
+
+def _newcomers(connection: Connection, macs: Sequence[Mac]) -> dict[Mac, tuple[str, float]]:
+    """Returns MAC -> address and time of those that are newcomers already."""
+    found: dict[Mac, tuple[str, float]] = {}
+    for start in range(0, len(macs), _CHUNK):
+        query = sa.select(newcomer.c.mac, newcomer.c.peer, newcomer.c.at).where(newcomer.c.mac.in_(macs[start : start + _CHUNK]))
+        found |= {Mac(row.mac): (row.peer, row.at) for row in connection.execute(query)}
     return found
 
 

@@ -55,6 +55,10 @@ newcomer = sa.Table(
     sa.Column("outcome", sa.String(200), nullable=False, server_default="", comment="what came of it, as a sentence"),
     sa.Column("waits_until", sa.Float, comment="until when the PBX knows its claim-only account; NULL: it does not"),
     sa.Column("wrong_codes", sa.Integer, nullable=False, server_default="0", comment="claim codes that it dialled and nobody made"),
+    sa.Column(
+        "stranger", sa.String(45), nullable=False, server_default="", comment="address outside the trusted networks that named it as well"
+    ),
+    sa.Column("stranger_at", sa.Float),
 )
 
 enrolment_window = sa.Table(

@@ -22,12 +22,14 @@ class SiteFinder:
 
     def site_of(self, peer: str) -> str | None:
         """Returns the name of the site, or None where no site trusts the address."""
-        if peer not in self._found:
+        found = self._found.get(peer, "")  # one look: another thread may empty the table at any moment
+        if found == "":
             if len(self._found) >= _PEERS:
                 self._found.clear()
             closest = closest_network([network for network, _ in self._networks], peer)
-            self._found[peer] = None if closest is None else next(name for network, name in self._networks if network == closest)
-        return self._found[peer]
+            found = None if closest is None else next(name for network, name in self._networks if network == closest)
+            self._found[peer] = found
+        return found
 
 
 def closest_network(networks: Iterable[Network], peer: str) -> Network | None:

@@ -103,16 +103,19 @@ class Recorder:
         access_log: TextIO | None = None,
         clock: Callable[[], float] = time.time,
         part: str = "",
+        trusts: Callable[[str], bool] = lambda peer: True,
     ) -> None:
+        """``trusts`` says whether an address is in a trusted network of any site; who is not changes nothing that others in one said."""
         self._database = database
         self._catalogue = catalogue
         self._paths = PathReader(catalogue)
-        self._sightings = SightingWriter(catalogue, is_sqlite=database.is_sqlite)
+        self._sightings = SightingWriter(catalogue, is_sqlite=database.is_sqlite, trusts=trusts)
         self._fetch_rows = fetch_rows
         self._sighting_rows = sighting_rows
         self._log = access_log if access_log is not None else sys.stdout
         self._clock = clock
-        self._bootstrap = BootstrapNotes(database, part)
+        self._trusts = trusts
+        self._bootstrap = BootstrapNotes(database, part, trusts)
         self._queue: deque[Fetch] = deque()
         self._unwritten: deque[Fetch] = deque()
         self._served: _Served = {}
@@ -293,11 +296,11 @@ class Recorder:
 
     def _sight(self, connection: Connection, batch: Iterable[Fetch]) -> None:
         """Notes phones that are not listed, and listed ones whose evidence does not fit: one row a MAC."""
-        seen: dict[Mac, list[Fetch]] = {}
+        seen: dict[tuple[Mac, bool], list[Fetch]] = {}
         for fetch in batch:
             if fetch.mac is not None and fetch.reason in _SEEN:
-                seen.setdefault(fetch.mac, []).append(fetch)
-        self._sightings.write(connection, [self._observation(mac, fetches) for mac, fetches in seen.items()])
+                seen.setdefault((fetch.mac, self._trusts(fetch.peer)), []).append(fetch)
+        self._sightings.write(connection, [self._observation(mac, fetches) for (mac, _), fetches in seen.items()])
 
     def _observation(self, mac: Mac, fetches: list[Fetch]) -> Observation:
         last = fetches[-1]

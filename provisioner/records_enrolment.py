@@ -40,6 +40,9 @@ class NewcomerRecord:
     outcome: str
     waits_until: float | None
     wrong_codes: int
+    stranger: str
+    """An address outside the trusted networks that named the MAC as well; ``peer`` stays the trusted one."""
+    stranger_at: float | None
 
 
 @dataclass(frozen=True, slots=True)

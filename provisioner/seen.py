@@ -6,7 +6,7 @@ source and fact, the oldest sightings go with their evidence, and what was not r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection
 
 from provisioner.core.catalogue import Catalogue
-from provisioner.core.sightings import FORGET_S, GUESSED, Evidence, Fact, Observation, maker_of, merge
+from provisioner.core.sightings import FORGET_S, GUESSED, SHOWN, Evidence, Fact, Observation, fact, maker_of, merge
 from provisioner.models import sighting
 from provisioner.models_sightings import evidence, scan
 
@@ -27,8 +27,9 @@ SCANS = 100
 class SightingWriter:
     """Writes observations. Has no state: any process and thread may have its own."""
 
-    def __init__(self, catalogue: Catalogue, *, is_sqlite: bool) -> None:
+    def __init__(self, catalogue: Catalogue, *, is_sqlite: bool, trusts: Callable[[str], bool] = lambda peer: True) -> None:
         self._catalogue = catalogue
+        self._trusts = trusts
         self._insert = sqlite_insert if is_sqlite else postgres_insert
 
     def write(self, connection: Connection, observations: Sequence[Observation]) -> None:
@@ -36,6 +37,7 @@ class SightingWriter:
         if not observations:
             return
         self._note(connection, observations)
+        observations = self._without_strangers(connection, observations)
         # The last one of several that say the same counts: an upsert takes each key once.
         rows = {(row["mac"], row["source"], row["fact"]): row for seen in observations for row in self._rows(seen)}
         insert: Any = self._insert(evidence)
@@ -54,6 +56,23 @@ class SightingWriter:
             connection.execute(sighting.delete().where(sighting.c.mac.in_(oldest)))
         newest = connection.execute(sa.select(sa.func.max(scan.c.id))).scalar() or 0
         connection.execute(scan.delete().where(scan.c.id <= newest - SCANS))
+
+    def _without_strangers(self, connection: Connection, observations: Sequence[Observation]) -> Sequence[Observation]:
+        """Returns what counts: of who fetched from outside the trusted networks in the name of a phone within one only that it did."""
+        strangers = {seen.mac for seen in observations if not self._is_trusted(seen)}
+        if not strangers:
+            return observations
+        here = {seen.mac for seen in observations if seen.source == "fetch" and self._is_trusted(seen)}
+        query = sa.select(evidence.c.mac, evidence.c.value).where(evidence.c.fact == "address", evidence.c.mac.in_(strangers))
+        here |= {row.mac for row in connection.execute(query) if self._trusts(row.value)}
+        return [
+            seen if self._is_trusted(seen) or seen.mac not in here else seen._replace(facts=fact("stranger", _address(seen), SHOWN))
+            for seen in observations
+        ]
+
+    def _is_trusted(self, seen: Observation) -> bool:
+        """Returns whether it may stand for the phone: a registration is proven by a secret, and what was heard was heard on the spot."""
+        return seen.source != "fetch" or self._trusts(_address(seen))
 
     def _note(self, connection: Connection, observations: Iterable[Observation]) -> None:
         seen: dict[str, dict[str, Any]] = {}
@@ -85,6 +104,10 @@ class SightingWriter:
         known = merge(self._catalogue, rows)
         bounded = {"vendor": known.vendor[:32], "model": known.model[:64], "firmware": known.firmware[:64], "peer": known.address[:45]}
         return {"which": mac, **bounded, "conflict": known.conflict}
+
+
+def _address(seen: Observation) -> str:
+    return next((item.value for item in seen.facts if item.name == "address"), "")
 
 
 _MERGED = sighting.update().where(sighting.c.mac == sa.bindparam("which"))

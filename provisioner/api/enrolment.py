@@ -85,6 +85,10 @@ class Newcomer(Schema):
     waits = fields.Boolean(metadata={"description": "It got the configuration of the waiting room: claimed, it comes by itself"})
     code = fields.String(metadata={"description": "What it shows on its display while it waits", "example": "482913"})
     outcome = fields.String(metadata={"description": "What the site's policy made of it", "example": "it waits to be claimed"})
+    stranger = fields.String(
+        metadata={"description": "Address outside the trusted networks that named this MAC as well; nothing of it counts", "example": ""}
+    )
+    stranger_at = Time(allow_none=True)
 
 
 class ClaimBody(Strict):
@@ -245,6 +249,6 @@ def _tail(text: str) -> str:
 
 
 def _shown(row: NewcomerRecord) -> dict[str, Any]:
-    names = ("mac", "peer", "user_agent", "transport", "first_at", "at", "count", "waits", "outcome")
+    names = ("mac", "peer", "user_agent", "transport", "first_at", "at", "count", "waits", "outcome", "stranger", "stranger_at")
     code = installation().box.waiting_code(Mac(row.mac)) if row.waits else ""
     return {**{name: getattr(row, name) for name in names}, "code": code}

@@ -151,8 +151,8 @@ def newcomers(session: Session, as_json: bool) -> None:
     records = session.installation.store.newcomers(limit=PAGE)
     print_records(
         records,
-        ["MAC", "FROM", "LAST", "TIMES", "WAITS", "OUTCOME", "USER AGENT"],
-        lambda row: (row.mac, row.peer, shown_time(row.at), row.count, row.waits, row.outcome, row.user_agent),
+        ["MAC", "FROM", "LAST", "TIMES", "WAITS", "OUTCOME", "STRANGER", "USER AGENT"],
+        lambda row: (row.mac, row.peer, shown_time(row.at), row.count, row.waits, row.outcome, row.stranger, row.user_agent),
         as_json=as_json,
         right=["TIMES"],
     )

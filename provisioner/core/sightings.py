@@ -16,7 +16,8 @@ from provisioner.core.mac import Mac
 
 Source = Literal["oui", "arp", "mdns", "lldp", "http", "dhcp", "pnp", "sip", "fetch", "registration"]
 """Who said it; ``oui`` is the register of MAC prefixes."""
-FactName = Literal["vendor", "model", "firmware", "address", "extension", "name", "user_agent", "path", "refused"]
+FactName = Literal["vendor", "model", "firmware", "address", "extension", "name", "user_agent", "path", "refused", "stranger"]
+"""What is said; ``stranger`` is an address outside the trusted networks that named the MAC of a phone within one: shown, and nothing rests on it."""
 SOURCES: tuple[str, ...] = get_args(Source)
 FACTS: tuple[str, ...] = get_args(FactName)
 LONGEST = 200

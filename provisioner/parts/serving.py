@@ -59,7 +59,12 @@ def open_serving(settings: Settings, part: str) -> Serving:
     index = ServingIndex(installation.store, settings.cache_mb * 1024 * 1024)
     index.load()
     recorder = Recorder(
-        observations, installation.catalogue, fetch_rows=settings.fetch_log_rows, sighting_rows=settings.sightings, part=part
+        observations,
+        installation.catalogue,
+        fetch_rows=settings.fetch_log_rows,
+        sighting_rows=settings.sightings,
+        part=part,
+        trusts=lambda peer: index.places.site_of(peer) is not None,
     )
     credentials = PhoneCredentials(installation.box)
     server = Server(

@@ -109,7 +109,15 @@ def inside_of(installation: Installation, clock: Clock, cache_bytes: int = 64 <<
     index.load()
     log = io.StringIO()
     database = Database(installation.settings.database, durable=False)
-    recorder = Recorder(database, installation.catalogue, fetch_rows=1000, sighting_rows=100, access_log=log, clock=clock)
+    recorder = Recorder(
+        database,
+        installation.catalogue,
+        fetch_rows=1000,
+        sighting_rows=100,
+        access_log=log,
+        clock=clock,
+        trusts=lambda peer: index.places.site_of(peer) is not None,
+    )
     credentials = PhoneCredentials(installation.box, clock)
     server = Server(
         catalogue=installation.catalogue, store=installation.store, box=installation.box, index=index, renderer=installation.renderer,

@@ -334,3 +334,33 @@ def test_a_phone_that_was_reset_waits_and_comes_back_by_itself_when_it_is_let_in
     room.settle()
     assert (f"wait-{mac}", "check-sync;reboot=false") in room.pbx.notified
     assert own.fetch(f"{mac}.cfg", agent).reason is Reason.SERVED
+
+
+def test_a_stranger_who_names_a_phone_that_waits_changes_nothing_of_it_and_is_shown(room: Room) -> None:
+    """Was: the row took the stranger's address, was judged by it, and the phone lost its seat at the PBX."""
+    mac, store = mac_of(1), room.own.installation.store
+    room.plug_in(mac)
+    (before,) = store.newcomers()
+    assert room.plug_in(mac, user_agent("yealink/t31p", mac), peer=ELSEWHERE).reason is Reason.UNKNOWN_PHONE
+    (row,) = store.newcomers()
+    assert (row.peer, row.user_agent, row.waits, row.outcome, row.at) == (LOCAL, before.user_agent, True, before.outcome, before.at)
+    assert row.stranger == ELSEWHERE and row.stranger_at > row.at
+    assert room.seated == {f"wait-{mac}"}
+    (seen,) = store.sightings()
+    said = {item.fact: item.value for item in seen.evidence if item.source == "fetch"}
+    assert (seen.peer, seen.model, seen.conflict) == (LOCAL, "T46U", "")
+    assert (said["address"], said["stranger"]) == (LOCAL, ELSEWHERE)
+
+
+def test_a_stranger_who_came_first_or_in_the_same_moment_gives_way_to_the_phone(room: Room) -> None:
+    store, earlier, meanwhile = room.own.installation.store, mac_of(1), mac_of(2)
+    room.plug_in(earlier, peer=ELSEWHERE)
+    assert [(row.peer, row.stranger) for row in store.newcomers()] == [(ELSEWHERE, "")], "nobody else is there to be kept"
+    room.plug_in(earlier)
+    for peer in (LOCAL, ELSEWHERE):
+        room.own.fetch(f"{meanwhile}.cfg", user_agent(T46U, meanwhile), peer=peer)
+    room.settle()
+    assert {row.mac: (row.peer, row.stranger, row.waits) for row in store.newcomers()} == dict.fromkeys(
+        (earlier, meanwhile), (LOCAL, ELSEWHERE, True)
+    )
+    assert {seen.mac: seen.peer for seen in store.sightings()} == {earlier: LOCAL, meanwhile: LOCAL}
