@@ -118,6 +118,7 @@ def _vendor(catalogue: Catalogue, vendor: Vendor) -> str:
     headers = ["model", "title", "series", "lines", "keys", "expansion modules", "codecs", "key types", "settings"]
     text += table(headers, [_model(catalogue, vendor, model) for model in vendor.models.values()])
     text += f"Key types of {vendor.name}: {', '.join(code(name) for name in sorted(_key_types(vendor)))}.\n\n"
+    text += _missing_keys(vendor)
     text += _disagreements(vendor)
     text += table(
         ["file", "kind", "belongs to", "made here"], [(code(rule.name), rule.kind, rule.scope, "yes" if rule.template else "no") for rule in vendor.files]
@@ -141,6 +142,40 @@ def _model(catalogue: Catalogue, vendor: Vendor, model: Model) -> tuple[object, 
 
 def _key_types(vendor: Vendor) -> frozenset[str]:
     return frozenset().union(*(model.key_types for model in vendor.models.values()))
+
+
+def _missing_keys(vendor: Vendor) -> str:
+    """Returns why which models lack a type of key; models of a series stand under its name."""
+    reasons: dict[str, dict[str, set[str]]] = {}
+    for model in vendor.models.values():
+        for name, why in model.missing_keys.items():
+            reasons.setdefault(why, {}).setdefault(name, set()).add(model.name)
+    rows = [
+        (_who(vendor, names), ", ".join(code(kind) for kind, has in kinds.items() if has == names), why)
+        for why, kinds in reasons.items()
+        for names in _distinct(kinds.values())
+    ]
+    return table(["models", "lack the key types", "why"], rows) if rows else ""
+
+
+def _distinct(sets: Iterable[set[str]]) -> list[set[str]]:
+    found: list[set[str]] = []
+    for names in sets:
+        if names not in found:
+            found.append(names)
+    return found
+
+
+def _who(vendor: Vendor, names: set[str]) -> str:
+    """Returns the models in few words: all, whole series by their name, the rest one by one."""
+    if len(names) == len(vendor.models):
+        return "all"
+    series: dict[str, set[str]] = {}
+    for model in vendor.models.values():
+        series.setdefault(model.series or model.name, set()).add(model.name)
+    whole = [name for name, members in series.items() if members <= names]
+    rest = names - set().union(*(series[name] for name in whole))
+    return ", ".join(code(name) for name in (*sorted(whole), *sorted(rest)))
 
 
 def _disagreements(vendor: Vendor) -> str:

@@ -117,7 +117,8 @@ ENROLMENT: Mapping[str, str] = {
 KEY_TYPES: Mapping[str, str] = {
     "line": mark("Line"), "blf": mark("BLF"), "speed_dial": mark("Speed dial"), "park": mark("Park"), "pickup": mark("Pickup"), "intercom": mark("Intercom"),
     "dtmf": mark("DTMF"), "transfer": mark("Transfer"), "voicemail": mark("Voicemail"), "dnd": mark("Do not disturb"), "forward": mark("Forward"),
-    "group_pickup": mark("Group pickup"), "conference": mark("Conference"), "ldap": mark("LDAP directory"), "phonebook": mark("Phone book"), "url": mark("URL"),
+    "group_pickup": mark("Group pickup"), "paging": mark("Multicast paging"), "shared_line": mark("Shared line"),
+    "conference": mark("Conference"), "ldap": mark("LDAP directory"), "phonebook": mark("Phone book"), "url": mark("URL"),
     "none": mark("Empty"),
 }  # fmt: skip
 

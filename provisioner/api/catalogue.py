@@ -36,6 +36,9 @@ class ModelShown(Schema):
     lines = fields.Integer()
     keys = fields.Integer(metadata={"description": "Programmable keys on the phone itself, over all pages"})
     key_types = fields.List(fields.String())
+    missing_keys = fields.Dict(
+        keys=fields.String(), values=fields.String(), metadata={"description": "Key types that it does not have, each with the reason"}
+    )
     expansion = fields.Nested(Expansion, allow_none=True)
     codecs = fields.List(fields.String())
 
@@ -120,6 +123,7 @@ def _shown(model: CatalogueModel) -> dict[str, Any]:
         "lines": model.lines,
         "keys": model.keys,
         "key_types": sorted(model.key_types),
+        "missing_keys": model.missing_keys,
         "expansion": model.expansion,
         "codecs": model.codecs,
     }

@@ -14,7 +14,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from provisioner.catalog import followed, sheets, words
+from provisioner.catalog import followed, lacking, sheets, words
 from provisioner.catalog.hinted import HintsSchema, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
@@ -46,7 +46,8 @@ OUI = fields.String(validate=validate.Regexp(r"^[0-9a-f]{6}\Z", error="'{input}'
 
 class _SettingSchema(Strict):
     type = fields.String(
-        required=True, validate=validate.OneOf(["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"])
+        required=True,
+        validate=validate.OneOf(["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone", "multicast"]),
     )
     default = fields.Raw(required=True)
     label = fields.String(required=True, validate=validate.Length(min=1))
@@ -108,6 +109,7 @@ class _VendorSchema(Strict):
     maps = fields.Dict(keys=fields.String(), values=fields.Dict(keys=fields.String(), values=fields.String()))
     masks = fields.List(fields.String(), required=True)
     key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)), required=True)
+    missing_keys = lacking.missing_keys_field()
     settings = fields.Dict(keys=fields.String(), values=fields.Raw())
     common_files = fields.Dict(keys=fields.String(validate=validate.Regexp(r"^\d{12}$")), values=fields.String())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
@@ -181,7 +183,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     used, declared = followed.used_settings(templates), raw.get("unsupported", {})
     unsupported = followed.unsupported_by_vendor(declared, settings, used, settings)
     looks = words.looked_up(templates, settings)
-    models = vendor_models(VendorPart(folder, types, settings, zones, unsupported, looks), mistakes)
+    models = vendor_models(VendorPart(folder, types, raw.get("missing_keys", {}), settings, zones, unsupported, looks), mistakes)
     words.note_words(path, raw, models, looks, mistakes)
     rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))

@@ -24,6 +24,7 @@ _INDIRECT = {
     "codecs": re.compile(r"\bcodecs\b"),
     "line_label": re.compile(r"\blabel_of\("),
     ENCRYPT_FILES: re.compile(r"\bfile_key\b"),
+    "shared_lines": re.compile(r"\bshared_line\b"),
 }
 """Settings that templates get in another shape than ``settings.<name>``."""
 

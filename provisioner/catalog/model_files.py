@@ -14,13 +14,13 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from provisioner.catalog import words
+from provisioner.catalog import lacking, words
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import Disagreement, Expansion, Model, Panel, Place, SettingRows, When
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import KEY_TYPES
 
-_LAID_OVER = ("quirks", "settings", "unsupported")
+_LAID_OVER = ("quirks", "settings", "unsupported", "missing_keys")
 _APPENDED = ("when", "disagreement", "cannot", "sources")
 _REQUIRED = ("title", "ua_models", "lines", "keys", "codecs", "sources")
 
@@ -70,6 +70,7 @@ class _SeriesSchema(Strict):
     # "unknown" itself is a word of marshmallow's schemas.
     not_known = fields.List(fields.String(validate=validate.OneOf(["lines", "keys", "expansion", "codecs"])), data_key="unknown")
     key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)))
+    missing_keys = lacking.missing_keys_field()
     common = fields.String(validate=validate.Regexp(r"^\d{12}$"))
     parts = fields.List(fields.String(validate=validate.Regexp(r"^\d{4}-\d{5}-\d{3}$")))
     expansion = fields.Nested(_ExpansionSchema)
@@ -99,6 +100,7 @@ class VendorPart:
 
     folder: Path
     key_types: frozenset[str]
+    missing_keys: Mapping[str, str]
     settings: SettingRows
     zones: Mapping[str, TimezoneRule]
     unsupported: Mapping[str, str]
@@ -132,7 +134,9 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
         for field, sentence in (*_panel_mistakes(whole), *_told_mistakes(whole)):
             mistakes.note(path, field, sentence)
         words.note_unknown_words(path, own.get("maps", {}), part.looks, mistakes)
-        models[path.stem] = _model(part, path, name, whole, mistakes)
+        model = models[path.stem] = _model(part, path, name, whole, mistakes)
+        for field, sentence in lacking.lacking_mistakes(model.key_types, whole["missing_keys"], model.missing_keys) if own else ():
+            mistakes.note(path, field, sentence)
     # A file that could not be read may be of any series.
     for name in series.keys() - named if all(models_read) else ():
         mistakes.append(f"{part.folder}/series/{name}.toml:1: no model is of this series")
@@ -156,6 +160,8 @@ def merged_rows(series: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, 
 
 def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mistakes: Mistakes) -> Model:
     expansion = raw.get("expansion")
+    types = frozenset(raw["key_types"]) if "key_types" in raw else part.key_types
+    missing = lacking.missing_keys(types, raw["missing_keys"], part.missing_keys)
     return Model(
         id=f"{part.folder.name}/{path.stem}",
         vendor=part.folder.name,
@@ -164,7 +170,8 @@ def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mi
         ua_models=tuple(raw.get("ua_models", ())),
         lines=raw.get("lines", 1),
         keys=raw.get("keys", 0),
-        key_types=frozenset(raw["key_types"]) if "key_types" in raw else part.key_types,
+        key_types=types,
+        missing_keys=missing,
         common=raw.get("common", ""),
         parts=tuple(raw.get("parts", ())),
         expansion=Expansion(**{**expansion, "reserved": tuple(expansion.get("reserved", ()))}) if expansion else None,
@@ -179,7 +186,7 @@ def _model(part: VendorPart, path: Path, series: str, raw: Mapping[str, Any], mi
         unknown=tuple(raw.get("not_known", ())),
         disagreements=tuple(Disagreement(**row) for row in raw.get("disagreement", ())),
         sources=tuple(raw.get("sources", ())),
-        unsupported={**part.unsupported, **raw.get("unsupported", {})},
+        unsupported={**lacking.unsupported_without(missing), **part.unsupported, **raw.get("unsupported", {})},
     )
 
 

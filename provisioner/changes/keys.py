@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from provisioner.core.catalogue import Model
 from provisioner.core.laying import LayoutRecord, kept_places
+from provisioner.core.multicast import multicast_mistake
 from provisioner.core.settings_check import text_mistakes
 from provisioner.core.values import Key
 
@@ -82,13 +83,23 @@ def _would_go(place: tuple[int, int] | None) -> str:
 
 def _content(model: Model, key: KeyInput) -> Iterator[tuple[str, str]]:
     if key.type != "none" and key.type not in model.key_types:
-        yield "type", f"the {model.title} has no key type '{key.type[:20]}'; it has {', '.join(sorted(model.key_types))}"
+        why = model.missing_keys.get(key.type)
+        told = f" ({why})" if why else ""
+        yield "type", f"the {model.title} has no key type '{key.type[:20]}'{told}; it has {', '.join(sorted(model.key_types))}"
     elif not model.takes(key.type, key.module, key.key):
         yield "type", f"{_named(key.module, key.key)} cannot be of type '{key.type}'; {_could_be(model, key.type)}"
     if not 1 <= key.line <= model.lines:
         yield "line", f"the {model.title} has lines 1 to {model.lines}"
-    yield from text_mistakes("value", key.value, 255).items()
+    yield from value_mistakes(key.type, key.value).items()
     yield from text_mistakes("label", key.label, 64).items()
+
+
+def value_mistakes(key_type: str, value: str) -> dict[str, str]:
+    """Returns ``value`` -> what is wrong with the value of a key of this type, or nothing."""
+    mistakes = text_mistakes("value", value, 255)
+    if key_type == "paging" and value and not mistakes and (why := multicast_mistake(value)):
+        mistakes["value"] = f"{why}, or nothing: then it pages the group of the setting paging_listen"
+    return mistakes
 
 
 def key_inputs(keys: Iterable[Key]) -> tuple[KeyInput, ...]:

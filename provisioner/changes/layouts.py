@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from provisioner.changes.keys import KeyInput, layout_mistake
+from provisioner.changes.keys import KeyInput, layout_mistake, value_mistakes
 from provisioner.changes.phones import PhoneWrites
 from provisioner.changes.unit import Unit
 from provisioner.core.laying import LayoutKey, LayoutRecord
@@ -171,7 +171,7 @@ def _key_mistakes(key: LayoutKeyInput) -> Iterator[tuple[str, str]]:
             yield field, f"{least} to {most} is possible"
     if key.type not in KEY_TYPES:
         yield "type", f"there is no key type '{key.type[:20]}'; there are {', '.join(KEY_TYPES)}"
-    yield from text_mistakes("value", key.value, 255).items()
+    yield from value_mistakes(key.type, key.value).items()
     yield from text_mistakes("label", key.label, 64).items()
 
 

@@ -37,7 +37,7 @@ class Setting:
     """One row of the settings table."""
 
     name: str
-    type: Literal["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone"]
+    type: Literal["string", "secret", "integer", "boolean", "choice", "list", "host", "timezone", "multicast"]
     default: SettingValue
     label: str
     help: str
@@ -195,6 +195,8 @@ class Model:
     sources: tuple[str, ...] = ()
     unsupported: Mapping[str, str] = field(default_factory=dict)
     """Settings that this model cannot follow -> why, those of its vendor among them."""
+    missing_keys: Mapping[str, str] = field(default_factory=dict)
+    """Every key type that it does not have -> why."""
 
     def takes(self, key_type: str, module: int, key: int) -> bool:
         """Returns whether a key of this type is possible at a place: on the phone (module 0) or on one of its modules."""

@@ -23,7 +23,7 @@ from provisioner.core.catalogue import Catalogue, EscapeName, Expansion, FileRul
 from provisioner.core.escape import ESCAPES, clean_label
 from provisioner.core.phonebook import Book, Contact
 from provisioner.core.timezone import Switch, TimezoneRule
-from provisioner.core.values import Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
+from provisioner.core.values import LINE_TYPES, Key, Line, PhoneConfig, RenderedFile, SettingValue, Sha256
 from provisioner.errors import RenderError
 
 TEMPLATE_ENDING = ".j2"
@@ -125,7 +125,7 @@ def shared_names(vendor: Vendor, rule: FileRule) -> Iterator[tuple[str, Model | 
 def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: PhoneConfig) -> dict[str, Any]:
     """Returns what a phone's templates may use; ``docs/reference/templates.md`` explains each name."""
     zone = catalogue.zones.get(str(config.settings.get("timezone", "UTC")))
-    keys = {(key.module, key.key): _cleaned(key) for key in config.keys}
+    keys = {(key.module, key.key): acting_key(key, config.settings) for key in config.keys}
     return {
         "mac": str(config.mac),
         "vendor": vendor,
@@ -215,7 +215,7 @@ def own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, in
     Where the model's quirk ``lines_need_keys`` says that a line could not be used otherwise, the first free place will do too. A place
     that was laid out as ``none`` is not free: it stays dark.
     """
-    keyed = {key.line for key in keys.values() if key.type == "line"}
+    keyed = {key.line for key in keys.values() if key.type in LINE_TYPES}
     free = [number for number in range(1, model.keys + 1) if (0, number) not in keys]
     found: dict[tuple[int, int], Key] = {}
     for line in sorted(line.line for line in config.lines if line.line not in keyed):
@@ -226,8 +226,16 @@ def own_line_keys(model: Model, config: PhoneConfig, keys: Mapping[tuple[int, in
     return found
 
 
-def _cleaned(key: Key) -> Key:
-    return Key(key.module, key.key, key.type, clean_label(key.value), clean_label(key.label), key.line)
+def acting_key(key: Key, settings: Mapping[str, SettingValue]) -> Key:
+    """Returns a key as it acts with these settings: without a group of its own it pages the one that the phone listens to, and a line that
+    the PBX does not share is an ordinary one."""
+    kind, value = key.type, clean_label(key.value)
+    if kind == "paging":
+        value = value or str(settings.get("paging_listen", ""))
+        kind = kind if value else "none"
+    elif kind == "shared_line" and settings.get("shared_lines", "off") == "off":
+        kind = "line"
+    return Key(key.module, key.key, kind, value, clean_label(key.label), key.line)
 
 
 def _labeller(config: PhoneConfig) -> Callable[[Line], str]:

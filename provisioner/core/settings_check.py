@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from provisioner.core import raw
 from provisioner.core.catalogue import Setting, SettingRows
+from provisioner.core.multicast import multicast_mistake
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import SettingValue
 from provisioner.errors import InputError
@@ -102,6 +103,14 @@ def _host(row: Setting, value: object) -> str:
     return text
 
 
+def _multicast(row: Setting, value: object) -> str:
+    text = _string(row, value).strip()
+    mistake = multicast_mistake(text) if text else ""
+    if mistake:
+        raise _refuse(row, mistake)
+    return text
+
+
 def _timezone(row: Setting, zones: Mapping[str, TimezoneRule], value: object) -> str:
     text = _string(row, value)
     if text not in zones:
@@ -114,6 +123,7 @@ def _timezone(row: Setting, zones: Mapping[str, TimezoneRule], value: object) ->
 
 _CHECKS: Mapping[str, Callable[[Setting, object], SettingValue]] = {
     "string": _string,
+    "multicast": _multicast,
     "secret": _string,
     "integer": _integer,
     "boolean": _boolean,

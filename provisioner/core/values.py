@@ -178,8 +178,12 @@ class Key:
 
 KEY_TYPES: tuple[str, ...] = (
     "line", "blf", "speed_dial", "park", "pickup", "intercom", "dtmf", "transfer", "voicemail", "dnd", "forward",
-    "group_pickup", "conference", "ldap", "phonebook", "url", "none",
+    "group_pickup", "paging", "shared_line", "conference", "ldap", "phonebook", "url", "none",
 )  # fmt: skip
+
+
+LINE_TYPES = frozenset({"line", "shared_line"})
+"""Key types that show a line of the phone itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pbx_sync.plan import Plan
 from pbx_sync.state import Endpoint, RingGroup
 from tests.contract.world import wait_until
 from tests.phones.calls import Call, State
+from tests.phones.dialog import Dialog
 from tests.phones.message import token
 from tests.phones.network import Network
 from tests.phones.sip import Account, UserAgent
@@ -257,6 +258,15 @@ def test_a_slots_key_parks_and_takes_back(floor: Floor, caller: UserAgent) -> No
     back = floor.dial(floor.phones["1002"][0], "705")
     wait_state(back, State.CONFIRMED)
     wait_until(lambda: back.hears(caller), what="the voice of who was parked")
+
+
+@pytest.mark.parametrize("event", ["call-info", "line-seize"])
+def test_no_line_is_shared(floor: Floor, caller: UserAgent, event: str) -> None:
+    """What a phone with shared call appearance asks for before a call: so ``shared_lines`` is off unless somebody says otherwise."""
+    uri = caller.uri_of(caller.account.number)
+    dialog = Dialog(token(), f"{caller.identity};tag={token()}", f"<{uri}>", uri)
+    answer = floor.network.run(caller.ask_in(dialog, "SUBSCRIBE", [("Event", event), ("Expires", "60")]))
+    assert answer.status == 489
 
 
 def test_nothing_was_left_unexplained_in_the_log(floor: Floor) -> None:

@@ -19,8 +19,8 @@ from provisioner.api.shown import masked_content
 from provisioner.changes import KeyInput, PhoneInput
 from provisioner.changes.previews import KeyPreview
 from provisioner.core.catalogue import Model
-from provisioner.core.render import own_line_keys
-from provisioner.core.values import KEY_TYPES, Key
+from provisioner.core.render import acting_key, own_line_keys
+from provisioner.core.values import KEY_TYPES, Key, PhoneConfig
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import PhoneRecord
 from web import keys
@@ -94,10 +94,11 @@ def verdict(record: PhoneRecord, state: keys.State) -> dict[str, Any]:
     try:
         preview = installation().changes.preview_keys(record.mac, rows)
     except (InputError, RenderError) as error:
-        return {"mistakes": placed(mistakes_of(error), rows), "files": (), "names": names, "restarts": False}
+        return {"mistakes": placed(mistakes_of(error), rows), "files": (), "names": names, "restarts": False, "notes": []}
     vendor = installation().catalogue.vendors[record.model.partition("/")[0]]
     restarts = vendor.notify_event == vendor.notify_reboot_event
-    return {"mistakes": [], "files": list(_files(record, preview)), "names": names, "restarts": restarts}
+    notes = list(_notes(preview.after))
+    return {"mistakes": [], "files": list(_files(record, preview)), "names": names, "restarts": restarts, "notes": notes}
 
 
 def names_of(state: Mapping[keys.Place, KeyInput]) -> dict[str, str]:
@@ -115,6 +116,17 @@ def placed(mistakes: Mapping[str, str], rows: Sequence[KeyInput]) -> list[tuple[
         row = rows[at] if at is not None and at < len(rows) else None
         found.append((f"{row.module}.{row.key}" if row else "", row, sentence))
     return found
+
+
+def _notes(config: PhoneConfig) -> Iterator[tuple[Key, str]]:
+    """Yields each key that acts otherwise than its type says, because of a setting, with the sentence that says so."""
+    for key in config.keys:
+        if acting_key(key, config.settings).type == key.type:
+            continue
+        if key.type == "paging":
+            yield key, _("It has no value and the setting “Listen to group paging” has none: the key stays dark.")
+        else:
+            yield key, _("The setting “Shared lines” is off, as for the bundled Asterisk: it is an ordinary line key.")
 
 
 def _files(record: PhoneRecord, preview: KeyPreview) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -34,7 +34,11 @@ def show(vendor: str, name: str) -> Response:
         raise NotFound({"model": _("The catalogue has no model %(name)s.", name=f"{vendor}/{name}"[:80])})
     rows = installation().catalogue.settings
     unsupported = [(rows[setting], why) for setting, why in sorted(model.unsupported.items()) if setting in rows]
-    return page("model.html", it=model, vendor=installation().catalogue.vendors[model.vendor], unsupported=unsupported)
+    lacking: dict[str, list[str]] = {}
+    for key_type, why in model.missing_keys.items():
+        lacking.setdefault(why, []).append(key_type)
+    vendor_of_it = installation().catalogue.vendors[model.vendor]
+    return page("model.html", it=model, vendor=vendor_of_it, unsupported=unsupported, lacking=lacking)
 
 
 def _used() -> list[str]:
