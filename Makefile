@@ -13,7 +13,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Two workers: so it stays well under a quarter of an hour on two cores.
 PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=worksteal
 # "program:Debian package": what real-client tests run, and what the benchmarks run besides.
-TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server pdffonts:poppler-utils ip:iproute2 udhcpc:udhcpc chromium:chromium
+TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core linphonec:linphone-cli dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server pdffonts:poppler-utils ip:iproute2 udhcpc:udhcpc chromium:chromium
 BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base
 
 # What instruction sheets are printed with: a layout library and fonts, Debian packages without a program of their own.

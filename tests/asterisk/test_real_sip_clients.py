@@ -1,7 +1,9 @@
-"""SIP clients that others wrote take part with what a rendered file says: SIPp, which tests SIP servers, and baresip, a telephone."""
+"""SIP clients that others wrote take part with what a rendered file says: SIPp, which tests SIP servers, baresip, a telephone, and linphonec, which
+also fetches the file itself."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
@@ -13,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from pbx_sync.asterisk.program import Program
+from provisioner.changes import LineInput, PhoneInput
+from provisioner.core.lockstep import Stage, stage
+from provisioner.core.mac import Mac
 from tests.contract.world import free_port, wait_until
 from tests.phones.calls import State
 from tests.phones.config import LineConfig
@@ -126,3 +131,48 @@ def test_baresip_is_called_and_calls(firm: Office, tmp_path: Path) -> None:
         firm.answer(there)
         wait_until(lambda: there.speech.hears(BARESIP_HZ), PATIENCE_S, "baresip's tone")
         assert there.peer == line.number
+
+
+SOFTPHONE = Mac("020000000901")
+
+
+@contextmanager
+def linphonec(address: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Runs linphonec as it is after its installation, told of nothing but the address that it fetches from."""
+    (folder / ".local/share/linphone").mkdir(parents=True)  # without a place for its database it does not even start
+    rc = folder / "linphonerc"
+    rc.write_text(f"[sip]\nsip_port={free_port()}\nsip_tcp_port=0\nsip_tls_port=0\n\n[misc]\nconfig-uri={address}\n")
+    with subprocess.Popen(
+        [needed("linphonec"), "-c", str(rc)],
+        env={**os.environ, "HOME": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            if running.poll() is None:
+                running.kill()
+
+
+def test_linphonec_fetches_its_file_and_registers(firm: Office, tmp_path: Path) -> None:
+    """Nobody writes into it but its own fetch; what it shows of its account is what the server wrote."""
+    changes, store = firm.world.installation.changes, firm.world.installation.store
+    changes.create_extension("test", "1950", display_name="Home & Office", secret="a+b/c=d%e&f*")
+    changes.create_phone("test", SOFTPHONE, PhoneInput("linphone/softphone", "default", lines=[LineInput(1, "1950")]))
+    address = f"p/{firm.world.token(SOFTPHONE)}/linphone-{SOFTPHONE}.xml"
+    wait_until(lambda: firm.world.http("HEAD", address).status == 200, PATIENCE_S, "the softphone's file")
+    with linphonec(firm.url + address, tmp_path) as program:
+        wait_until(lambda: _stage(firm, SOFTPHONE) == Stage.IN_LOCKSTEP, PATIENCE_S, "linphonec's fetch and registration")
+        said, _ = program.communicate("proxy show 0\nquit\n", timeout=60)
+    facts = store.lockstep(SOFTPHONE, has_pbx=True)
+    assert facts is not None and facts.fetched_at and facts.registered_at
+    server = f"127.0.0.1:{firm.world.installation.settings.sip_bind.port}"
+    assert '"Home & Office" <sip:1950@127.0.0.1>' in said and f"sip:{server}" in said and "registered: yes" in said.lower(), said[-3000:]
+
+
+def _stage(firm: Office, mac: Mac) -> Stage | None:
+    facts = firm.world.installation.store.lockstep(mac, has_pbx=True)
+    return stage(facts) if facts else None

@@ -129,6 +129,24 @@ def test_display_light_is_a_step_that_the_phone_knows(wanted: int, step: str) ->
     assert rendered("t31p", backlight_s=wanted)["phone_setting.backlight_time"] == step
 
 
+@pytest.mark.parametrize(("wanted", "step"), [(0, "1"), (1, "60"), (61, "120"), (3600, "1800")])
+def test_display_light_of_firmware_before_80(wanted: int, step: str) -> None:
+    assert rendered("t28p", backlight_s=wanted)["phone_setting.backlight_time"] == step
+
+
+@pytest.mark.parametrize(("daily", "days"), [(True, "0123456"), (False, "%NULL%")])
+def test_days_of_a_schedule_have_two_names_before_firmware_81(daily: bool, days: str) -> None:
+    found = rendered("t46g", provisioning_daily=daily)
+    names = ["auto_provision.weekly.mask", "auto_provision.weekly.dayofweek", "static.auto_provision.weekly.dayofweek"]
+    assert [found[name] for name in names] == [days] * 3
+    assert "auto_provision.weekly.mask" not in rendered("t46u", provisioning_daily=daily)
+
+
+def test_both_servers_of_a_base_station_have_a_lifetime() -> None:
+    found = rendered("w70b", second_sip_server="two.example", register_expires_s=300)
+    assert [found[f"template.1.sip_server.{at}.expires"] for at in (1, 2)] == ["300", "300"]
+
+
 def test_codecs_are_numbered_in_order_and_all_others_are_off() -> None:
     found = rendered("t46u", codecs="pcma,opus")
     codec = {name.removeprefix("account.1.codec."): value for name, value in found.items() if name.startswith("account.1.codec.")}
