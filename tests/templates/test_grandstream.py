@@ -235,8 +235,9 @@ def test_a_setting_changes_the_file_or_is_said_not_to(model: str) -> None:
     record = VENDOR.models[model]
     silent, plain = set(), dict[str, bytes]()
     for name in CATALOGUE.settings:
-        kind = name.removesuffix("_code")
-        keys = [{"module": 0, "key": record.keys, "type": kind, "value": "203"}] if record.keys and kind in record.key_types else []
+        kind = name.removesuffix("_code").replace("shared_lines", "shared_line")
+        places = [at for at in range(1, record.keys + 1) if kind in record.key_types and record.takes(kind, 0, at)]
+        keys = [{"module": 0, "key": places[-1], "type": kind, "value": "203"}] if places else []
         before = repr((keys, beside(name)))
         if before not in plain:
             plain[before] = render(model, key=keys, settings=beside(name))

@@ -209,7 +209,7 @@ def test_every_choice_renders(model: str) -> None:
         assert parameters(config(model, **{name: value})), (name, value)
 
 
-CODES = {"pickup_code": "pickup", "group_pickup_code": "group_pickup", "intercom_code": "intercom"}
+CODES = {"shared_lines": "shared_line", "pickup_code": "pickup", "group_pickup_code": "group_pickup", "intercom_code": "intercom"}
 
 
 @pytest.mark.parametrize("model", TRIED)

@@ -275,7 +275,7 @@ def test_every_key_type_renders_at_the_last_place(model: str) -> None:
         last = record.expansion
         places.append((last.modules, last.keys, f"expansion_module.{last.modules}.key.{last.keys}"))
     for (module, number, name), type_ in product(places, sorted(record.key_types)):
-        found = rendered(model, (Key(module, number, type_, "1002", "Text"),), modules=module)
+        found = rendered(model, (Key(module, number, type_, "1002", "Text"),), modules=module, shared_lines="sca")
         assert found[f"{name}.type"] == tables(VENDOR, record)["key_type"][type_]
         assert (found[f"{name}.label"], found[f"{name}.line"]) == (("%NULL%", "%NULL%") if type_ == "none" else ("Text", "1"))
 
