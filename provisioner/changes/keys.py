@@ -83,9 +83,11 @@ def _would_go(place: tuple[int, int] | None) -> str:
 
 def _content(model: Model, key: KeyInput) -> Iterator[tuple[str, str]]:
     if key.type != "none" and key.type not in model.key_types:
-        why = model.missing_keys.get(key.type)
-        told = f" ({why})" if why else ""
-        yield "type", f"the {model.title} has no key type '{key.type[:20]}'{told}; it has {', '.join(sorted(model.key_types))}"
+        key_types, why = ", ".join(sorted(model.key_types)), model.missing_keys.get(key.type)
+        if why:
+            yield "type", f"the {model.title} lacks the key type '{key.type}', because {why}; it has {key_types}"
+        else:
+            yield "type", f"the {model.title} has no key type '{key.type[:20]}'; it has {key_types}"
     elif not model.takes(key.type, key.module, key.key):
         yield "type", f"{_named(key.module, key.key)} cannot be of type '{key.type}'; {_could_be(model, key.type)}"
     if not 1 <= key.line <= model.lines:
