@@ -68,7 +68,7 @@ MISTAKES = [
     ({"mac": MAC, "model": "acme/a1", "keys": [{"key": 1, "type": "blf", "colour": 1}]}, {"keys.0.colour": "there is no such field"}),
     (
         {"mac": MAC, "model": "acme/a1", "keys": [{"key": 1, "type": "park"}]},
-        {"keys.0.type": "the Acme A1 has no key type 'park'; it has blf, line, speed_dial, url"},
+        {"keys.0.type": "the Acme A1 lacks the key type 'park', because this phone does not exist; it has blf, line, speed_dial, url"},
     ),
     ({"mac": MAC, "model": "acme/a2", "keys": [{"key": 1, "type": "blf"}]}, {"keys.0.module": "the Acme A2 has no keys of its own"}),
     ({"mac": MAC, "model": "acme/a1", "settings": []}, {"settings": "an object is needed"}),

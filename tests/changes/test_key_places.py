@@ -44,4 +44,4 @@ def test_a_type_that_the_model_never_has_is_refused_as_such() -> None:
     found = CATALOGUE.model("grandstream/gxp1610")
     assert found is not None
     [sentence] = key_mistakes(found, [KeyInput(1, "blf", "203")], None).values()
-    assert sentence.startswith("the Grandstream GXP1610 has no key type 'blf'")
+    assert sentence.startswith("the Grandstream GXP1610 lacks the key type 'blf', because ")

@@ -42,7 +42,7 @@ MISTAKES = [
     (PhoneInput(keys=[KeyInput(1, "blf", module=3)]), {"keys.0.module": "the Acme A1 has no module 3; free is key 1 of the phone"}),
     (
         PhoneInput(keys=[KeyInput(1, "dnd")]),
-        {"keys.0.type": "the Acme A1 has no key type 'dnd'; it has blf, line, speed_dial, url"},
+        {"keys.0.type": "the Acme A1 lacks the key type 'dnd', because this phone does not exist; it has blf, line, speed_dial, url"},
     ),
     (PhoneInput(keys=[KeyInput(1, "blf", line=3)]), {"keys.0.line": "the Acme A1 has lines 1 to 2"}),
     (PhoneInput(keys=[KeyInput(1, "blf", "a\tb")]), {"keys.0.value": "line breaks and control characters are not possible here"}),
