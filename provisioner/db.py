@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg.types.string import StrDumperUnknown
 from sqlalchemy.engine import Connection, Engine
 
 _WRITE_LOCK = 0x70726F76  # "prov": the PostgreSQL advisory lock that writers take
@@ -155,20 +154,15 @@ def _sqlite(url: sa.URL, durable: bool) -> Engine:
 
 
 def _postgres(url: sa.URL) -> Engine:
+    from provisioner.postgres import WithoutNUL  # late: an installation on SQLite starts without the driver of PostgreSQL
+
     engine = sa.create_engine(url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED")
 
     @sa.event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
-        connection.adapters.register_dumper(str, _WithoutNUL)
+        connection.adapters.register_dumper(str, WithoutNUL)
 
     return engine
-
-
-class _WithoutNUL(StrDumperUnknown):
-    """PostgreSQL has no NUL in texts, and a batch of observations must not fail because a stranger sent one. Looked for, it finds nothing."""
-
-    def dump(self, obj: str) -> Any:
-        return super().dump(obj.replace("\0", "\ufffd"))
 
 
 def _with_driver(url: sa.URL) -> sa.URL:

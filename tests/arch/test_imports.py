@@ -15,7 +15,8 @@ ALLOWED: dict[str, set[str]] = {
     "pbx_sync": set(),
     "client": set(),
     "errors": set(),
-    "db": set(),
+    "postgres": set(),
+    "db": {"postgres"},
     "deadline": set(),
     "models": set(),
     "models_enrolment": {"models"},
@@ -144,7 +145,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "babel": ("provisioner.sheets", "web.i18n", "web.texts"),
     "argon2": ("provisioner.passwords",),
     "netaddr": ("provisioner.core.mac",),
-    "psycopg": ("provisioner.db",),
+    "psycopg": ("provisioner.postgres",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",

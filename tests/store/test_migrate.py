@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from provisioner import migrate
 from provisioner.db import Database
@@ -37,6 +40,23 @@ def test_migrated_database_is_as_the_models_say(empty_url: str) -> None:
                 where = index.dialect_options[connection.dialect.name].get("where")
                 has = made[index.name].get("dialect_options", {}).get(f"{connection.dialect.name}_where")
                 assert (where is None) == (has is None), index.name
+    database.dispose()
+
+
+def test_names_of_the_migrations_tell_their_revisions_and_which_is_the_last() -> None:
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [migrate.newest_revision()]
+    for script in scripts.walk_revisions():
+        assert Path(script.path).name.startswith(f"v{script.revision}_")
+
+
+def test_part_starts_without_what_only_migrating_or_another_database_needs(empty_url: str) -> None:
+    database = Database(empty_url)
+    migrate.upgrade(database)
+    program = "import sys, provisioner.migrate as m, provisioner.db as d; m.upgrade(d.Database(sys.argv[1])); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", program, empty_url], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in ran.stdout.split()}
+    assert "alembic" not in loaded and ("psycopg" in loaded) is not database.is_sqlite
     database.dispose()
 
 
