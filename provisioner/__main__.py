@@ -48,10 +48,14 @@ COMMANDS = {
 
 @click.group(cls=CommandGroup, wiring=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--data-dir", metavar="FOLDER", help="Folder of database and keys; wins over PROVISIONER_DATA_DIR.")
+@click.option("--server", metavar="URL", help="Work on the server at this address, over its API; wins over PROVISIONER_SERVER.")
+@click.option(
+    "--token-file", metavar="FILE", help="File with the token for --server; wins over PROVISIONER_TOKEN and PROVISIONER_TOKEN_FILE."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log what is done, on standard error.")
 @click.version_option(__version__, message="provisioner %(version)s")
 @click.pass_context
-def main(context: click.Context, data_dir: str | None, verbose: bool) -> None:
+def main(context: click.Context, *, data_dir: str | None, server: str | None, token_file: str | None, verbose: bool) -> None:
     """Zero-touch provisioning of IP phones, in lockstep with their PBX.
 
     \b
@@ -61,7 +65,7 @@ def main(context: click.Context, data_dir: str | None, verbose: bool) -> None:
       provisioner phone add 80:5e:c0:aa:bb:cc --model yealink/t46u --extension 1001
       provisioner serve
     """
-    context.obj = context.with_resource(Session(data_dir, verbose=verbose))
+    context.obj = context.with_resource(Session(data_dir, verbose=verbose, server=server, token_file=token_file))
 
 
 if __name__ == "__main__":

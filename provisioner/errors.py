@@ -12,6 +12,7 @@
     ├── StaleWrite                   somebody else changed it since it was read (If-Match)
     ├── Forbidden                    beyond the sites or the role of who asks
     ├── NeedsConfirmation            a plan over the blast-radius guard
+    ├── RemoteError                  a server elsewhere refused a command, or did not answer
     └── SecretError                  the key beside the database is missing or does not fit
 
 Each class has ``reason`` (stable, for programs) and a message that says what is wrong and how to mend it.
@@ -98,6 +99,12 @@ class NeedsConfirmation(ProvisionerError):
     """A plan that touches too much to be applied unasked."""
 
     reason = "needs_confirmation"
+
+
+class RemoteError(ProvisionerError):
+    """A server elsewhere, which the command line was pointed to, refused something or did not answer."""
+
+    reason = "remote"
 
 
 class SecretError(ProvisionerError):

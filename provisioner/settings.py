@@ -137,6 +137,8 @@ SETTINGS: tuple[Row, ...] = (
     Row("LOG_LEVEL", "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
 )
 PREFIX = "PROVISIONER_"
+REMOTE = tuple(f"{PREFIX}{name}" for name in ("SERVER", "TOKEN", "TOKEN_FILE", "CA_FILE"))
+"""No settings of a server: by them the command line finds one elsewhere."""
 FILE = Path("provisioner.toml")
 """Where the settings file is looked for: in the folder that the command is started in."""
 
@@ -235,7 +237,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     mistakes: list[str] = []
     given = _file_values(file or FILE, mistakes)
-    given |= {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+    given |= {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX) and name not in REMOTE}
     given |= overrides or {}
     known = {row.name for row in SETTINGS}
     mistakes += [f"{PREFIX}{name}: there is no such setting" for name in sorted(given.keys() - known)]
@@ -259,6 +261,11 @@ def _missing_for_pbx(values: Mapping[str, Any]) -> list[str]:
         return []
     needed = ("PBX_AMI_ADDRESS", "PBX_AMI_USER", "PBX_AMI_PASSWORD")
     return [f"{PREFIX}{name}: PROVISIONER_PBX=external needs it" for name in needed if not values.get(name.lower(), "mistaken")]
+
+
+def remote_given() -> dict[str, str]:
+    """Returns what the environment says of a server elsewhere, by names without prefix."""
+    return {name.removeprefix(PREFIX): value for name in REMOTE if (value := os.environ.get(name))}
 
 
 def wants_no_colour() -> bool:

@@ -61,6 +61,12 @@ class ExtensionShown(ExtensionNew):
         validate=validate.OneOf(ROTATIONS),
         metadata={"description": "moving: phones move to a new secret; rolled_back: back to the last one, since not all did in time"},
     )
+    rotation_started_at = Time(allow_none=True, dump_only=True)
+    pbx_wanted = fields.String(
+        allow_none=True, dump_only=True, metadata={"description": "Hash of what the PBX should say; null equals nothing"}
+    )
+    pbx_verified = fields.String(allow_none=True, dump_only=True, metadata={"description": "Hash of what the PBX was last read to say"})
+    pbx_error = fields.String(dump_only=True, metadata={"description": "Why the PBX refused it; empty where it did not"})
     revision = Whole(dump_only=True)
 
 

@@ -47,10 +47,13 @@ class Lockstep(Schema):
     served = fields.String(allow_none=True, metadata={"description": "The files that it took to their last byte"})
     pbx_wanted = fields.String(allow_none=True, metadata={"description": "What the PBX should say of its extensions"})
     pbx_verified = fields.String(allow_none=True, metadata={"description": "What the PBX was last read to say"})
+    live_at = Time(allow_none=True, metadata={"description": "Since when it is served them"})
     registered_at = Time(allow_none=True)
     fetched_at = Time(allow_none=True, metadata={"description": "Since when it has the last of them as it is; asking again does not count"})
     notified_at = Time(allow_none=True)
     error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
+    has_lines = fields.Boolean(metadata={"description": "false: there is nothing of it that the PBX or a registration could prove"})
+    has_pbx = fields.Boolean(metadata={"description": "false: no PBX is kept in lockstep, and served files are all that is proven"})
     wake = fields.Nested(Wake)
 
 
@@ -141,7 +144,9 @@ class PhoneLockstep(MethodView):
         facts = installation().store.lockstep(parsed, has_pbx=has_pbx())
         if facts is None:
             raise NotFound({"mac": f"phone {parsed.colons} is not listed"})
-        names = ("wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error")
+        names = (
+            "wanted", "live", "served", "pbx_wanted", "pbx_verified", "live_at", "registered_at", "fetched_at", "notified_at", "error", "has_lines", "has_pbx",
+        )  # fmt: skip
         wake = installation().store.wakes([parsed])[parsed]
         return {"stage": str(stage(facts)), **{name: getattr(facts, name) for name in names}, "wake": wake}
 

@@ -65,6 +65,7 @@ class PhoneShown(PhoneNew):
 
     created_at = Time()
     opened_at = Time(metadata={"description": "When its first fetch was opened"})
+    first_success_at = Time(allow_none=True, metadata={"description": "When its first fetch was done, and closed by that"})
     revision = Whole()
 
 

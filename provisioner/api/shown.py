@@ -34,6 +34,7 @@ def shown_phone(record: PhoneRecord) -> dict[str, Any]:
         "settings": shown_settings(record),
         "created_at": record.created_at,
         "opened_at": record.opened_at,
+        "first_success_at": record.first_success_at,
         "revision": record.revision,
     }
 

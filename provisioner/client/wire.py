@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from .errors import ClientError, NotOurAnswer, Unreachable, problem_of
 
 MOST_BYTES = 64 * 1024 * 1024
-TRIES, LONGEST_WAIT_S = 4, 10.0
+TRIES, LONGEST_WAIT_S = 3, 10.0
 _CHUNK = 64 * 1024
 _AGAIN = (502, 504)
 

@@ -48,6 +48,7 @@ def restore(session: Session, file: Path, force: bool) -> None:
     from provisioner.backups import restore_backup, settings_text
     from provisioner.settings import FILE, load_settings
 
+    session.must_be_local()
     with tempfile.TemporaryDirectory(prefix="provisioner-") as folder:
         packed = None if FILE.exists() else settings_text(file)
         own = Path(folder) / FILE.name

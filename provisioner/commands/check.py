@@ -43,6 +43,7 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
     from provisioner.catalog.examples import example_paths
     from provisioner.catalog.proving import rendering_mistakes
 
+    session.must_be_local()
     place = folder or session.settings.catalogue_dir
     if not place.is_dir():
         raise CatalogueError([f"{place}: there is no such folder"])

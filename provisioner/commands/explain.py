@@ -64,6 +64,7 @@ def explain(session: Session, mac: Mac, parameter: str, as_json: bool) -> None:
     """
     from provisioner.commands.phone import found
 
+    session.must_be_local()
     record = found(session, mac)
     if key := _KEY.fullmatch(parameter):
         _explain_key(session, record, int(key["module"] or 0), int(key["key"]), as_json)

@@ -47,7 +47,7 @@ def add(session: Session, *, number: str, name: str | None, email: str | None, d
     secret = sys.stdin.readline().rstrip("\r\n") if secret_stdin else None
     asked = {"display_name": name, "email": email, "department": department, "secret": secret}
     given = {key: value for key, value in asked.items() if value is not None}
-    record = session.installation.changes.create_extension(session.actor, number, **given)
+    record = session.desk.changes.create_extension(session.actor, number, **given)
     click.echo(f"extension {record.number} ({record.display_name}) is made")
 
 
@@ -66,7 +66,7 @@ def set_(session: Session, *, number: str, name: str | None, email: str | None, 
     """
     asked = {"display_name": name, "email": email, "department": department}
     given = {key: value for key, value in asked.items() if value is not None}
-    record = session.installation.changes.update_extension(session.actor, number, given)
+    record = session.desk.changes.update_extension(session.actor, number, given)
     click.echo(f"extension {record.number} ({record.display_name}) is changed")
 
 
@@ -83,7 +83,7 @@ def rotate(session: Session, number: str, revoke_former: bool, secret_stdin: boo
       provisioner extension rotate 1001
       provisioner extension rotate 1001 --revoke-former
     """
-    changes = session.installation.changes
+    changes = session.desk.changes
     if secret_stdin:
         secret = {"secret": sys.stdin.readline().rstrip("\r\n")}
         record = changes.update_extension(session.actor, number, secret, revoke_former=revoke_former)
@@ -125,7 +125,7 @@ def remove(session: Session, number: str) -> None:
     Example:
       provisioner extension remove 1001
     """
-    session.installation.changes.delete_extension(session.actor, number)
+    session.desk.changes.delete_extension(session.actor, number)
     click.echo(f"extension {number} is removed")
 
 
@@ -138,6 +138,6 @@ def pbx_state(record: ExtensionRecord) -> str:
 
 def _all(session: Session, search: str) -> Iterator[ExtensionRecord]:
     after = ""
-    while page := session.installation.store.extensions(after=after, limit=PAGE, search=search):
+    while page := session.desk.store.extensions(after=after, limit=PAGE, search=search):
         yield from page
         after = page[-1].number

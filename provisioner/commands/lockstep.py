@@ -60,7 +60,7 @@ def stages(session: Session, macs: list[Mac] | None) -> Iterator[tuple[PhoneReco
     """Yields every phone, or those named, with its facts and stage, in the order of their MAC."""
     from provisioner.core.lockstep import stage
 
-    store = session.installation.store
+    store = session.desk.store
     has_pbx = session.has_pbx
     after = ""
     while page := store.phones(after=after, limit=PAGE, macs=macs):

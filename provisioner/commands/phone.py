@@ -63,7 +63,7 @@ def add(
     padded = [*labels, *[""] * (len(extensions) - len(labels))]
     lines = [LineInput(at, number, label) for at, (number, label) in enumerate(zip(extensions, padded, strict=True), 1)]
     given = PhoneInput(model=model, site=site, group=group, lines=lines, settings=settings_of(settings))
-    record = session.installation.changes.create_phone(session.actor, mac, given)
+    record = session.desk.changes.create_phone(session.actor, mac, given)
     click.echo(f"phone {record.mac.colons} ({record.model}) is listed at site {record.site}, {_lines(record) or 'without a line'}")
 
 
@@ -103,8 +103,8 @@ def show(session: Session, mac: Mac, as_json: bool) -> None:
     from provisioner.core.lockstep import stage
 
     record = found(session, mac)
-    facts = session.installation.store.lockstep(mac, has_pbx=session.has_pbx)
-    known = {row.extension: row for row in session.installation.store.registrations([mac]).get(mac, ())}
+    facts = session.desk.store.lockstep(mac, has_pbx=session.has_pbx)
+    known = {row.extension: row for row in session.desk.store.registrations([mac]).get(mac, ())}
     is_at = stage(facts).value if facts else "-"
     if as_json:
         print_json({**_as_json(record), "stage": is_at, "error": facts.error if facts else ""})
@@ -138,7 +138,7 @@ def remove(session: Session, mac: Mac) -> None:
     Example:
       provisioner phone remove 80:5e:c0:aa:bb:cc
     """
-    session.installation.changes.delete_phone(session.actor, mac)
+    session.desk.changes.delete_phone(session.actor, mac)
     click.echo(f"phone {mac.colons} is off the list")
 
 
@@ -156,7 +156,7 @@ def swap(session: Session, mac: Mac, new_mac: Mac, model: str | None) -> None:
     Example:
       provisioner phone swap 80:5e:c0:aa:bb:cc 80:5e:c0:dd:ee:ff
     """
-    record = session.installation.changes.swap_phone(session.actor, mac, new_mac, model)
+    record = session.desk.changes.swap_phone(session.actor, mac, new_mac, model)
     click.echo(f"phone {record.mac.colons} ({record.model}) is in the place of {mac.colons}, {_lines(record) or 'without a line'}")
 
 
@@ -170,8 +170,9 @@ def reopen(session: Session, mac: Mac) -> None:
     Example:
       provisioner phone reopen 80:5e:c0:aa:bb:cc
     """
-    session.installation.changes.reopen_first_fetch(session.actor, mac)
-    click.echo(f"phone {mac.colons} may make its first fetch within {session.settings.first_fetch_hours} h")
+    session.desk.changes.reopen_first_fetch(session.actor, mac)
+    within = "" if session.is_remote else f" within {session.settings.first_fetch_hours} h"
+    click.echo(f"phone {mac.colons} may make its first fetch{within}")
 
 
 @phone.command()
@@ -187,8 +188,8 @@ def address(session: Session, mac: Mac) -> None:
       provisioner phone address 80:5e:c0:aa:bb:cc
     """
     record = found(session, mac)
-    session.installation.changes.note_secrets_shown(session.actor, "phone.token_shown", record.mac)
-    access = session.installation.store.phone_access(record)
+    session.desk.changes.note_secrets_shown(session.actor, "phone.token_shown", record.mac)
+    access = session.desk.store.phone_access(record)
     for name, value in (("Address", access.url), ("User", access.user), ("Password", access.password)):
         click.echo(f"{name:<12} {value}")
 
@@ -206,7 +207,7 @@ def install_link(session: Session, mac: Mac, hours: int) -> None:
     Example:
       provisioner phone install-link 80:5e:c0:aa:bb:cc --hours 24
     """
-    link = session.installation.changes.issue_install_link(session.actor, mac, hours)
+    link = session.desk.changes.issue_install_link(session.actor, mac, hours)
     click.echo(f"{'Address':<12} {link.url}")
     click.echo(f"{'Holds until':<12} {shown_time(link.expires_at)}")
 
@@ -242,7 +243,7 @@ def set_(
     given = PhoneInput(
         model=model, site=site, enabled=enabled, lines=lines, settings=settings_of(settings) if settings else None, merge_settings=True
     )
-    record = session.installation.changes.update_phone(session.actor, mac, given)
+    record = session.desk.changes.update_phone(session.actor, mac, given)
     click.echo(f"phone {record.mac.colons} ({record.model}) is changed")
 
 
@@ -257,13 +258,13 @@ def resync(session: Session, mac: Mac, reboot: bool) -> None:
     Example:
       provisioner phone resync 80:5e:c0:aa:bb:cc
     """
-    session.installation.changes.request_resync(session.actor, mac, reboot=reboot)
+    session.desk.changes.request_resync(session.actor, mac, reboot=reboot)
     click.echo(f"phone {mac.colons} is told to {'restart' if reboot else 'fetch'} by the worker of the running server")
 
 
 def found(session: Session, mac: Mac) -> PhoneRecord:
     """Returns the phone. Raises ``NotFound``."""
-    record = session.installation.store.phone(mac)
+    record = session.desk.store.phone(mac)
     if record is None:
         raise NotFound({"mac": f"phone {mac.colons} is not listed; 'provisioner phone list' shows those that are"})
     return record
@@ -273,7 +274,7 @@ def _all(session: Session, site: str, model: str, search: str) -> Iterator[Phone
     from provisioner.records import PhoneFilter
 
     after, wanted = "", PhoneFilter(search=search, site=site, model=model)
-    while page := session.installation.store.phones(after=after, limit=PAGE, wanted=wanted):
+    while page := session.desk.store.phones(after=after, limit=PAGE, wanted=wanted):
         yield from page
         after = page[-1].mac
 

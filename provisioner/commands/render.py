@@ -39,6 +39,7 @@ def render(session: Session, mac: Mac, show_secrets: bool, live: bool, as_json: 
       provisioner render 80:5e:c0:aa:bb:cc
       provisioner render 805ec0aabbcc --live --show-secrets > /tmp/805ec0aabbcc.cfg
     """
+    session.must_be_local()
     files = shown_files(session, mac, live=live, show_secrets=show_secrets)
     if as_json:
         print_json([file._asdict() for file in files])

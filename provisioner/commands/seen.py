@@ -53,7 +53,7 @@ def fetches(session: Session, mac: Mac | None, limit: int, reason: str, as_json:
       provisioner fetches --reason unproven
       provisioner fetches 80:5e:c0:aa:bb:cc --limit 10
     """
-    records = session.installation.store.fetches(mac=mac, limit=limit, reason=reason)
+    records = session.desk.store.fetches(mac=mac, limit=limit, reason=reason)
     if as_json:
         print_json(records)
         return
@@ -70,6 +70,6 @@ def fetches(session: Session, mac: Mac | None, limit: int, reason: str, as_json:
 
 def _sightings(session: Session) -> Iterator[SightingRecord]:
     after = ""
-    while page := session.installation.store.sightings(after=after, limit=PAGE):
+    while page := session.desk.store.sightings(after=after, limit=PAGE):
         yield from page
         after = page[-1].mac

@@ -1,4 +1,7 @@
-"""What one run of a command shares: its settings and its installation, opened when first asked for and closed at the end."""
+"""What one run of a command shares: its settings and its installation, opened when first asked for and closed at the end.
+
+``desk`` is the one seam between a server of this machine and one elsewhere (``--server``): commands that read and write by it work with both.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ import os
 import pwd
 import time
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from provisioner.commands.remote import RemoteDesk
     from provisioner.settings import Settings
     from provisioner.wiring import Installation
 
@@ -18,9 +23,51 @@ if TYPE_CHECKING:
 class Session:
     """Made once for each run; a context manager."""
 
-    def __init__(self, data_dir: str | None = None, *, verbose: bool = False) -> None:
+    def __init__(
+        self, data_dir: str | None = None, *, verbose: bool = False, server: str | None = None, token_file: str | None = None
+    ) -> None:
         self._data_dir = data_dir
         self._verbose = verbose
+        self._server = server
+        self._token_file = token_file
+
+    @cached_property
+    def _remote(self) -> dict[str, str]:
+        """Where a server elsewhere is and how it is asked, from the command line before the environment."""
+        from provisioner.settings import remote_given
+
+        said = {"SERVER": self._server, "TOKEN_FILE": self._token_file}
+        return {**remote_given(), **{name: text for name, text in said.items() if text}}
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether this run is to work on a server elsewhere."""
+        return bool(self._remote.get("SERVER"))
+
+    def must_be_local(self) -> None:
+        """Raises a usage error where a server elsewhere was named, and the command is of this machine only."""
+        if self.is_remote:
+            raise click.UsageError(
+                "this command works on the machine of the server itself: go there, or leave out --server and PROVISIONER_SERVER"
+            )
+
+    @cached_property
+    def desk(self) -> Installation | RemoteDesk:
+        """What a command reads and writes by: the installation of this machine, or a server elsewhere."""
+        if not self.is_remote:
+            return self.installation
+        from provisioner.commands.remote import RemoteDesk
+
+        return RemoteDesk(self._remote["SERVER"], self._token(), self._remote.get("CA_FILE"))
+
+    def _token(self) -> str:
+        if path := self._remote.get("TOKEN_FILE"):
+            return Path(path).read_text("utf-8").strip()
+        if token := self._remote.get("TOKEN"):
+            return token
+        raise click.UsageError(
+            "a server elsewhere wants a token: --token-file FILE, or PROVISIONER_TOKEN ('provisioner token create' makes one there)"
+        )
 
     @property
     def overrides(self) -> dict[str, str]:
@@ -29,6 +76,7 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
+        self.must_be_local()
         from provisioner.logs import register_secret, setup_logging
         from provisioner.settings import load_settings
 
@@ -46,7 +94,12 @@ class Session:
 
     @property
     def has_pbx(self) -> bool:
-        """Whether a PBX is kept in lockstep: what the running worker says, where one runs; it may have been told otherwise than we are."""
+        """Whether a PBX is kept in lockstep: what the running worker says, where one runs; it may have been told otherwise than we are.
+
+        A server elsewhere tells it with its facts.
+        """
+        if self.is_remote:
+            return True
         from provisioner.heartbeat import HAS_PBX, STALE_AFTER_S, read_heartbeats
 
         beat = read_heartbeats(self.settings.data_dir).get("worker")

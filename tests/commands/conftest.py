@@ -23,6 +23,8 @@ class Cli:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.data = folder / "var"
+        self.url = ""
+        """Where the API listens, in tests that have it listen."""
         self.env = {
             "PROVISIONER_DATA_DIR": str(self.data),
             "PROVISIONER_CATALOGUE_DIR": str(toy_catalogue(folder / "catalogue")),
