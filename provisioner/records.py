@@ -396,3 +396,4 @@ class PhoneAccess:
     user: str
     password: str
     """With ``user``, for the phones' listener of a site with ``digest`` access."""
+    is_encrypted: bool = False

@@ -18,6 +18,6 @@ class RenderJob:
     revision: int
     created_at: float
     token_epoch: int
-    """Of the address in its files: one more than the row has, where the phone's present address came without a key and it gets one."""
+    """Of the address in its files: one more than the row has, where the phone gets a key now and its present address came without one."""
     enciphered_since: int | None
     """As the row has it."""

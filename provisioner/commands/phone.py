@@ -192,6 +192,10 @@ def address(session: Session, mac: Mac) -> None:
     access = session.desk.store.phone_access(record)
     for name, value in (("Address", access.url), ("User", access.user), ("Password", access.password)):
         click.echo(f"{name:<12} {value}")
+    if access.is_encrypted:
+        click.echo(
+            "Its files there are encrypted. For a phone that is fresh or was reset, issue an install link instead: it lacks the key."
+        )
 
 
 @phone.command("install-link")

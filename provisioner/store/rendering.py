@@ -21,6 +21,7 @@ from provisioner.models import (
     phone_line,
     site,
 )
+from provisioner.models_encryption import enciphered_phone
 from provisioner.records import (
     PhoneAccess,
     PhoneRecord,
@@ -139,17 +140,21 @@ class RenderingReads(StoreBase):
     def phone_access(self, record: PhoneRecord) -> PhoneAccess:
         """Returns the phone's own address and its credentials, in clear."""
         url = f"{self.base_url}p/{self.box.token(record.mac, record.token_epoch)}/"
-        return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"))
+        query = sa.select(enciphered_phone.c.mac).where(enciphered_phone.c.mac == record.mac)
+        with self.database.read() as connection:
+            is_encrypted = connection.execute(query).first() is not None
+        return PhoneAccess(url, str(record.mac), self.box.phone_password(record.mac, "digest"), is_encrypted)
 
     def _own_address(self, row: Row[Any], settings: Mapping[str, SettingValue]) -> _OwnAddress:
         """Returns the address that goes into the phone's files, with its key where they are encrypted.
 
-        A phone is known to have a key by the address that it comes by. So who was served before and gets a key gets a new address too.
+        A phone is known to have a key by the address that it comes by. So who gets a key gets a new address too: of the one before, a
+        phone may have been told without it, in a file, by SIP PnP or by a person.
         """
         mac, epoch = Mac(row.mac), int(row.token_epoch)
         model = self.catalogue.model(row.model)
         characters = self.catalogue.vendors[model.vendor].key_characters(model, settings) if model else 0
-        if characters and row.since_epoch is None and row.live_hash is not None:
+        if characters and row.since_epoch is None:
             epoch += 1
         key = self.box.file_key(mac, epoch, characters) if characters else ""
         return _OwnAddress(f"{self.base_url}p/{self.box.token(mac, epoch)}/", epoch, key)

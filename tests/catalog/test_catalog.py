@@ -108,6 +108,7 @@ def both(*plants: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 PART = 'parts = ["3111-48450-001"]\n'
+KEYED = replaced("templates/device.acme.j2", "\n", "\n{% if file_key %}key = {{ file_key }}{% endif %}\n")
 LOOKED_UP = added("templates/_sip.j2", "{{ maps.transport[settings.sip_transport] }}")
 
 PLANTED = [
@@ -135,6 +136,11 @@ PLANTED = [
     ("a choice without a word", both(LOOKED_UP, replaced("vendor.toml", "[settings]", '[maps.transport]\nudp = "0"\n[settings]')), "vendor.toml:23: maps.transport: has no word for tcp, a choice of sip_transport"),
     ("a word for no choice", both(LOOKED_UP, replaced("models/a7.toml", "[quirks]", '[maps.transport]\nudpp = "0"\n[quirks]')), "a7.toml:11: maps.transport.udpp: is no choice of sip_transport"),
     ("a setting that nobody follows", replaced("vendor.toml", '"*" = "this phone', 'codecs = "this phone'), "vendor.toml:14: unsupported: neither a template nor this table has"),
+    ("a form of encryption that nobody knows", replaced("vendor.toml", 'template = "device.acme.j2"', 'template = "device.acme.j2"\nencoder = "rot13"'), "file.0.encoder: Must be one of"),
+    ("an encrypted file without its key", replaced("vendor.toml", 'template = "device.acme.j2"', 'template = "device.acme.j2"\nencoder = "aes_128_ecb"'), "vendor.toml:31: file.0.encoder: no template writes file_key"),
+    ("an encrypted file of every phone", both(KEYED, replaced("vendor.toml", 'template = "common.acme.j2"', 'template = "common.acme.j2"\nencoder = "aes_128_ecb"')), "vendor.toml:43: file.2.encoder: only a file of scope phone"),
+    ("two forms of encryption", both(KEYED, replaced("vendor.toml", 'template = "device.acme.j2"', 'template = "device.acme.j2"\nencoder = "aes_128_ecb"'), replaced("vendor.toml", 'template = "keys.acme.j2"', 'template = "keys.acme.j2"\nencoder = "openssl_aes_256_cbc"')), "file.1.encoder: a phone has one key"),
+    ("a key for no file", KEYED, "a template writes file_key, and no file has an encoder"),
     ("a setting declared twice over", replaced("vendor.toml", '"*" =', 'timezone = "no"\n"*" ='), "vendor.toml:15: unsupported.timezone: a template uses this setting"),
     ("a template of a setting that is none", added("templates/_sip.j2", "{{ settings.sip_servr }}"), "vendor.toml:14: unsupported: a template uses settings.sip_servr"),
     ("a value out of its bounds", replaced("vendor.toml", "backlight_s = 30", "backlight_s = -1"), "vendor.toml:24: settings.backlight_s: -1 is not between"),

@@ -61,6 +61,7 @@ def test_served_means_enabled_proven_and_without_conflict(access: str) -> None:
         ), (standing, proof)
 
 
+KEYED = Standing(True, "open", 0, 1.0, has_key=True)
 FRESH = Standing(True, "first-fetch", 39 * HOURS, None)
 TABLE = [
     (
@@ -106,6 +107,12 @@ TABLE = [
     ("digest, wrong", Standing(True, "digest", 0, None), Proof(credentials="bad", trusted_network=True), Reason.BAD_CREDENTIALS),
     ("digest, right, from anywhere", Standing(True, "digest", 0, None), Proof(credentials="good"), Reason.SERVED),
     ("good credentials where digest is not the site's way", Standing(True, "token", 0, None), Proof(credentials="good"), Reason.UNPROVEN),
+    ("open, without a token, of a phone that has its key", KEYED, Proof(trusted_network=True), Reason.BOOTSTRAP_CLOSED),
+    ("the same, and it contradicts the record", KEYED, Proof(trusted_network=True, conflict="x"), Reason.CONFLICT),
+    ("the same, from elsewhere", KEYED, Proof(), Reason.UNPROVEN),
+    ("its own address, of a phone that has its key", KEYED, Proof(token="good"), Reason.SERVED),
+    ("right digest, of a phone that has its key", KEYED._replace(access="digest"), Proof(credentials="good"), Reason.BOOTSTRAP_CLOSED),
+    ("its own certificate, of a phone that has its key", KEYED._replace(access="mtls"), Proof(certificate="good"), Reason.SERVED),
     ("a conflict tells nothing to who proved nothing", Standing(True, "token", 0, None), Proof(conflict="x"), Reason.UNPROVEN),
 ]
 

@@ -71,6 +71,14 @@ def test_a_listed_phone_that_may_fetch_is_told_its_own_address(line: Line, own: 
     assert {fact.name: fact.value for fact in seen.facts}["model"] == "T46U"
 
 
+def test_a_phone_whose_files_are_encrypted_is_told_the_plain_address(line: Line, own: Inside) -> None:
+    site = own.site()
+    own.installation.changes.update_site("test", site, {"settings": {"encrypt_files": True}})
+    phone = own.phone(site=site)
+    line.ask(subscribe("yealink", phone.mac))
+    assert line.url() == BASE, "the key comes with a file, and at its own address it would lack it"
+
+
 @pytest.mark.parametrize(
     "why", ["closed", "too late", "disabled", "token site", "other vendor", "other model", "conflict", "no User-Agent"]
 )
