@@ -32,9 +32,17 @@ def extension(own: Inside, number: str, name: str, department: str = "") -> None
 
 def with_book(own: Inside, model: str, scope: str, site: str = "") -> Phone:
     phone = own.phone(model, site)
+    where = own.installation.store.phone(phone.mac)
+    assert where is not None
+    allow(own, where.site, scope)
     own.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={"phonebook": scope}))
     make(own)
     return phone
+
+
+def allow(own: Inside, site: str, scope: str) -> None:
+    """Has the site itself say that its phones may show this."""
+    own.installation.changes.update_site("test", site, {"settings": {"phonebook": scope}})
 
 
 def make(own: Inside) -> None:
@@ -132,6 +140,7 @@ def test_a_site_and_a_department_read_their_own_people(own: Inside) -> None:
     make(own)
     assert [number for _, number in yealink(ask(own, here).body)] == [here.extension, "201"]
     assert [number for _, number in yealink(ask(own, there).body)] == [there.extension]
+    allow(own, north, "department")
     own.installation.changes.update_phone(
         "test", here.mac, PhoneInput(lines=[LineInput(1, "201"), LineInput(2, here.extension)], settings={"phonebook": "department"})
     )
@@ -140,6 +149,36 @@ def test_a_site_and_a_department_read_their_own_people(own: Inside) -> None:
     own.installation.changes.update_extension("test", "201", {"department": ""})
     make(own)
     assert [number for _, number in yealink(ask(own, here).body)] == [here.extension, "201"], "the site's, where there is no department"
+
+
+@pytest.mark.parametrize("scope", ["all", "department"])
+def test_people_of_other_sites_are_shown_only_where_the_site_itself_says_so(own: Inside, scope: str) -> None:
+    """Was: a setting of one phone, or of a group, had it read the names of every site."""
+    north, south = own.site(), own.site()
+    here, there = own.phone(site=north), own.phone(site=south)
+    changes = own.installation.changes
+    for phone in (here, there):
+        changes.update_extension("test", phone.extension, {"department": "Sales"})
+    changes.put_group("test", "readers", {"phonebook": scope})
+    changes.update_phone("test", here.mac, PhoneInput(group="readers"))
+    make(own)
+    assert yealink(ask(own, here).body) == [own_line(here)]
+    changes.update_phone("test", here.mac, PhoneInput(settings={"phonebook": scope}))
+    allow(own, south, scope)
+    make(own)
+    assert yealink(ask(own, here).body) == [own_line(here)], "what another site says is of no account"
+    allow(own, north, scope)
+    make(own)
+    assert sorted(yealink(ask(own, here).body)) == sorted([own_line(here), own_line(there)])
+
+
+def test_the_only_site_has_nobody_elses_people(own: Inside) -> None:
+    extension(own, "201", "Bob")
+    phone = own.phone(site="default")
+    own.installation.changes.update_site("test", "default", {"trusted_networks": ["192.168.0.0/16"]})
+    own.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={"phonebook": "all"}))
+    make(own)
+    assert ("Bob", "201") in yealink(ask(own, phone).body)
 
 
 def test_an_edit_makes_the_book_anew_and_leaves_files_and_lockstep_alone(own: Inside) -> None:
@@ -177,6 +216,9 @@ def test_fifty_edits_cost_one_making(own: Inside) -> None:
 
 def test_who_no_longer_has_the_setting_no_longer_reads(own: Inside) -> None:
     phone = with_book(own, "yealink/t46u", "all")
+    record = own.installation.store.phone(phone.mac)
+    assert record is not None
+    allow(own, record.site, "off")
     own.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={}))
     make(own)
     assert ask(own, phone).reason is Reason.NO_SUCH_FILE

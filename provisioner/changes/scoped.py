@@ -17,6 +17,8 @@ from provisioner.changes.sites import networks
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.core.numbers import NUMBER
+from provisioner.core.phonebook import SETTING as PHONEBOOK
+from provisioner.core.phonebook import SPANNING
 from provisioner.errors import Forbidden, InputError, NotFound
 from provisioner.records import ExtensionRecord, PhoneRecord, SiteRecord
 from provisioner.records_install import IssuedLink
@@ -216,6 +218,7 @@ class ScopedChanges(Changes):
         if record is None:
             raise NotFound({"name": f"there is no site {name[:64]}"})
         _same_reach(given, record)
+        _same_people(given, record)
         rest = {field: value for field, value in given.items() if field not in ("trusted_networks", "pool")}
         return self._whole.update_site(actor, name, rest, expected, merge_settings=merge_settings)
 
@@ -235,6 +238,13 @@ class ScopedChanges(Changes):
     def _no_user(self) -> None:
         if self._reach.extensions is not None:
             raise Forbidden("of a phone of your own you may change the keys")
+
+
+def _same_people(given: Mapping[str, Any], record: SiteRecord) -> None:
+    """Raises ``Forbidden`` where the site would begin to show people of other sites: whoever chose that would read what is not theirs to see."""
+    scope = (given.get("settings") or {}).get(PHONEBOOK)
+    if scope in SPANNING and scope != record.settings.get(PHONEBOOK):
+        raise Forbidden(f"phonebook: {scope} shows people of other sites too: choosing it for a site needs the right to all sites")
 
 
 def _same_reach(given: Mapping[str, Any], record: SiteRecord) -> None:

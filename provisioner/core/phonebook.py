@@ -11,7 +11,10 @@ from urllib.parse import unquote_plus
 
 from provisioner.core.escape import escape_xml
 
+SETTING = "phonebook"
 ALL, SITE, DEPARTMENT = "all", "site", "department"
+SPANNING = frozenset({ALL, DEPARTMENT})
+"""Books that may hold people of several sites."""
 FOUND_AT_MOST = 100
 """Contacts in an answer to a search: a phone shows some ten at a time."""
 
@@ -52,6 +55,14 @@ def book_of(scope: str, site: str, department: str) -> str:
     if scope == DEPARTMENT and department:
         return f"{DEPARTMENT}:{department}"
     return f"{SITE}:{site}" if scope in (SITE, DEPARTMENT) else ""
+
+
+def allowed_scope(scope: str, of_site: object, *, is_only_site: bool) -> str:
+    """Returns what a phone gets that asks for ``scope``: people of other sites only where the setting of its own site says so itself.
+
+    A phone, a group or a model may ask for less than its site, never for more: else whoever may edit one phone would read every site's names.
+    """
+    return SITE if scope in SPANNING and scope != of_site and not is_only_site else scope
 
 
 def books(wanted: Iterable[str], contacts: Sequence[Contact], numbers_at: Mapping[str, frozenset[str]]) -> list[Book]:

@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from provisioner.core.mac import Mac
-from provisioner.core.phonebook import Contact, book_of
+from provisioner.core.phonebook import SETTING, Contact, allowed_scope, book_of
 from provisioner.models import change, extension, phone, phone_group, phone_line, site
 from provisioner.models_phonebook import phone_phonebook, phonebook
 from provisioner.records import BookRecord
 from provisioner.store.base import StoreBase, in_chunks
-
-SETTING = "phonebook"
 
 
 class BookSource(NamedTuple):
@@ -51,7 +49,14 @@ class PhonebookReads(StoreBase):
             numbers_at.setdefault(row.site, set()).add(row.extension)
         first_department = {row.mac: row.department for row in on_lines}
         sites, groups = ({row.name: row.settings for row in rows} for rows in shared)
-        scopes = {Mac(row.mac): self._scope(row, sites.get(row.site, {}), groups.get(row.group, {})) for row in phones}
+        scopes = {
+            Mac(row.mac): allowed_scope(
+                self._scope(row, sites.get(row.site, {}), groups.get(row.group, {})),
+                sites.get(row.site, {}).get(SETTING),
+                is_only_site=len(sites) == 1,
+            )
+            for row in phones
+        }
         chosen = {Mac(row.mac): book_of(scopes[row.mac], row.site, first_department.get(row.mac, "")) for row in phones}
         return BookSource(
             contacts,

@@ -302,6 +302,17 @@ def test_nobody_widens_the_own_reach_by_the_networks_of_the_own_site(ours: dict[
     assert admin.get("/sites/berlin").get_json()["trusted_networks"] == ["10.0.0.0/8"]
 
 
+def test_nobody_has_the_own_site_show_people_of_another_one(ours: dict[str, Api], admin: Api) -> None:
+    for scope in ("all", "department"):
+        assert ours["admin"].patch("/sites/berlin", {"settings": {"phonebook": scope}}).status_code == 403, scope
+    assert ours["admin"].patch("/sites/berlin", {"settings": {"phonebook": "site"}}).status_code == 200
+    assert admin.patch("/sites/berlin", {"settings": {"phonebook": "all"}}).status_code == 200
+    assert ours["admin"].patch("/sites/berlin", {"settings": {"phonebook": "all", "voice_vlan": 20}}).status_code == 200, (
+        "it stays as it is"
+    )
+    assert ours["admin"].patch("/sites/berlin", {"settings": {"phonebook": None}}).status_code == 200, "less is theirs to choose"
+
+
 def test_a_pool_gives_out_no_extension_of_another_site(ours: dict[str, Api], admin: Api) -> None:
     assert ours["admin"].patch("/sites/berlin", {"pool": "1002-1002"}).status_code == 403
     assert admin.patch("/sites/berlin", {"pool": "1002-1003"}).status_code == 200
