@@ -1,6 +1,6 @@
 """What a serving process knows by heart: every phone's record, the names of its files, and as many of their bytes as fit.
 
-Filled at start, then kept up to date from the index log: a change is seen within ``POLL_S`` seconds.
+Filled at start, then kept up to date from the index log: a change is seen as soon as it is committed, or within ``POLL_S`` seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
+from provisioner.bell import Bell
 from provisioner.core.mac import Mac
 from provisioner.db import DatabaseError, Watcher
 from provisioner.places import SiteFinder, closest_network
@@ -23,6 +24,7 @@ from provisioner.store import Store
 log = logging.getLogger("provisioner.serving")
 
 POLL_S = 0.02
+"""Where commits cannot be heard."""
 _PEERS = 65_536
 
 
@@ -179,7 +181,9 @@ class ServingIndex:
         """Keeps the index up to date until ``stop``; survives a database that is away, and says so once."""
         watcher: Watcher | None = None
         away = False
-        while not stop.wait(POLL_S):
+        bell = Bell(self._store.database, POLL_S)
+        while not stop.is_set():
+            bell.wait()
             beat()
             try:
                 # A new watcher after every failure: its connection may be dead, and what it saw last was not read to its end.
@@ -195,6 +199,7 @@ class ServingIndex:
                 watcher = None
                 stop.wait(0.5)
         _close(watcher)
+        bell.close()
 
     def _reload(self, macs: Iterable[Mac]) -> None:
         wanted = set(macs)

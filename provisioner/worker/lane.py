@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
 
+from provisioner.bell import Bell
 from provisioner.db import Database, Watcher
 from provisioner.errors import ProvisionerError
 
 log = logging.getLogger("provisioner.worker")
 
 POLL_S = 0.01
+"""Where commits cannot be heard."""
 IDLE_CHECK_S = 1.0
 AGAIN_S = 1.0
 DATABASE_AWAY = "the database does not answer"
@@ -32,7 +34,8 @@ class Lane:
         self._stop = stop
         self._step = step
         self._look = look
-        self._told = threading.Event()
+        self._bell = Bell(database, POLL_S)
+        self._is_told = False
         self._next_check = 0.0
         self.other: Lane | None = None
         self.trouble = ""
@@ -40,7 +43,11 @@ class Lane:
 
     def tell(self) -> None:
         """Has the next step begin at once."""
-        self._told.set()
+        self._bell.ring()
+
+    def close(self) -> None:
+        """Lets go of what it is woken by; after ``run``, its own and that of ``other``."""
+        self._bell.close()
 
     def run(self, beat: Callable[[bool, str], None] = lambda ok, detail: None, is_ours: Callable[[], bool] = lambda: True) -> None:
         """Runs until ``stop``. Raises ``ProvisionerError`` where after an outage of the database ``is_ours`` says no."""
@@ -57,7 +64,7 @@ class Lane:
                 except ProvisionerError as error:  # the key does not fit a row, for one: whoever mends it need not restart anything
                     log.error("event=worker_stuck lane=%s reason=%s detail=%s", self._name, error.reason, error)
                     self._rest(str(error), beat)
-                self._told.wait(POLL_S)
+                self._is_told = self._bell.wait()
 
     @contextlib.contextmanager
     def beside(self, last_step_s: float) -> Iterator[None]:
@@ -86,9 +93,7 @@ class Lane:
             raise ProvisionerError(f"the lane {self._name} of the worker ended") from failures[0]
 
     def _turn(self, watcher: Watcher, beat: Callable[[bool, str], None]) -> None:
-        is_told = self._told.is_set()
-        self._told.clear()
-        if watcher.changed() or is_told or time.monotonic() >= self._next_check:
+        if watcher.changed() or self._is_told or time.monotonic() >= self._next_check:
             self._next_check = time.monotonic() + IDLE_CHECK_S
             while self._step() and not self._stop.is_set():
                 if self.other:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
 
 from pbx_sync.backend import Backend, PBXUnavailable
 from provisioner.changes.enrolment import EnrolmentWrites
@@ -101,15 +102,16 @@ class Worker:
         outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
         """
         self.rendering.start()
-        files = Lane("files", self._store.database, stop, self.make_files, self.enrolling.step)
-        if self.lockstep is None:
-            files.run(beat, is_ours)
-            return
-        self.lockstep.waking.settle = lambda: stop.wait(SETTLE_S)
-        calls = Lane("pbx", self._store.database, stop, self.lockstep.step, self.lockstep.look)
-        files.other, calls.other = calls, files
-        with calls.beside(LAST_STEP_S):
-            files.run(lambda ok, detail: beat(*self._said(ok, detail, calls.trouble)), is_ours)
+        with ExitStack() as stack:
+            files = stack.enter_context(closing(Lane("files", self._store.database, stop, self.make_files, self.enrolling.step)))
+            if self.lockstep is None:
+                files.run(beat, is_ours)
+                return
+            self.lockstep.waking.settle = lambda: stop.wait(SETTLE_S)
+            calls = stack.enter_context(closing(Lane("pbx", self._store.database, stop, self.lockstep.step, self.lockstep.look)))
+            files.other, calls.other = calls, files
+            with calls.beside(LAST_STEP_S):
+                files.run(lambda ok, detail: beat(*self._said(ok, detail, calls.trouble)), is_ours)
 
     def _said(self, ok: bool, detail: str, trouble: str) -> tuple[bool, str]:
         """Returns what the heartbeat says of both lanes: the worst first."""

@@ -55,10 +55,10 @@ def run_worker(folder: Path, catalogue: Catalogue, ready: Event) -> None:
 def run_writer(folder: Path, catalogue: Catalogue, seed: int, ready: Event) -> None:
     """Lists phones with two lines and eight keys each, one transaction a phone, until it is killed."""
     changes = quick_installation(f"sqlite:///{folder}/tables.sqlite", folder, catalogue, Clock()).changes
-    ready.set()
     keys = [KeyInput(number, "blf", str(number)) for number in range(1, 9)]
     for number in range(seed * 10_000, seed * 10_000 + 9_999):
         given = PhoneInput(model=A1, lines=[LineInput(1, "1000"), LineInput(2, "1001")], keys=keys, settings={"voice_vlan": 5})
         changes.create_phone("writer", mac_of(number), given)
+        ready.set()
         if random.Random(number).random() < 0.3:
             changes.delete_phone("writer", mac_of(number))
