@@ -26,7 +26,7 @@ from provisioner.store import Store
 log = logging.getLogger("provisioner.worker")
 
 BATCH = 50
-EVERY_S = 0.1
+EVERY_S = 0.25
 WORKER = "enrolment"
 
 

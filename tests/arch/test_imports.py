@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "postgres": set(),
     "db": {"postgres"},
+    "bell": {"db"},
     "deadline": set(),
     "models": set(),
     "models_enrolment": {"models"},
@@ -72,7 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.
     "digest": {"core", "secrets"},
-    "serving_index": {"core", "db", "places", "records", "records_install", "store"},
+    "serving_index": {"bell", "core", "db", "places", "records", "records_install", "store"},
     "static_files": set(),
     "bookshelf": {"core", "records"},
     "merging": {"core", "records"},
@@ -97,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundled": {"pbx_sync", "setting_values", "settings"},
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
-    "worker": {
+    "worker": {"bell", 
         "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
         "records", "records_enrolment", "records_install", "records_rendering", "redirect", "seen", "settings", "store",
     },
