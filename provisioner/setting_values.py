@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
 
@@ -132,6 +133,56 @@ def database_url(text: str) -> str:
     if text.startswith(("postgresql://", "postgres://")):
         return "postgresql+psycopg://" + text.partition("://")[2]
     raise ValueError("an SQLAlchemy address of SQLite or PostgreSQL is needed, for example postgresql://user:password@host/database")
+
+
+class RoleRule(NamedTuple):
+    """What a value of the role claim gives: a role, at some sites or (none named) all of them."""
+
+    value: str
+    role: str
+    sites: tuple[str, ...]
+
+
+def role_rules(*roles: str) -> Callable[[str], tuple[RoleRule, ...]]:
+    """Reads ``value=role`` and ``value=role@site+site``, comma separated."""
+
+    def parse(text: str) -> tuple[RoleRule, ...]:
+        rules = []
+        for part in (part.strip() for part in text.split(",") if part.strip()):
+            value, _, right = part.rpartition("=")
+            role, _, places = right.partition("@")
+            sites = tuple(site.strip() for site in places.split("+") if site.strip())
+            if not value or role.strip() not in roles or ("@" in right and not sites):
+                raise ValueError(f"value=role or value=role@site+site is needed, comma separated, with one of {', '.join(roles)} as role")
+            rules.append(RoleRule(value.strip(), role.strip(), sites))
+        return tuple(rules)
+
+    return parse
+
+
+def is_safe_url(text: str) -> bool:
+    """Returns whether secrets may go to an address: https, or http on this very machine."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    is_plain = text.isascii() and text.isprintable() and " " not in text and not parts.fragment and parts.username is None
+    here = host in {"localhost", "127.0.0.1", "::1"}
+    return bool(host) and is_plain and (parts.scheme == "https" or (parts.scheme == "http" and here))
+
+
+def safe_url(text: str) -> str:
+    if text and not is_safe_url(text):
+        raise ValueError("an address that begins with https:// is needed (http:// on this machine alone)")
+    return text
+
+
+def own_url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query or parts.fragment):
+        raise ValueError("scheme and host are needed, without a path, for example https://provisioner.example.com")
+    return text.rstrip("/")
 
 
 def optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:

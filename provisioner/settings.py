@@ -17,6 +17,7 @@ from provisioner.errors import SettingsError
 from provisioner.setting_values import (
     Bind,
     Ports,
+    RoleRule,
     bind,
     bind_or_off,
     choice,
@@ -29,8 +30,11 @@ from provisioner.setting_values import (
     networks,
     on_or_off,
     optional,
+    own_url,
     path,
     ports,
+    role_rules,
+    safe_url,
     text,
 )
 
@@ -127,6 +131,36 @@ SETTINGS: tuple[Row, ...] = (
         choice("nobody", "admins", "everybody"),
         "Who has to sign in with a one-time code besides the password; who has none yet sets it up first.",
     ),
+    Row(
+        "ADMIN_URL",
+        "",
+        own_url,
+        "Address of the pages as people type it, for example https://provisioner.example.com. Empty: as they came.",
+    ),
+    Row("OIDC_ISSUER", "", safe_url, "OpenID Connect provider that people may sign in with, by its issuer. Empty: none."),
+    Row("OIDC_CLIENT_ID", "", text, "Name of this server at that provider."),
+    Row("OIDC_CLIENT_SECRET", "", text, "Secret of this server at that provider."),
+    Row("OIDC_NAME", "", text, "How the provider is called on the sign-in page. Empty: its host."),
+    Row("OIDC_SCOPES", "openid profile email", text, "What the provider is asked to tell, blank separated; openid is among it."),
+    Row(
+        "OIDC_USER_CLAIM",
+        "email",
+        text,
+        "Claim whose value is the name of the person here, at the first sign-in; later they are known by the provider's subject. An email counts if verified.",
+    ),
+    Row("OIDC_ROLE_CLAIM", "", text, "Claim that says what a person may do here, for example groups or realm_access.roles. Empty: none."),
+    Row(
+        "OIDC_ROLES",
+        "",
+        role_rules("user", "viewer", "technician", "admin"),
+        "What its values give, comma separated: value=role or value=role@site+site. Who has none of them is not let in.",
+    ),
+    Row(
+        "OIDC_CREATE",
+        "off",
+        on_or_off,
+        "Whether a person whom OIDC_ROLES gives a role, and who is not listed, is made at the first sign-in.",
+    ),
     Row("SESSION_IDLE_MINUTES", "480", integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
     Row("SESSION_HOURS", "168", integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
     Row("WEBHOOK_NETWORKS", "", networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
@@ -184,6 +218,16 @@ class Settings:
     dhcp_proxy: bool
     admin_password: str
     second_factor: str
+    admin_url: str
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    oidc_name: str
+    oidc_scopes: str
+    oidc_user_claim: str
+    oidc_role_claim: str
+    oidc_roles: tuple[RoleRule, ...]
+    oidc_create: bool
     session_idle_minutes: int
     session_hours: int
     webhook_networks: tuple[str, ...]
@@ -248,6 +292,7 @@ def load_settings(
         except ValueError as error:
             mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
     mistakes += _missing_for_pbx(values)
+    mistakes += _missing_for_oidc(values)
     if values.get("access") == "mtls" and values.get("tls_client_ca", "mistaken") is None:
         mistakes.append(f"{PREFIX}TLS_CLIENT_CA: {PREFIX}ACCESS=mtls needs it, and {PREFIX}PHONES_TLS_BIND")
     if mistakes:
@@ -266,6 +311,21 @@ def _missing_for_pbx(values: Mapping[str, Any]) -> list[str]:
 def remote_given() -> dict[str, str]:
     """Returns what the environment says of a server elsewhere, by names without prefix."""
     return {name.removeprefix(PREFIX): value for name in REMOTE if (value := os.environ.get(name))}
+
+
+def _missing_for_oidc(values: Mapping[str, Any]) -> list[str]:
+    """Returns what signing in by a provider cannot do without and is not given."""
+    needs = {
+        "OIDC_CLIENT_ID": "OIDC_ISSUER",
+        "OIDC_CLIENT_SECRET": "OIDC_ISSUER",
+        "OIDC_USER_CLAIM": "OIDC_ISSUER",
+        "OIDC_ROLE_CLAIM": "OIDC_ROLES",
+        "OIDC_ROLES": "OIDC_CREATE",
+    }
+    missing = [(name, by) for name, by in needs.items() if values.get(by.lower()) and not values.get(name.lower(), "mistaken")]
+    if "openid" not in values.get("oidc_scopes", "openid").split():
+        missing.append(("OIDC_SCOPES=openid", "OIDC_ISSUER"))
+    return [f"{PREFIX}{name}: {PREFIX}{by} needs it" for name, by in missing]
 
 
 def wants_no_colour() -> bool:

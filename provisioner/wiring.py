@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from provisioner.accounts import Accounts
+from provisioner.accounts import Accounts, ProviderSignIn, open_provider_sign_in
 from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, open_changes
 from provisioner.changes.scoped import ScopedChanges
@@ -31,6 +31,8 @@ class Installation:
     store: Store
     changes: Changes
     accounts: Accounts
+    provider: ProviderSignIn | None
+    """Signing in by the provider of the settings; None: they name none."""
 
 
 def open_installation(settings: Settings, *, create: bool = False) -> Installation:
@@ -51,7 +53,9 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
         installation={"sip_server": settings.host, "sip_port": settings.sip_bind.port},
     )
     changes = open_changes(store, renderer, settings)
-    return Installation(settings, database, box, catalogue, renderer, store, changes, Accounts(store, changes, settings))
+    accounts = Accounts(store, changes, settings)
+    provider = open_provider_sign_in(store, changes, accounts, settings)
+    return Installation(settings, database, box, catalogue, renderer, store, changes, accounts, provider)
 
 
 def within(whole: Installation, scope: Scope) -> Installation:

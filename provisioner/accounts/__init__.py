@@ -6,5 +6,6 @@ What lives here: the rules of signing in and of sessions. What does not: any row
 from provisioner.accounts.caller import Caller
 from provisioner.accounts.first import ensure_admin
 from provisioner.accounts.signing_in import Accounts, Reason, Refused, SignedIn
+from provisioner.accounts.vouched import ProviderSignIn, open_provider_sign_in
 
-__all__ = ["Accounts", "Caller", "Reason", "Refused", "SignedIn", "ensure_admin"]
+__all__ = ["Accounts", "Caller", "ProviderSignIn", "Reason", "Refused", "SignedIn", "ensure_admin", "open_provider_sign_in"]

@@ -54,7 +54,8 @@ class Accounts:
         self._changes = changes
         self._idle_s = settings.session_idle_minutes * 60
         self._longest_s = settings.session_hours * 3600
-        self._by_address = Attempts(free=10, longest_s=60, clock=monotonic)
+        self.by_address = Attempts(free=10, longest_s=60, clock=monotonic)
+        """What fails from an address, by whichever way of signing in."""
         self._by_name = Attempts(free=10, longest_s=30, clock=monotonic)
         self._owing = OWING[settings.second_factor]
         self.codes = OwnCodes(store, changes, self._by_name)
@@ -67,7 +68,7 @@ class Accounts:
         who guess at a name keep its owner out of nothing.
         """
         key, at_name = group_of(address), self._name_key(name, address)
-        wait_s = max(self._by_address.wait_s(key), self._by_name.wait_s(at_name))
+        wait_s = max(self.by_address.wait_s(key), self._by_name.wait_s(at_name))
         if wait_s:
             return Refused("wait", wait_s)
         who = self._store.user(name) if len(name) <= 48 else None
@@ -84,7 +85,7 @@ class Accounts:
         signed_in = self._open(who, address, user_agent, proof, proof.by, rehashed)
         if signed_in is None:
             return self._wrong(name, key, at_name, "code")
-        self._by_address.succeeded(key)
+        self.by_address.succeeded(key)
         self._by_name.succeeded(at_name)
         return signed_in
 
@@ -165,7 +166,7 @@ class Accounts:
         return Caller(f"user:{who.name}", who.role, who.sites, who.name, who.extensions, who.language, session, owes_codes=owes)
 
     def _wrong(self, name: str, key: str, at_name: str, what: str) -> Refused:
-        self._by_address.failed(key)
+        self.by_address.failed(key)
         self._by_name.failed(at_name)
         # The name is logged only where it is one of ours: what was typed into the field may be a password.
         log.warning("event=sign_in_refused user=%s address=%s what=%s", name if self._store.user(name[:48]) else "-", key, what)

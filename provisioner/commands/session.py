@@ -82,7 +82,7 @@ class Session:
 
         settings = load_settings(overrides=self.overrides)
         setup_logging("DEBUG" if self._verbose else "WARNING")
-        for secret in (settings.api_token, settings.admin_password, settings.pbx_ami_password):
+        for secret in (settings.api_token, settings.admin_password, settings.pbx_ami_password, settings.oidc_client_secret):
             register_secret(secret)
         return settings
 

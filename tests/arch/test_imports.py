@@ -68,7 +68,8 @@ ALLOWED: dict[str, set[str]] = {
     "sheets": {"core", "errors", "store"},
     "enroll": {"core", "errors", "models", "records", "store"},
     # People who sign in.
-    "accounts": {"changes", "core", "errors", "passwords", "records", "scope", "secrets", "settings", "store"},
+    "oidc": {"deadline", "errors", "secrets", "setting_values"},
+    "accounts": {"changes", "core", "errors", "oidc", "passwords", "records", "scope", "secrets", "setting_values", "settings", "store"},
     # Programs that are told of changes.
     "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.
@@ -111,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
     },
     "web": {
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "sheets", "wiring",
+        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
@@ -119,7 +120,7 @@ ALLOWED: dict[str, set[str]] = {
         "admin", "waiting_room", "webhooks", "wiring", "worker",
     },
     "commands": {
-        "accounts", "api", "backups", "bundled", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "parts", "passwords",
+        "accounts", "api", "backups", "bundled", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "oidc", "parts", "passwords",
         "pbx_sync", "pbxstatus", "records", "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
@@ -142,6 +143,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets"),
     "weasyprint": ("provisioner.sheets.printing",),
     "segno": ("provisioner.sheets", "web.qr"),
+    "joserfc": ("provisioner.oidc.provider", "provisioner.oidc.tokens"),
     "a2wsgi": ("provisioner.admin",),
     "babel": ("provisioner.sheets", "web.i18n", "web.texts"),
     "argon2": ("provisioner.passwords",),

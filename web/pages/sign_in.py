@@ -10,7 +10,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from provisioner.accounts import Caller, Refused
 from provisioner.accounts.cookies import COOKIE
 from provisioner.api.auth import came_over_tls, client_address
-from provisioner.api.context import caller, installation
+from provisioner.api.context import caller, everything, installation
 from provisioner.api.session import set_session_cookie
 from web.guard import needs, own_path
 from web.i18n import _, ngettext
@@ -26,7 +26,7 @@ def form() -> Response:
     where = own_path(request.args.get("next", "/"))
     if caller() is not None:
         return cast("Response", redirect(where))
-    return page("sign_in.html", next=where, name="", needs_code=False, mistake="")
+    return sign_in_page(where)
 
 
 @pages.post("/sign-in")
@@ -40,7 +40,7 @@ def enter() -> Response:
     if isinstance(result, Refused):
         needs_code = result.reason == "code_needed" or bool(code)
         status = 429 if result.reason == "wait" else 401
-        return page("sign_in.html", status, next=where, name=name, needs_code=needs_code, mistake=_why(result))
+        return sign_in_page(where, name=name, needs_code=needs_code, mistake=_why(result), status=status)
     response = cast("Response", redirect(first_page(result.caller, where), 303))
     set_session_cookie(response, result)
     return response
@@ -54,6 +54,13 @@ def leave() -> Response:
     response = cast("Response", redirect(url_for("web.sign_in.form"), 303))
     response.delete_cookie(COOKIE, path="/", secure=came_over_tls(), httponly=True, samesite="Strict")
     return response
+
+
+def sign_in_page(where: str, *, name: str = "", needs_code: bool = False, mistake: str = "", status: int = 200) -> Response:
+    """Returns the form, with a way to the provider where there is one, and what was wrong."""
+    provider = everything().provider
+    shown = provider.name if provider else ""
+    return page("sign_in.html", status, next=where, name=name, needs_code=needs_code, mistake=mistake, provider=shown)
 
 
 def first_page(who: Caller, where: str) -> str:
