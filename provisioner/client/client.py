@@ -110,10 +110,12 @@ class Verb:
     def __call__(self, *given: Any, read: Document | Documents | None = None, key: str = "", accept: str = "", **query: Any) -> Any:
         body = self._body(given)
         headers = {"Accept": accept} if accept else {}
-        if self.operation.page:
-            return self._pages(given, headers, query)
+        if key and not self.operation.is_keyed:
+            raise TypeError(f"{self.operation.title} takes no Idempotency-Key: it is never sent twice")
         if read is not None:
             headers["If-Match"] = self._etag(read)
+        if self.operation.page:
+            return self._pages(given, headers, query)
         if self.operation.is_keyed:
             headers["Idempotency-Key"] = key or str(uuid.uuid4())
         encoded, kind = self._encoded(body)

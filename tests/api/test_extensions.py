@@ -15,7 +15,8 @@ def test_an_extension_is_made_with_a_secret_of_its_own_that_is_never_shown(admin
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/v1/extensions/1001" and answer.headers["ETag"] == '"1"'
     shown = {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales"}
-    shown |= {"site": "", "rotation": "none", "revision": 1}
+    shown |= {"site": "", "rotation": "none", "rotation_started_at": None, "revision": 1}
+    shown |= {"pbx_wanted": None, "pbx_verified": None, "pbx_error": ""}
     assert answer.get_json() == shown == admin.get("/extensions/1001").get_json()
     assert len(installation.store.extension_secret("1001") or "") == 20
 

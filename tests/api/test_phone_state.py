@@ -25,7 +25,8 @@ def test_a_new_phone_is_being_rendered(admin: Api, phone: dict[str, Any]) -> Non
     lockstep = admin.get(f"/phones/{MAC}/lockstep").get_json()
     assert lockstep["stage"] == "rendering"
     assert set(lockstep) == {
-        "stage", "wanted", "live", "served", "pbx_wanted", "pbx_verified", "registered_at", "fetched_at", "notified_at", "error", "wake",
+        "stage", "wanted", "live", "served", "pbx_wanted", "pbx_verified", "live_at", "registered_at", "fetched_at", "notified_at", "error",
+        "has_lines", "has_pbx", "wake",
     }  # fmt: skip
 
 

@@ -78,6 +78,8 @@ def test_nouns_and_verbs_tell_what_they_are() -> None:
         (lambda client: client.phones.create("mac,model"), "the body of phones.create is an object or a list"),
         (lambda client: client.phones.resync("a", {}, read={}), "phones.resync cannot be made to depend on what was read"),
         (lambda client: client.phones.change("a", {}, read={}), "this has no ETag"),
+        (lambda client: client.phones.list(read={}), "phones.list cannot be made to depend on what was read"),
+        (lambda client: client.phones.change("a", {}, key="mine"), "phones.change takes no Idempotency-Key"),
     ],
 )
 def test_wrong_call_is_told_before_anything_is_asked(call: Any, sentence: str) -> None:
