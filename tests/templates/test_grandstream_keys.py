@@ -168,7 +168,7 @@ CHOICES += [(row.name, value) for row in CATALOGUE.settings.values() if row.type
 
 @pytest.mark.parametrize("model", ["gxp2170", "gxp1630", "grp2614", "gxv3380", "ht814", "wp820"])
 def test_every_choice_renders(model: str) -> None:
-    optional = {"firmware_url", "timezone", "tone_country"}
+    optional = {"encrypt_files", "firmware_url", "timezone", "tone_country"}
     plain = parameters(render(model)).keys()
     for name, value in CHOICES:
         found = parameters(render(model, settings={name: value})).keys()
