@@ -135,7 +135,7 @@ def quick_installation(url: str, folder: Path, catalogue: Catalogue, clock: Cloc
     own = {"sip_server": settings.host, "sip_port": settings.sip_bind.port}
     store = Store(database, box, catalogue, base_url=settings.provisioning_base, installation=own)
     writer = open_changes(store, renderer, settings, clock)
-    return Installation(settings, database, box, catalogue, renderer, store, writer, Accounts(store, writer, settings))
+    return Installation(settings, database, box, catalogue, renderer, store, writer, Accounts(store, writer, settings), None)
 
 
 def _migrated(url: str) -> None:

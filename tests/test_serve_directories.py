@@ -115,9 +115,10 @@ def test_the_memory_for_merged_directories_is_bounded() -> None:
 
 
 def test_a_first_fetch_brings_neither_the_book_nor_what_its_user_sent(own: Inside) -> None:
-    phone = own.phone("polycom/vvx411")
+    site = own.site()
+    phone = own.phone("polycom/vvx411", site)
     own.installation.changes.create_extension("test", "201", display_name="Bob")
-    own.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={"phonebook": "all"}))
+    own.installation.changes.update_site("test", site, {"settings": {"phonebook": "all"}})
     own.worker.phonebooks._next = -1.0
     lay(own, phone, "1111", "Taxi")
     send_back(own, phone, with_contact(boot(own, phone), "Mum", "3333"))
