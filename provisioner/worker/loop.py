@@ -34,6 +34,8 @@ from provisioner.worker.waking import Waking
 
 SETTLE_S = 0.06
 """Listeners look for new files every 20 ms. A phone that is told at once, and is quick, would get the old file and be content with it."""
+BOOKS_AFTER_S = 1.0
+"""A single edit is on its way to the phone by then."""
 LAST_STEP_S = 8.0
 """What the lane of the PBX gets to end its step in: longer than an Asterisk that hangs is waited for, shorter than the supervisor's patience."""
 
@@ -61,6 +63,8 @@ class Worker:
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
         self._store = store
+        self._timer = timer
+        self._noted, self._busy_at = -1, 0.0
 
     @property
     def pushing(self) -> Pushing | None:
@@ -82,8 +86,12 @@ class Worker:
         return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def make_files(self) -> int:
-        """As ``step``, of what asks no PBX."""
-        return self.enrolling.step() + self.phonebooks.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
+        """As ``step``, of what asks no PBX. Phone books come when nothing was done for a moment: they read every extension."""
+        done = self.enrolling.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
+        now = self._timer()
+        if done or self._store.last_change() != self._noted:
+            self._noted, self._busy_at = self._store.last_change(), now
+        return done or (self.phonebooks.step() if now - self._busy_at >= BOOKS_AFTER_S else 0)
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""
