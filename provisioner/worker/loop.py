@@ -36,6 +36,7 @@ SETTLE_S = 0.06
 """Listeners look for new files every 20 ms. A phone that is told at once, and is quick, would get the old file and be content with it."""
 BOOKS_AFTER_S = 1.0
 """A single edit is on its way to the phone by then."""
+BOOKS_WITHIN_S = 30.0
 LAST_STEP_S = 8.0
 """What the lane of the PBX gets to end its step in: longer than an Asterisk that hangs is waited for, shorter than the supervisor's patience."""
 
@@ -64,7 +65,8 @@ class Worker:
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
         self._store = store
         self._timer = timer
-        self._noted, self._busy_at = -1, 0.0
+        self._noted = -1
+        self._changed_at = self._quiet_at = timer()
 
     @property
     def pushing(self) -> Pushing | None:
@@ -86,12 +88,19 @@ class Worker:
         return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def make_files(self) -> int:
-        """As ``step``, of what asks no PBX. Phone books come when nothing was done for a moment: they read every extension."""
+        """As ``step``, of what asks no PBX. Phone books come last, and when nothing was changed for a moment: they read every extension."""
         done = self.enrolling.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
-        now = self._timer()
-        if done or self._store.last_change() != self._noted:
-            self._noted, self._busy_at = self._store.last_change(), now
-        return done or (self.phonebooks.step() if now - self._busy_at >= BOOKS_AFTER_S else 0)
+        return done or (self.phonebooks.step() if self._is_quiet() else 0)
+
+    def _is_quiet(self) -> bool:
+        """Returns whether nobody changed anything for a moment, or somebody has been at it for so long that books must not wait longer."""
+        now, newest = self._timer(), self._store.last_change()
+        if newest != self._noted:
+            self._noted, self._changed_at = newest, now
+        if now - self._changed_at < BOOKS_AFTER_S and now - self._quiet_at < BOOKS_WITHIN_S:
+            return False
+        self._quiet_at = now
+        return True
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from provisioner.changes import PhoneInput
 from provisioner.errors import ProvisionerError, SecretError
 from provisioner.worker.lease import Lease
+from provisioner.worker.loop import BOOKS_AFTER_S, BOOKS_WITHIN_S
 from tests.engines import World
 
 
@@ -80,3 +81,22 @@ def test_lease_is_held_once(world: World, tmp_path: Path) -> None:
     first.release()
     assert second.acquire()
     second.release()
+
+
+def test_phone_books_wait_for_a_quiet_moment_but_not_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, now, made = world.worker, [world.worker._timer()], []
+    monkeypatch.setattr(worker, "_timer", lambda: now[0])
+    monkeypatch.setattr(worker.phonebooks, "step", lambda: made.append(now[0]) or 0)
+    mac = world.phone(1, world.extension())
+    while worker.make_files():
+        continue
+    assert made == [], "the phone's own files come first"
+    now[0] += BOOKS_AFTER_S
+    worker.make_files()
+    assert made == [now[0]]
+    for number in range(2 * int(BOOKS_WITHIN_S) + 2):  # edits without a pause
+        now[0] += BOOKS_AFTER_S / 2
+        world.changes.update_phone("t", mac, PhoneInput(settings={"voice_vlan": number + 1}))
+        while worker.make_files():
+            continue
+    assert len(made) == 2 and made[1] - made[0] >= BOOKS_WITHIN_S
