@@ -19,6 +19,8 @@ from tests.contract.inside import Inside, inside
 from tests.contract.world import Phone, wait_until
 
 ANYWHERE = ("127.0.0.0/8",)
+BIG = 24 << 20
+"""Bytes of ``big.rom``: more than fits into any buffer on the way."""
 
 
 @dataclass
@@ -128,3 +130,13 @@ def listening(tmp_path: Path, tls: ssl.SSLContext | None = None, proxies: tuple[
             made.stop(0.0)
             uploads.close()
             listener.close()
+
+
+@contextmanager
+def listening_with_files(tmp_path: Path) -> Iterator[Listening]:
+    """As ``listening``, with a small and a big static file."""
+    with listening(tmp_path) as made:
+        (tmp_path / "tftp_root" / "wall.jpg").write_bytes(b"small picture")
+        with (tmp_path / "tftp_root" / "big.rom").open("wb") as big:
+            big.truncate(BIG)
+        yield made

@@ -17,17 +17,12 @@ from provisioner.changes import PhoneInput
 from provisioner.transports import http_connection, http_listener, http_sending
 from tests.contract.inside import own_name
 from tests.contract.world import wait_until
-from tests.transports.own_listener import ANYWHERE, Listening, answer_on, listening, request, rest_of
-
-BIG = 24 << 20
+from tests.transports.own_listener import ANYWHERE, BIG, Listening, answer_on, listening, listening_with_files, request, rest_of
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Listening]:
-    with listening(tmp_path) as made:
-        (tmp_path / "tftp_root" / "wall.jpg").write_bytes(b"small picture")
-        with (tmp_path / "tftp_root" / "big.rom").open("wb") as big:
-            big.truncate(BIG)
+    with listening_with_files(tmp_path) as made:
         yield made
 
 

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.transports.own_listener import Listening, answer_on, listening, request, rest_of
-
-BIG = 24 << 20
+from tests.transports.own_listener import BIG, Listening, answer_on, listening_with_files, request, rest_of
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Listening]:
-    with listening(tmp_path) as made:
-        (tmp_path / "tftp_root" / "wall.jpg").write_bytes(b"small picture")
-        with (tmp_path / "tftp_root" / "big.rom").open("wb") as big:
-            big.truncate(BIG)
+    with listening_with_files(tmp_path) as made:
         yield made
 
 
