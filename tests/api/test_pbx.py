@@ -25,8 +25,9 @@ def pbx() -> FakePBX:
 
 @pytest.fixture
 def worker(installation: Installation, pbx: FakePBX, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    """A worker that runs, as it does beside the admin process."""
+    """A worker that runs, as it does beside the admin process, and compares only when it is asked: what a hand changed is put back by nobody else."""
     monkeypatch.setattr("provisioner.api.pbx.ANSWER_S", 20.0)
+    monkeypatch.setattr("provisioner.worker.pushing.SPOT_EVERY_S", 3600.0)
     for number in range(1000, 1012):
         installation.changes.create_extension("t", str(number))
     made, stop = Worker(installation.store, installation.renderer, pbx), threading.Event()
