@@ -83,8 +83,10 @@ class PushingReads(StoreBase):
                 return self.promotable(limit, has_pbx=has_pbx, connection=own)
         query = sa.select(phone.c.mac).where(TO_PROMOTE)
         if has_pbx:
-            waiting = sa.select(phone_line.c.mac).join(extension, extension.c.number == phone_line.c.extension).where(BEHIND)
-            query = query.where(phone.c.mac.not_in(waiting))
+            lines = phone_line.join(extension, extension.c.number == phone_line.c.extension)
+            # Asked of each phone's own lines: "not among all that wait" would read every line there is, for one edit.
+            waits = sa.exists().select_from(lines).where(phone_line.c.mac == phone.c.mac, BEHIND)
+            query = query.where(~waits)
         return [Mac(mac) for mac in connection.execute(query.order_by(phone.c.mac).limit(limit)).scalars()]
 
     def meta(self, key: str) -> str | None:
