@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from bench import change_bench, hostile, http_bench, own, pbx_bench, peers, render_bench, selftest, tftp_bench
+from bench import change_bench, hostile, http_bench, own, pbx_bench, peers, render_bench, rivals_bench, selftest, tftp_bench
 from bench.build import BuildError, build_all
 from bench.context import Context
 from bench.generators import GeneratorError
@@ -22,6 +22,7 @@ from bench.servers import ServerError
 Scenario = Callable[[Context], None]
 SCENARIOS: dict[str, Scenario] = {
     **http_bench.SCENARIOS,
+    **rivals_bench.SCENARIOS,
     **change_bench.SCENARIOS,
     **render_bench.SCENARIOS,
     **pbx_bench.SCENARIOS,

@@ -168,8 +168,8 @@ def h4(ctx: Context) -> None:
         ("peak as the kernel recorded it", recorded / MB, "-"),
     ]
     ctx.report.table(("when", "RSS MB", "PSS MB"), rows)
-    ctx.report.judge("H8 RSS", rest.rss_bytes / MB)
-    ctx.report.judge("H8 RSS storm", max(peak.peak_rss_bytes, recorded) / MB)
+    ctx.report.judge("H8 memory", rest.pss_bytes / MB)
+    ctx.report.judge("H8 memory storm", peak.peak_pss_bytes / MB)
 
 
 def h4_storm(ctx: Context, seeded: Seeded, peer: Server, own: Server, word: str, keepalive: bool) -> None:
