@@ -1,4 +1,4 @@
-"""The sentences of the server that a page can show, read out of its code: what ``web.texts`` has translated.
+"""The sentences of the server that a page can show, read out of its code, and the texts of its catalogue: what ``web.texts`` has translated.
 
 The server says them in English, as strings and f-strings wherever it knows something; the pages translate them back (``sentences``). So
 every string of the parts below that reads as a sentence is one, whoever raises, keeps or returns it, and none has to be marked. What
@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
+SHIPPED = ROOT / "phone_templates"
 SPOKEN: tuple[str, ...] = (
     "provisioner/accounts/*.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
     "provisioner/importing/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
@@ -36,14 +39,14 @@ NO_SENTENCES = frozenset({
     '@font-face { font-family: "{family}"; font-weight: {weight}; src: url("{as_uri}"); }',
     "core show channels count", "pjsip list contacts", "pjsip show transports", "core reload", "logger rotate", "no layout",
     "core stop now", "core stop gracefully", "runs and answers", "runs and does not answer", "does not run", "provisioner: Asterisk is started",
-    "{pid}, for {uptime_s} h, {memory_bytes} MB", "{extensions} extensions, {phones} phones", "the worker still had something to do after {limit} steps",
-    # Differences between rows of Asterisk, which pages show as it names them.
+    "{pid}, for {uptime_s} h, {memory_bytes} MB", "phone {model} at {site}", "{extensions} extensions, {phones} phones", "the worker still had something to do after {limit} steps",
+    # Differences between the PBX and what it should say: ``web.planned`` has them.
     "the mark", "the list of members", "{row} is missing", "{row} is there and should not be", "{row} is written otherwise than here",
     "{field} is not what it should be", "{field} is {quoted}, should be {quoted2}", "not set", "it is {kinds}", "something else", "{name} is another one",
     "an extension", "a ring group",
-    # How somebody signed in, as the changes keep it; parts of other sentences; and a help text of the catalogue.
+    # How somebody signed in, as the changes keep it (``words.SIGNED_IN_BY``), and parts of other sentences.
     "holds a line break", "holds half a character", "is {length} bytes long; {longest_value} are possible",
-    "password and recovery code", "password and one-time code", "OpenID Connect", "A parameter of the maker, added by hand.",
+    "password and recovery code", "password and one-time code", "OpenID Connect",
 })  # fmt: skip
 """What reads as a sentence, and stays as it is."""
 _QUIET_CALLS = ("log.", "re.", "sa.text", "cast", "Noun")
@@ -65,6 +68,22 @@ def spoken_sentences() -> Iterator[tuple[str, str]]:
             if alike not in seen and text not in NO_SENTENCES:
                 seen.add(alike)
                 yield where, text
+
+
+def catalogue_texts() -> Iterator[tuple[str, str]]:
+    """Yields file and text of what settings are called and do, and of why phones lack a setting or a kind of key, as shipped."""
+    for path in sorted(SHIPPED.rglob("*.toml")):
+        found = tomllib.loads(path.read_text("utf-8"))
+        where = str(path.relative_to(SHIPPED))
+        yield from ((where, text) for text in _of_table(found, where == "settings.toml") if text)
+
+
+def _of_table(found: Mapping[str, Any], are_settings: bool) -> Iterator[str]:
+    if are_settings:
+        yield from (str(row.get(name, "")) for row in found.values() for name in ("label", "help"))
+        return
+    for table in ("unsupported", "missing_keys"):
+        yield from (str(why) for why in found.get(table, {}).values())
 
 
 def sentences_in(source: str) -> Iterator[str]:

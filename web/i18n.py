@@ -22,6 +22,7 @@ from babel.numbers import format_decimal
 from flask import g
 
 FOLDER = Path(__file__).parent / "locales"
+CATALOGUE = FOLDER / "catalogue"
 DEFAULT = "en"
 
 
@@ -41,6 +42,11 @@ def translations(language: str) -> gettext.NullTranslations:
 def translated_in(folder: Path, language: str) -> dict[str, str]:
     """Returns text -> translation of a catalogue without plurals in another folder."""
     return {str(message.id): str(message.string) for message in _catalogue(folder, language) if message.id and message.string}
+
+
+def of_catalogue(text: str, language: str) -> str:
+    """Returns a text of the catalogue of models and settings in a language; an empty one where it has none."""
+    return "" if language == DEFAULT else translated_in(CATALOGUE, language).get(text, "")
 
 
 def _catalogue(folder: Path, language: str) -> Catalog:

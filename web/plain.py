@@ -12,6 +12,7 @@ from provisioner.records import ChangeRecord
 from web import words
 from web.differences import differences, shortened, value_text
 from web.i18n import _, mark
+from web.sentences import catalogued
 
 FIELDS: Mapping[str, str] = {
     "model": mark("Model"), "site": mark("Site"), "group": mark("Group"), "layout": mark("Layout"), "enabled": mark("Switched on"),
@@ -21,7 +22,7 @@ FIELDS: Mapping[str, str] = {
     "role": mark("Role"), "sites": mark("Sites"), "extensions": mark("Extensions"), "language": mark("Language"), "phones": mark("Phones"),
     "left_out": mark("Rows left out"), "unchanged": mark("Rows that change nothing"), "phones_created": mark("Phones, new"),
     "phones_updated": mark("Phones, changed"), "extensions_created": mark("Extensions, new"), "extensions_updated": mark("Extensions, changed"),
-    "mac": mark("MAC"), "address": mark("Address"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
+    "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
 }  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def secret_names(names: Iterable[str]) -> str:
 
 def _name(name: str, setting: Setting | None) -> str:
     if setting is not None:
-        return setting.label or setting.name
+        return catalogued(setting.label or setting.name)
     kind, _blank, place = name.partition(" ")
     if kind == "key" and place:
         return _("Key %(place)s", place=words.place_words(place))
@@ -91,6 +92,7 @@ _SPELLED: Mapping[str, Callable[[Any], str]] = {
     "role": _word_of(words.ROLES),
     "model": lambda value: words.model_title(str(value)),
     "secret_settings": secret_names,
+    "by": _word_of(words.SIGNED_IN_BY),
 }
 
 

@@ -63,6 +63,14 @@ def translated(said: str) -> str:
     return said if language == i18n.DEFAULT else _translated(language, said[:LONGEST], _DEPTH)
 
 
+def catalogued(text: str) -> str:
+    """Returns a text of the catalogue, such as the name or the help of a setting, in the language of the page.
+
+    One of somebody's own catalogue that nobody translated stays as it is.
+    """
+    return i18n.of_catalogue(text, i18n.language()) or translated(text)
+
+
 def full_sentence(said: str) -> str:
     """As ``translated``, with a capital letter and a full stop: for a sentence that stands alone."""
     text = translated(said)
@@ -78,6 +86,9 @@ def sentences(language: str) -> tuple[Sentence, ...]:
 
 @lru_cache(maxsize=1024)
 def _translated(language: str, said: str, depth: int) -> str:
+    # Why a phone lacks something stands in the catalogue, as whole sentences.
+    if " " in said and (whole := i18n.of_catalogue(said, language)):
+        return whole
     for sentence in sentences(language) if depth and " " in said else ():
         values = sentence.values(said)
         if values is not None:

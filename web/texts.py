@@ -1,4 +1,4 @@
-"""The texts of the pages and the sentences of the server, and bringing the catalogues up to them: ``python -m web.texts``.
+"""The texts of the pages, the sentences of the server and the texts of the catalogue, and bringing the catalogues up to them: ``python -m web.texts``.
 
 It keeps every translation there is, adds what is new without one, and takes away what nobody marks any more. A test fails while
 any text lacks its translation.
@@ -16,8 +16,8 @@ from babel.messages.extract import extract_from_file
 from babel.messages.pofile import read_po, write_po
 
 from provisioner.core.languages import LANGUAGES
-from web.extraction import spoken_sentences
-from web.i18n import DEFAULT, FOLDER
+from web.extraction import catalogue_texts, spoken_sentences
+from web.i18n import CATALOGUE, DEFAULT, FOLDER
 from web.sentences import FOLDER as SENTENCES
 
 WEB = Path(__file__).parent
@@ -38,7 +38,12 @@ def sentences() -> Catalog:
     return _catalogue(spoken_sentences())
 
 
-KINDS: Mapping[Path, Callable[[], Catalog]] = {FOLDER: marked_texts, SENTENCES: sentences}
+def of_the_catalogue() -> Catalog:
+    """Returns every text of the shipped catalogue that a page can show, with the file in which it stands."""
+    return _catalogue(catalogue_texts())
+
+
+KINDS: Mapping[Path, Callable[[], Catalog]] = {FOLDER: marked_texts, SENTENCES: sentences, CATALOGUE: of_the_catalogue}
 """Folder of catalogues -> what they have to translate."""
 
 

@@ -15,7 +15,8 @@ from provisioner.core.values import Reason
 from provisioner.records import ChangeRecord, LineRecord
 from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
 from web.keys import unpacked
-from web.sentences import full_sentence, translated
+from web.planned import planned
+from web.sentences import catalogued, full_sentence, translated
 
 STAGES: Mapping[str, str] = {
     "in_lockstep": mark("In lockstep"),
@@ -71,6 +72,11 @@ LAYERS: Mapping[str, str] = {
     "phone": mark("This phone"),
 }
 ROLES: Mapping[str, str] = {"admin": mark("Admin"), "technician": mark("Technician"), "viewer": mark("Viewer"), "user": mark("User")}
+SIGNED_IN_BY: Mapping[str, str] = {
+    "password": mark("Password"), "password and one-time code": mark("Password and one-time code"),
+    "password and recovery code": mark("Password and recovery code"), "OpenID Connect": mark("OpenID Connect"),
+}  # fmt: skip
+"""As the changes keep it."""
 ACTIONS: Mapping[str, str] = {
     "phone.create": mark("Listed phone"), "phone.update": mark("Changed phone"), "phone.delete": mark("Took off phone"), "phone.swap": mark("Swapped phone"),
     "phone.reboot": mark("Restarted phone"), "phone.resync": mark("Resynced phone"), "phone.reopen": mark("Opened first fetch of"),
@@ -248,7 +254,7 @@ def _bytes(size: float) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
     "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "pair": pair, "place": place_words,
-    "key_words": key_words, "translated": translated, "full_sentence": full_sentence,
+    "key_words": key_words, "translated": translated, "full_sentence": full_sentence, "catalogued": catalogued, "planned": planned,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "may": may, "may_all": may_all, "may_undo": may_undo, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,

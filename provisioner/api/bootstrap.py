@@ -45,6 +45,7 @@ class Refusal(Schema):
     at = Time()
     count = fields.Integer()
     peer = fields.String(metadata={"example": "192.168.1.20"})
+    succeeded_at = Time(allow_none=True, metadata={"description": "When it last proved to have its own address; null: never"})
     user_agent = fields.String()
     action = fields.Nested(Action, metadata={"description": "What lets it in, once you know that it is this phone"})
 
@@ -95,5 +96,5 @@ def what_of(row: RefusalRecord) -> str:
 def _shown(row: RefusalRecord) -> dict[str, Any]:
     what = what_of(row)
     action = {name: text.replace("{mac}", row.mac.colons) for name, text in MENDS[what].items()}
-    told = {name: getattr(row, name) for name in ("mac", "site", "reason", "first_at", "at", "count", "peer", "user_agent")}
+    told = {name: getattr(row, name) for name in ("mac", "site", "reason", "first_at", "at", "count", "peer", "user_agent", "succeeded_at")}
     return {**told, "what": what, "detail": WHAT[what], "action": action}

@@ -40,6 +40,10 @@ class DepartmentShown(DepartmentBody):
     members = fields.List(
         fields.String(), dump_only=True, metadata={"description": "Numbers of its extensions", "example": ["1001", "1002"]}
     )
+    pbx_wanted = fields.String(
+        dump_only=True, allow_none=True, metadata={"description": "Hash of what the PBX should say of it; null: nothing"}
+    )
+    pbx_verified = fields.String(dump_only=True, allow_none=True, metadata={"description": "Hash of what the PBX was last read to say"})
     pbx_error = fields.String(dump_only=True, metadata={"description": "Why the PBX does not take it; empty where it does"})
     revision = Whole(dump_only=True)
 

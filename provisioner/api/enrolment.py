@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError, fields, validates_schema
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import ETAG, Noun
-from provisioner.api.paging import MacPageQuery, page, page_of
+from provisioner.api.paging import MacPageQuery, PageQuery, page, page_of, sliced
 from provisioner.api.phones import PhoneShown, created, mac_of, shown
 from provisioner.api.schemas import MacField, Rows, Strict, Text, Time, Whole, row_of
 from provisioner.changes import LineInput, PhoneInput
@@ -83,6 +83,9 @@ class Newcomer(Schema):
     at = Time()
     count = fields.Integer()
     waits = fields.Boolean(metadata={"description": "It got the configuration of the waiting room: claimed, it comes by itself"})
+    waits_until = Time(allow_none=True, metadata={"description": "When it has to have been claimed"})
+    judged_at = Time(allow_none=True, metadata={"description": "When its site's policy was last applied to it"})
+    wrong_codes = fields.Integer(metadata={"description": "Codes dialled on it that were none"})
     code = fields.String(metadata={"description": "What it shows on its display while it waits", "example": "482913"})
     outcome = fields.String(metadata={"description": "What the site's policy made of it", "example": "it waits to be claimed"})
     stranger = fields.String(
@@ -120,6 +123,17 @@ class Code(Schema):
     extension = fields.String()
     dial = fields.String(metadata={"example": "*5548291377"})
     expires_at = Time()
+
+
+@noun.route("/windows")
+class Windows(MethodView):
+    """The windows of all sites."""
+
+    @noun.takes(PageQuery, location="query")
+    @noun.gives(200, page_of(Window, "WindowPage"))
+    def get(self, query: dict[str, Any]) -> dict[str, Any]:
+        """List the windows that were opened and not closed by hand, in the order of their site."""
+        return sliced(installation().store.windows(), query["after"], query["limit"], lambda row: row.site)
 
 
 @noun.route("/sites/<string:name>/window")
@@ -249,6 +263,21 @@ def _tail(text: str) -> str:
 
 
 def _shown(row: NewcomerRecord) -> dict[str, Any]:
-    names = ("mac", "peer", "user_agent", "transport", "first_at", "at", "count", "waits", "outcome", "stranger", "stranger_at")
+    names = (
+        "mac",
+        "peer",
+        "user_agent",
+        "transport",
+        "first_at",
+        "at",
+        "count",
+        "waits",
+        "outcome",
+        "stranger",
+        "stranger_at",
+        "waits_until",
+        "judged_at",
+        "wrong_codes",
+    )
     code = installation().box.waiting_code(Mac(row.mac)) if row.waits else ""
     return {**{name: getattr(row, name) for name in names}, "code": code}

@@ -14,7 +14,7 @@ from provisioner.api.context import actor, installation
 from provisioner.api.etags import expected_revision, tagged
 from provisioner.api.noun import ETAG, Noun, conditional
 from provisioner.api.paging import PageQuery, page_of, sliced
-from provisioner.api.schemas import Rows, Strict, Text, Whole
+from provisioner.api.schemas import MacField, Rows, Strict, Text, Whole
 from provisioner.changes.firmware import SHARES, TIMEOUT_S, PinInput
 from provisioner.core.rollout import Pin
 from provisioner.errors import NotFound
@@ -48,6 +48,9 @@ class PinShown(PinBody):
     """A pinned image and its roll-out."""
 
     target = fields.String(metadata={"example": "yealink/t46u"})
+    model = fields.String(metadata={"example": "yealink/t46u"})
+    group = fields.String(allow_none=True, metadata={"description": "Of its phones; null: all of the model, or the one phone"})
+    mac = MacField(allow_none=True, metadata={"description": "The one phone; null: all that the target names"})
     sha256 = fields.String(metadata={"description": "Of the file when it was pinned: compare it with the maker's"})
     state = fields.String(validate=validate.OneOf(["rolling", "done", "stopped"]))
     share = Whole(metadata={"description": "Which of the shares is being given, from 1"})
@@ -118,7 +121,7 @@ def _counted(pin: Pin) -> dict[str, Any]:
 
 def _shown(pin: Pin, counts: Mapping[str, ReleaseCounts]) -> dict[str, Any]:
     facts = {"share": pin.share + 1, **counts.get(pin.target, ReleaseCounts())._asdict()}
-    names = ("target", "file", "version", "hardware", "sha256", "state", "timeout_s", "reason", "revision")
+    names = ("target", "model", "group", "mac", "file", "version", "hardware", "sha256", "state", "timeout_s", "reason", "revision")
     return {**{name: getattr(pin, name) for name in names}, "shares": list(pin.shares), **facts}
 
 

@@ -67,6 +67,7 @@ class ImportRow(Schema):
     action = fields.String(metadata={"enum": ["create", "update", "unchanged"]})
     mac = fields.String(allow_none=True)
     extension = fields.String(allow_none=True)
+    makes = fields.List(fields.String(), metadata={"description": "What it makes anew", "example": ["phone yealink/t46u at default"]})
     differences = fields.List(fields.Nested(ImportDifference))
 
 
@@ -74,6 +75,7 @@ class ImportShown(Schema):
     """What an import would do, or did."""
 
     committed = fields.Boolean()
+    unreadable = fields.Boolean(metadata={"description": "The file as a whole cannot be taken, not even in part"})
     counts = fields.Dict(keys=fields.String(), values=fields.Integer())
     notes = fields.List(fields.String())
     rows = fields.List(fields.Nested(ImportRow))

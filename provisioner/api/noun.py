@@ -136,7 +136,11 @@ class Noun:
             function = self.blueprint.alt_response(status, response=PROBLEMS[status][0])(function)
         role = role_of(function, method)
         extra: dict[str, Any] = {"security": []} if role == "nobody" else {"x-role": role}
-        parameters: list[Mapping[str, Any]] = [_condition(method)] if getattr(function, "is_conditional", False) else []
+        # What is documented by hand stands in place of what the view takes in its query, unless that is named again.
+        parameters = [
+            each for each in getattr(function, "_apidoc", {}).get("arguments", {}).get("parameters", ()) if each.get("in") == "query"
+        ]
+        parameters += [_condition(method)] if getattr(function, "is_conditional", False) else []
         parameters += [_IDEMPOTENCY] if method == "POST" and role != "nobody" else []
         if parameters:
             extra["parameters"] = parameters

@@ -39,6 +39,7 @@ class Finding(Schema):
     mend = fields.String(metadata={"description": "What to do"})
     at = fields.String(metadata={"description": "When it was last said"})
     count = fields.Integer()
+    is_fatal = fields.Boolean(metadata={"description": "No phone can register until it is mended"})
 
 
 class Service(Schema):

@@ -1,4 +1,4 @@
-"""What is so of a phone: its lockstep, its files, what it fetched, and where a setting comes from. Reading only."""
+"""What is so of a phone: its lines, its files, what it fetched, and where a setting comes from. Reading only."""
 
 from __future__ import annotations
 
@@ -7,54 +7,22 @@ from typing import Any
 from flask.views import MethodView
 from marshmallow import Schema, fields, validate
 
-from provisioner.api.context import actor, has_pbx, installation, is_admin
+from provisioner.api.context import actor, installation, is_admin
 from provisioner.api.noun import Noun
 from provisioner.api.paging import NewestQuery, page, page_of
-from provisioner.api.phones import STAGES, found_phone, mac_of
+from provisioner.api.phones import found_phone
 from provisioner.api.schemas import Strict, Time
 from provisioner.api.shown import masked_content, secrets_of, shown_file
 from provisioner.changes.phones import SHOWN_SECRET
 from provisioner.core.layers import LAYER_ORDER
-from provisioner.core.lockstep import stage
 from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from provisioner.errors import NotFound
 from provisioner.records import LineRecord, PhoneRecord, RegistrationRecord
 
-noun = Noun("phone-state", "What is so of a phone: lockstep, files, fetches, and where a setting comes from.", of_sites=True)
+noun = Noun("phone-state", "What is so of a phone: lines, files, fetches, and where a setting comes from.", of_sites=True)
 
 REASONS = [str(reason) for reason in Reason]
-
-
-class Wake(Schema):
-    """What came of telling the phone that it has new files."""
-
-    notified_at = Time(allow_none=True)
-    tries = fields.Integer(metadata={"description": "How often it was told of its live files"})
-    reached = fields.Integer(metadata={"description": "Contacts that the last NOTIFY went to"})
-    due_at = Time(allow_none=True, metadata={"description": "When its turn comes, or whether it fetched is looked at"})
-    error = fields.String(
-        metadata={"description": "Why it was not, or to no avail, told", "example": "not registered: it fetches at its next restart"}
-    )
-
-
-class Lockstep(Schema):
-    """The facts that a phone's stage follows from. Hashes are of whole sets of files; null equals nothing."""
-
-    stage = fields.String(validate=validate.OneOf(STAGES))
-    wanted = fields.String(allow_none=True, metadata={"description": "The files that it should have"})
-    live = fields.String(allow_none=True, metadata={"description": "The files that it is served"})
-    served = fields.String(allow_none=True, metadata={"description": "The files that it took to their last byte"})
-    pbx_wanted = fields.String(allow_none=True, metadata={"description": "What the PBX should say of its extensions"})
-    pbx_verified = fields.String(allow_none=True, metadata={"description": "What the PBX was last read to say"})
-    live_at = Time(allow_none=True, metadata={"description": "Since when it is served them"})
-    registered_at = Time(allow_none=True)
-    fetched_at = Time(allow_none=True, metadata={"description": "Since when it has the last of them as it is; asking again does not count"})
-    notified_at = Time(allow_none=True)
-    error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
-    has_lines = fields.Boolean(metadata={"description": "false: there is nothing of it that the PBX or a registration could prove"})
-    has_pbx = fields.Boolean(metadata={"description": "false: no PBX is kept in lockstep, and served files are all that is proven"})
-    wake = fields.Nested(Wake)
 
 
 class Registration(Schema):
@@ -131,24 +99,6 @@ class Explained(Layered):
     setting = fields.String()
     unsupported = fields.String(metadata={"description": "Why this phone does not follow the setting; empty where it does"})
     overridden = fields.List(fields.Nested(Layered))
-
-
-@noun.route("/phones/<string:mac>/lockstep")
-class PhoneLockstep(MethodView):
-    """Where a phone stands between a change and its proof."""
-
-    @noun.gives(200, Lockstep)
-    def get(self, mac: str) -> dict[str, Any]:
-        """Show how far a phone is."""
-        parsed = mac_of(mac)
-        facts = installation().store.lockstep(parsed, has_pbx=has_pbx())
-        if facts is None:
-            raise NotFound({"mac": f"phone {parsed.colons} is not listed"})
-        names = (
-            "wanted", "live", "served", "pbx_wanted", "pbx_verified", "live_at", "registered_at", "fetched_at", "notified_at", "error", "has_lines", "has_pbx",
-        )  # fmt: skip
-        wake = installation().store.wakes([parsed])[parsed]
-        return {"stage": str(stage(facts)), **{name: getattr(facts, name) for name in names}, "wake": wake}
 
 
 @noun.route("/phones/<string:mac>/registrations")

@@ -23,7 +23,7 @@ def refusals(session: Session, as_json: bool) -> None:
     Example:
       provisioner refusals
     """
-    records = session.installation.store.bootstrap_refusals(limit=PAGE)
+    records = session.desk.store.bootstrap_refusals(limit=PAGE)
     print_records(
         records,
         ["MAC", "SITE", "ANSWER", "FROM", "LAST", "TIMES", "USER AGENT"],
@@ -43,7 +43,7 @@ def alarms(session: Session, as_json: bool) -> None:
     Example:
       provisioner alarms
     """
-    records = session.installation.store.alarms(limit=PAGE)
+    records = session.desk.store.alarms(limit=PAGE)
     print_records(
         records,
         ["TIME", "LISTENER", "BOUND", "SHUT FOR", "MACS", "UNTIL"],

@@ -39,7 +39,7 @@ def add(session: Session, name: str, number: str | None) -> None:
       provisioner department add Sales --number 600
       provisioner extension set 1001 --department Sales
     """
-    record = session.installation.changes.put_department(session.actor, name, number)
+    record = session.desk.changes.put_department(session.actor, name, number)
     called = f"rings its {len(record.members)} members at {record.number}" if record.number else "has no number"
     click.echo(f"department {record.name} {called}")
 
@@ -72,12 +72,12 @@ def remove(session: Session, name: str) -> None:
     Example:
       provisioner department remove Sales
     """
-    session.installation.changes.delete_department(session.actor, name)
+    session.desk.changes.delete_department(session.actor, name)
     click.echo(f"department {name} is removed")
 
 
 def _all(session: Session) -> Iterator[DepartmentRecord]:
     after = ""
-    while page := session.installation.store.departments(after=after, limit=PAGE):
+    while page := session.desk.store.departments(after=after, limit=PAGE):
         yield from page
         after = page[-1].name

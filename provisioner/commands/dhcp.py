@@ -22,6 +22,11 @@ def dhcp_config(session: Session, *, server: str, site: str | None) -> None:
     from provisioner import dhcp
     from provisioner.errors import NotFound
 
+    if session.remote is not None:
+        from provisioner.commands.asking import asked
+
+        click.echo(asked(session.remote.client.dhcp_config.show, server, site=site), nl=False)
+        return
     place = session.installation
     record = place.store.site(site) if site is not None else None
     if site is not None and record is None:

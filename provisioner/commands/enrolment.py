@@ -40,7 +40,7 @@ def open_(session: Session, site: str, minutes: int, phones: int) -> None:
     Example:
       provisioner window open Utrecht --minutes 30 --phones 20
     """
-    record = session.installation.changes.open_window(session.actor, site, minutes, phones)
+    record = session.desk.changes.open_window(session.actor, site, minutes, phones)
     click.echo(f"{site} takes in {counted(record.most, 'phone')} until {shown_time(record.closes_at)}")
 
 
@@ -54,7 +54,7 @@ def close(session: Session, site: str) -> None:
     Example:
       provisioner window close Utrecht
     """
-    session.installation.changes.close_window(session.actor, site)
+    session.desk.changes.close_window(session.actor, site)
     click.echo(f"{site} takes in no more phones")
 
 
@@ -68,7 +68,7 @@ def list_(session: Session, as_json: bool) -> None:
     Example:
       provisioner window list
     """
-    records = session.installation.store.windows()
+    records = session.desk.store.windows()
     print_records(
         records,
         ["SITE", "CLOSES", "TAKEN IN", "AT MOST", "OPENED BY"],
@@ -99,9 +99,10 @@ def add(session: Session, file: IO[bytes]) -> None:
       provisioner warehouse add delivery.csv
     """
     from provisioner.importing.stock import stock_of
+    from provisioner.importing.world import model_names
 
-    place = session.installation
-    added = place.changes.add_to_warehouse(session.actor, stock_of(place.catalogue, file.read()))
+    names = model_names(session.installation.catalogue) if session.remote is None else session.remote.store.model_names()
+    added = session.desk.changes.add_to_warehouse(session.actor, stock_of(names, file.read()))
     click.echo(f"{counted(added, 'phone')} in the warehouse")
 
 
@@ -115,7 +116,7 @@ def list_stock(session: Session, as_json: bool) -> None:
     Example:
       provisioner warehouse list
     """
-    records = session.installation.store.warehouse(limit=PAGE * 10)
+    records = session.desk.store.warehouse(limit=PAGE * 10)
     print_records(
         records,
         ["MAC", "MODEL", "ADDED", "NOTE"],
@@ -134,7 +135,7 @@ def remove(session: Session, mac: Mac) -> None:
     Example:
       provisioner warehouse remove 80:5e:c0:aa:bb:cc
     """
-    session.installation.changes.remove_from_warehouse(session.actor, mac)
+    session.desk.changes.remove_from_warehouse(session.actor, mac)
     click.echo(f"{mac.colons} is out of the warehouse")
 
 
@@ -148,7 +149,7 @@ def newcomers(session: Session, as_json: bool) -> None:
     Example:
       provisioner newcomers
     """
-    records = session.installation.store.newcomers(limit=PAGE)
+    records = session.desk.store.newcomers(limit=PAGE)
     print_records(
         records,
         ["MAC", "FROM", "LAST", "TIMES", "WAITS", "OUTCOME", "STRANGER", "USER AGENT"],
@@ -174,10 +175,15 @@ def claim(session: Session, tail: str | None, extension: str | None, wants_code:
     if wants_code:
         if tail or not extension:
             raise click.UsageError("--code needs --extension and no MAC: the phone on which it is dialled is the one")
-        code, expires_at = session.installation.changes.make_claim_code(session.actor, extension, CLAIM_MINUTES)
+        code, expires_at = session.desk.changes.make_claim_code(session.actor, extension, CLAIM_MINUTES)
         click.echo(f"dial {dialled(code)} on the phone until {shown_time(expires_at)}: it becomes {extension}")
         return
-    _claim(session, (tail or "").replace(":", "").replace("-", "").lower(), extension)
+    bare = (tail or "").replace(":", "").replace("-", "").lower()
+    if session.remote is not None:
+        phone = session.remote.changes.claim(bare, extension)
+        click.echo(f"phone {phone['mac']} ({phone['model']}) is listed at site {phone['site']}")
+        return
+    _claim(session, bare, extension)
 
 
 def _claim(session: Session, tail: str, extension: str | None) -> None:

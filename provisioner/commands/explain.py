@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from provisioner.commands.arguments import json_option, mac_argument
+from provisioner.commands.looking import SHOWN_SECRET, Look, ShownFile, look_of
 from provisioner.commands.output import harmless, print_json
-from provisioner.commands.render import ShownFile, shown_files
 from provisioner.commands.session import Session, pass_session
 from provisioner.errors import NotFound
 
 if TYPE_CHECKING:
+    from provisioner.core.catalogue import Setting
     from provisioner.core.layers import Layer
     from provisioner.core.mac import Mac
     from provisioner.core.values import Key
@@ -64,18 +65,17 @@ def explain(session: Session, mac: Mac, parameter: str, as_json: bool) -> None:
     """
     from provisioner.commands.phone import found
 
-    session.must_be_local()
-    record = found(session, mac)
+    record, look = found(session, mac), look_of(session)
     if key := _KEY.fullmatch(parameter):
-        _explain_key(session, record, int(key["module"] or 0), int(key["key"]), as_json)
+        _explain_key(look, record, int(key["module"] or 0), int(key["key"]), as_json)
         return
-    if parameter in session.installation.catalogue.settings:
-        _explain_setting(session, mac, parameter, as_json)
+    if (row := look.setting(parameter)) is not None:
+        _explain_setting(look, record, row, as_json)
         return
-    files = shown_files(session, mac)
+    files = look.files(mac)
     hits = [place for place in places(files) if place.name.lower() == parameter.lower()]
     if not hits:
-        raise NotFound({"parameter": _not_found(session, mac, parameter, files)})
+        raise NotFound({"parameter": _not_found(look, mac, parameter, files)})
     if as_json:
         print_json([place._asdict() for place in hits])
         return
@@ -93,19 +93,16 @@ def places(files: Iterable[ShownFile]) -> Iterator[Place]:
                         yield Place(file.name, number, match["name"], unescape(match["value"]).strip())
 
 
-def _explain_setting(session: Session, mac: Mac, name: str, as_json: bool) -> None:
-    row = session.installation.catalogue.settings[name]
-    origin = session.installation.store.explain(mac, name)
+def _explain_setting(look: Look, record: PhoneRecord, row: Setting, as_json: bool) -> None:
+    name = row.name
+    origin, why_not = look.explain(record, name)
     if origin is None:
-        raise NotFound({"parameter": f"nothing sets {name} for {mac.colons}"})
+        raise NotFound({"parameter": f"nothing sets {name} for {record.mac.colons}"})
 
     def shown(value: object) -> str:
         is_hidden = row.type == "secret" and value != ""
-        return "***" if is_hidden else "yes" if value is True else "no" if value is False else harmless(value)
+        return SHOWN_SECRET if is_hidden else "yes" if value is True else "no" if value is False else harmless(value)
 
-    record = session.installation.store.phone(mac)
-    model = session.installation.catalogue.model(record.model) if record else None
-    why_not = model.unsupported.get(name, "") if model else ""
     if as_json:
         hidden = [{"layer": layer.kind, "name": layer.name, "value": shown(layer.values[name])} for layer in origin.overridden]
         told = {"setting": name, "value": shown(origin.value), "layer": origin.layer, "name": origin.name, "overridden": hidden}
@@ -120,8 +117,8 @@ def _explain_setting(session: Session, mac: Mac, name: str, as_json: bool) -> No
     click.echo(f"  {row.help}")
 
 
-def _explain_key(session: Session, record: PhoneRecord, module: int, key: int, as_json: bool) -> None:
-    laid = next((row for row in session.installation.store.laid_keys(record) if (row.key.module, row.key.key) == (module, key)), None)
+def _explain_key(look: Look, record: PhoneRecord, module: int, key: int, as_json: bool) -> None:
+    laid = next((row for row in look.laid_keys(record) if (row.key.module, row.key.key) == (module, key)), None)
     if laid is None:
         raise NotFound({"parameter": f"nothing is laid out on key {key}{f' of module {module}' if module else ''} of {record.mac.colons}"})
     if as_json:
@@ -145,7 +142,7 @@ def _from(layer: Layer) -> str:
     return f"from {_layer(layer.kind, layer.name)}"
 
 
-def _not_found(session: Session, mac: Mac, parameter: str, files: list[ShownFile]) -> str:
-    names = {place.name for place in places(files)} | set(session.installation.catalogue.settings)
+def _not_found(look: Look, mac: Mac, parameter: str, files: list[ShownFile]) -> str:
+    names = {place.name for place in places(files)}.union(look.setting_names())
     near = get_close_matches(parameter, names, n=3)
     return f"no file of {mac.colons} has '{parameter}', and it is no setting" + (f"; did you mean {', '.join(near)}?" if near else "")

@@ -39,7 +39,7 @@ def pin(session: Session, target: str, file: str, version: str, hardware: str, s
     from provisioner.changes.firmware import PinInput
 
     percents = [int(part) if part.strip().isdigit() else 0 for part in shares.split(",")]
-    made = session.installation.changes.put_pin(session.actor, target, PinInput(file, version, hardware, percents, timeout_s))
+    made = session.desk.changes.put_pin(session.actor, target, PinInput(file, version, hardware, percents, timeout_s))
     click.echo(f"{made.file} is pinned for {made.target}; sha256 {made.sha256}")
 
 
@@ -53,7 +53,7 @@ def list_(session: Session, as_json: bool) -> None:
     Example:
       provisioner firmware list
     """
-    store = session.installation.store
+    store = session.desk.store
     pins, counts = store.firmware_pins(), store.release_counts()
     if as_json:
         print_json(pins)
@@ -75,7 +75,7 @@ def resume(session: Session, target: str) -> None:
     Example:
       provisioner firmware resume yealink/t46u
     """
-    session.installation.changes.resume_pin(session.actor, target)
+    session.desk.changes.resume_pin(session.actor, target)
     click.echo(f"the roll-out for {target} goes on")
 
 
@@ -89,5 +89,5 @@ def unpin(session: Session, target: str) -> None:
     Example:
       provisioner firmware unpin yealink/t46u
     """
-    session.installation.changes.delete_pin(session.actor, target)
+    session.desk.changes.delete_pin(session.actor, target)
     click.echo(f"nothing is pinned for {target} any more")

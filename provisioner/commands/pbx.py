@@ -10,6 +10,7 @@ import click
 
 from provisioner.commands.arguments import json_option
 from provisioner.commands.output import harmless, note, print_json
+from provisioner.commands.remote_pbx import RemotePBX
 from provisioner.commands.session import Session, pass_session
 from provisioner.errors import ProvisionerError
 
@@ -75,7 +76,7 @@ def status(session: Session, as_json: bool) -> None:
     """
     from provisioner.pbxstatus import pbx_status
 
-    said = pbx_status(session.settings)
+    said = pbx_status(session.settings) if session.remote is None else RemotePBX(session.remote.client).status()
     if as_json:
         print_json(said)
     else:
@@ -124,6 +125,10 @@ def restart(session: Session, now: bool) -> None:
     from pbx_sync.asterisk.errors import AsteriskError
     from pbx_sync.asterisk.instance import processes_of
 
+    if session.remote is not None:
+        RemotePBX(session.remote.client).restart(now=now, within_s=BACK_WITHIN_S)
+        click.echo("Asterisk is back")
+        return
     instance = _instance(session)
     before = processes_of(instance.folder)
     if not before:
@@ -151,7 +156,10 @@ def reload(session: Session) -> None:
     from pbx_sync.asterisk.errors import AsteriskError
 
     try:
-        _instance(session).reload()
+        if session.remote is not None:
+            RemotePBX(session.remote.client).reload()
+        else:
+            _instance(session).reload()
     except AsteriskError as error:
         _refuse(str(error))
     click.echo("Asterisk has read its files again")
@@ -168,7 +176,9 @@ def log(session: Session, lines: int, security: bool) -> None:
     Example:
       provisioner pbx log -n 200
     """
-    for line in _instance(session).log_lines(lines, "security" if security else "messages"):
+    name = "security" if security else "messages"
+    remote = session.remote
+    for line in _instance(session).log_lines(lines, name) if remote is None else RemotePBX(remote.client).log_lines(lines, name):
         click.echo(harmless(line))
 
 

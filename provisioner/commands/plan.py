@@ -68,6 +68,16 @@ def _show(answer: dict[str, Any], as_json: bool) -> None:
 
 
 def _asked(session: Session, what: str, *, confirmed: bool = False) -> dict[str, Any]:
+    """Returns what comparing the whole PBX would do, or did. Raises ``ProvisionerError``."""
+    if session.remote is None:
+        return _asked_here(session, what, confirmed=confirmed)
+    from provisioner.commands.asking import asked
+
+    pbx = session.remote.client.pbx
+    return dict(asked(pbx.plan) if what == "plan" else asked(pbx.sync, {"confirm": confirmed}))
+
+
+def _asked_here(session: Session, what: str, *, confirmed: bool) -> dict[str, Any]:
     """Returns the answer of the running server's worker, or of one of our own where none runs. Raises ``ProvisionerError``."""
     from provisioner.heartbeat import FOLDER
     from provisioner.worker.lease import Lease

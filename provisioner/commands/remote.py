@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from provisioner.client import Client, ClientError, Problem
+from provisioner.client import Client, ClientError
 from provisioner.client import NotFound as NotThere
+from provisioner.commands.asking import TIMEOUT_S, asked, each, listed, seconds, time_of, told
+from provisioner.commands.lockstep import Standing
+from provisioner.commands.remote_enrolment import EnrolmentReads, EnrolmentWrites
+from provisioner.commands.remote_fleet import FleetReads, FleetWrites
+from provisioner.commands.remote_people import PeopleReads, PeopleWrites
 from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
 from provisioner.core.values import Key
-from provisioner.errors import AlreadyExists, InputError, NotFound, RemoteError
+from provisioner.errors import RemoteError
 from provisioner.records import (
     ExtensionRecord,
     FetchRecord,
@@ -35,7 +38,6 @@ if TYPE_CHECKING:
     from provisioner.changes import PhoneInput
 
 HIDDEN = "***"
-_FIELD_ERRORS = {"invalid_input": InputError, "not_found": NotFound, "already_exists": AlreadyExists}
 
 
 class RemoteDesk:
@@ -43,18 +45,16 @@ class RemoteDesk:
 
     def __init__(self, url: str, token: str, ca_file: str | None) -> None:
         try:
-            client = Client(url, token, ca_file=ca_file)
+            client = Client(url, token, ca_file=ca_file, timeout_s=TIMEOUT_S)
         except ClientError as error:
             raise RemoteError(str(error)) from error
+        self.client = client
         self.store = RemoteStore(client)
-        self.changes = RemoteChanges(client, self.store)
+        self.changes = RemoteChanges(client)
 
 
-class RemoteStore:
+class RemoteStore(PeopleReads, EnrolmentReads, FleetReads):
     """Reads."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
 
     def phone(self, mac: Mac) -> PhoneRecord | None:
         try:
@@ -78,8 +78,10 @@ class RemoteStore:
         """``has_pbx`` is for the server to say."""
         return facts_of(asked(self._client.phones.lockstep, mac))
 
-    def locksteps(self, macs: Iterable[Mac], *, has_pbx: bool) -> dict[Mac, LockstepFacts]:
-        return {mac: facts_of(asked(self._client.phones.lockstep, mac)) for mac in macs}
+    def standings(self, *, site: str, stage: str) -> Iterator[Standing]:
+        """Yields all phones with what their stage follows from, page by page."""
+        for row in each(self._client.lockstep.list(site=site or None, stage=stage or None)):
+            yield Standing(Mac.parse(row["mac"]), row["model"], row["site"], facts_of(row))
 
     def registrations(self, macs: Iterable[Mac]) -> dict[Mac, list[RegistrationRecord]]:
         return {
@@ -101,18 +103,18 @@ class RemoteStore:
         return [sighting_of(row) for row in listed(self._client.sightings.list(after=after or None, limit=min(limit, 500)), limit)]
 
     def fetches(self, *, mac: str | None, limit: int, reason: str = "") -> list[FetchRecord]:
-        if mac is None:
-            raise InputError({"mac": "over the network the fetches of one phone can be listed: name its MAC"})
-        rows = listed(self._client.phones.fetches(mac, limit=min(limit, 500), reason=reason or None), limit)
-        return [FetchRecord(**{**row, "mac": str(mac), "at": seconds(row["at"])}) for row in rows]
+        query: dict[str, Any] = {"limit": min(limit, 500), "reason": reason or None}
+        rows = listed(self._client.fetches.list(**query) if mac is None else self._client.phones.fetches(mac, **query), limit)
+        named = [mac or row["mac"] for row in rows]
+        at = [seconds(row["at"]) for row in rows]
+        return [
+            FetchRecord(**{**row, "mac": str(Mac.parse(name)) if name else None, "at": when})
+            for row, name, when in zip(rows, named, at, strict=True)
+        ]
 
 
-class RemoteChanges:
+class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites):
     """Writes. ``actor`` is left to the server: it is whoever the token is of."""
-
-    def __init__(self, client: Client, store: RemoteStore) -> None:
-        self._client = client
-        self._store = store
 
     def create_phone(self, actor: str, mac: Mac, given: PhoneInput) -> PhoneRecord:
         return phone_of(asked(self._client.phones.create, {"mac": mac.colons, **_body(given)}))
@@ -152,33 +154,6 @@ class RemoteChanges:
 
     def delete_extension(self, actor: str, number: str) -> None:
         asked(self._client.extensions.delete, number)
-
-
-# --- Asking ---------------------------------------------------------------------------------------------------------------------
-
-
-def asked(verb: Any, *given: Any) -> Any:
-    """Returns what a verb of the client does. Raises our own errors for its."""
-    try:
-        return verb(*given)
-    except ClientError as error:
-        raise told(error) from error
-
-
-def listed(rows: Iterator[Any], limit: int) -> list[Any]:
-    """Returns the first rows of a list. Raises our own errors."""
-    try:
-        return list(islice(rows, limit))
-    except ClientError as error:
-        raise told(error) from error
-
-
-def told(error: ClientError) -> InputError | RemoteError:
-    """Returns an error of the client as the one that the server had, so that a person reads the same sentence."""
-    if not isinstance(error, Problem):
-        return RemoteError(str(error))
-    kind = _FIELD_ERRORS.get(error.reason)
-    return kind(error.fields) if kind is not None and error.fields else RemoteError(error.sentence)
 
 
 # --- What is shown, as records ----------------------------------------------------------------------------------------------------
@@ -224,15 +199,6 @@ def sighting_of(row: Mapping[str, Any]) -> SightingRecord:
     evidence = tuple(Evidence(**{**each, "at": seconds(each["at"])}) for each in row["evidence"])
     seen = {name: seconds(row[name]) for name in ("first_seen", "last_seen")}
     return SightingRecord(**{**row, **seen, "mac": Mac.parse(row["mac"]), "evidence": evidence})
-
-
-def seconds(text: str) -> float:
-    """Returns a time of the API as seconds since the epoch."""
-    return datetime.fromisoformat(text).timestamp()
-
-
-def time_of(text: str | None) -> float | None:
-    return None if text is None else seconds(text)
 
 
 def _body(given: PhoneInput) -> dict[str, Any]:

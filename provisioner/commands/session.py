@@ -54,8 +54,13 @@ class Session:
     @cached_property
     def desk(self) -> Installation | RemoteDesk:
         """What a command reads and writes by: the installation of this machine, or a server elsewhere."""
+        return self.remote or self.installation
+
+    @cached_property
+    def remote(self) -> RemoteDesk | None:
+        """The server elsewhere that was named; None where the commands work on this machine."""
         if not self.is_remote:
-            return self.installation
+            return None
         from provisioner.commands.remote import RemoteDesk
 
         return RemoteDesk(self._remote["SERVER"], self._token(), self._remote.get("CA_FILE"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,11 @@ from provisioner.commands.phone import found
 from provisioner.commands.session import Session, pass_session
 from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
+
+if TYPE_CHECKING:
+    from provisioner.commands.remote import RemoteDesk
+
+TOLD = "the address on it works once, until {}"
 
 
 @click.command()
@@ -35,6 +41,9 @@ def sheet(session: Session, *, mac: Mac, language: str | None, link_hours: int |
 
     if pdf is None and html is None:
         raise click.UsageError("say where it is to be written: --pdf FILE, --html FILE, or both")
+    if session.remote is not None:
+        _elsewhere(session.remote, mac, language or "", link_hours, pdf, html)
+        return
     place, record = session.installation, found(session, mac)
     language = language or language_of(place.store, record.mac)
     sheet_of(place.store, record.mac, now=place.changes.clock())  # what is wrong is told before a link is issued
@@ -45,4 +54,19 @@ def sheet(session: Session, *, mac: Mac, language: str | None, link_hours: int |
     if pdf is not None:
         pdf.write_bytes(sheet_pdf(facts, language))
     if link is not None:
-        note(f"the address on it works once, until {shown_time(link.expires_at)}")
+        note(TOLD.format(shown_time(link.expires_at)))
+
+
+def _elsewhere(remote: RemoteDesk, mac: Mac, language: str, link_hours: int | None, pdf: Path | None, html: Path | None) -> None:
+    from provisioner.commands.asking import asked
+
+    sheet_of = remote.client.phones.sheet
+    asked(sheet_of, mac, accept="text/html")  # what is wrong is told before a link is issued
+    link = remote.changes.issue_install_link("", mac, link_hours) if link_hours is not None else None
+    query = {"language": language or None, "code": link.code if link else None}
+    if html is not None:
+        html.write_text(asked(sheet_of, mac, accept="text/html", **query), "utf-8")
+    if pdf is not None:
+        pdf.write_bytes(asked(sheet_of, mac, accept="application/pdf", **query))
+    if link is not None:
+        note(TOLD.format(shown_time(link.expires_at)))

@@ -52,7 +52,7 @@ def add(
         "timezone": timezone, "language": language, "settings": settings_of(settings),
     }  # fmt: skip
     given = {key: value for key, value in asked.items() if value is not None}
-    record = session.installation.changes.create_site(session.actor, name, given)
+    record = session.desk.changes.create_site(session.actor, name, given)
     click.echo(f"site {record.name} is made")
 
 
@@ -66,7 +66,7 @@ def list_(session: Session, as_json: bool) -> None:
     Example:
       provisioner site list
     """
-    records = session.installation.store.sites()
+    records = session.desk.store.sites()
     if as_json:
         print_json(records)
         return

@@ -5,18 +5,94 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import click
 
 from provisioner.commands.arguments import json_option
+from provisioner.commands.looking import must_be_admin
 from provisioner.commands.output import counted, harmless, note, plain, print_json, print_table
 from provisioner.commands.session import Session, pass_session
 
 if TYPE_CHECKING:
-    from provisioner.importing import ImportMistake, ImportPlan, ImportResult, PlannedRow
+    from provisioner.client import Client
 
 SHOWN_ROWS = 50
+
+
+Plan = dict[str, Any]
+"""What ``importing.plan_as_dict`` makes."""
+
+
+class Sheets(Protocol):
+    """Where spreadsheets go to and come from: this machine, or a server elsewhere."""
+
+    def preview(self, content: bytes) -> Plan:
+        """Returns what a file would do, as ``importing.plan_as_dict``."""
+
+    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+        """Writes the file that was previewed; returns how many of what."""
+
+    def export(self, *, with_secrets: bool) -> str:
+        """Returns all phones and extensions as CSV."""
+
+
+class SheetsHere:
+    """The installation of this machine."""
+
+    def __init__(self, session: Session) -> None:
+        self._place, self._actor = session.installation, session.actor
+
+    def preview(self, content: bytes) -> Plan:
+        from provisioner.importing import plan_as_dict, preview_csv
+
+        self._plan = preview_csv(self._place, content)
+        return plan_as_dict(self._plan)
+
+    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+        from provisioner.importing import apply_plan
+
+        result = apply_plan(self._place, self._actor, self._plan, all_or_nothing=not partial)
+        return {name: value for name, value in plain(result).items() if name != "left_out"}
+
+    def export(self, *, with_secrets: bool) -> str:
+        from provisioner.importing import export_csv
+
+        if with_secrets:
+            self._place.changes.note_secrets_shown(self._actor, "export.with_secrets", "")
+        return export_csv(self._place, with_secrets=with_secrets)
+
+
+class SheetsElsewhere:
+    """A server elsewhere."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def preview(self, content: bytes) -> Plan:
+        from provisioner.commands.asking import asked
+
+        shown = dict(asked(self._client.imports.create, content))
+        del shown["committed"]
+        return shown
+
+    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+        from provisioner.commands.asking import asked
+
+        written = asked(self._client.imports.create, content, commit=True, all_or_nothing=not partial)
+        return {name: count for name, count in written["counts"].items() if name != "left_out"}
+
+    def export(self, *, with_secrets: bool) -> str:
+        from provisioner.commands.asking import asked
+
+        if with_secrets:
+            must_be_admin(self._client, "exporting secrets")
+        return str(asked(self._client.export.show, secrets=with_secrets or None))
+
+
+def sheets_of(session: Session) -> Sheets:
+    """Returns where this run's spreadsheets go to and come from."""
+    return SheetsHere(session) if session.remote is None else SheetsElsewhere(session.remote.client)
 
 
 @click.command("import")
@@ -39,77 +115,59 @@ def import_(context: click.Context, *, file: IO[bytes], commit: bool, partial: b
       provisioner import phones.csv --commit
       printf 'mac,model,extension,name\\n805ec0aabbcc,T46U,1001,Alice\\n' | provisioner import - --commit
     """
-    from provisioner.importing import apply_plan, preview_csv
     from provisioner.importing.reading import MAX_BYTES
 
-    session = context.find_object(Session) or Session()
+    sheets = sheets_of(context.find_object(Session) or Session())
     content = file.read(MAX_BYTES + 1)  # one more than is taken: enough to see that it is too much
-    plan = preview_csv(session.installation, content)
-    is_stopped = plan.is_unreadable or (bool(plan.mistakes) and not partial)
-    result = apply_plan(session.installation, session.actor, plan, all_or_nothing=not partial) if commit and not is_stopped else None
+    plan = sheets.preview(content)
+    is_stopped = plan["unreadable"] or (bool(plan["mistakes"]) and not partial)
+    written = sheets.apply(content, partial=partial) if commit and not is_stopped else None
     if as_json:
-        _print_json(plan, result)
+        print_json({**plan, "written": written})
     else:
         _print_plan(plan, show_all)
-        _print_outcome(plan, result, commit)
-    if plan.mistakes and (result is None or not partial):
+        _print_outcome(plan, written, commit)
+    if plan["mistakes"] and (written is None or not partial):
         context.exit(1)
 
 
-def _print_plan(plan: ImportPlan, show_all: bool) -> None:
-    for text in plan.notes:
+def _print_plan(plan: Plan, show_all: bool) -> None:
+    for text in plan["notes"]:
         click.echo(f"note: {harmless(text)}")
-    rows = [row for row in plan.rows if row.action != "unchanged" or show_all]
+    rows = [row for row in plan["rows"] if row["action"] != "unchanged" or show_all]
     shown = rows if show_all else rows[:SHOWN_ROWS]
     if shown:
         print_table(
             ["LINE", "ACTION", "MAC", "EXTENSION", "WHAT"],
-            [(row.line, row.action, row.mac, row.number, _what(row)) for row in shown],
+            [(row["line"], row["action"], row["mac"], row["extension"], _what(row)) for row in shown],
             right=["LINE"],
         )
     if len(rows) > len(shown):
         click.echo(f"... and {counted(len(rows) - len(shown), 'more row')}; --all shows every one")
-    if plan.mistakes:
+    if plan["mistakes"]:
         click.echo()
-        _print_mistakes(plan.mistakes)
+        mistakes = [(item["line"], item["column"], item["sentence"], item["mend"]) for item in plan["mistakes"]]
+        print_table(["LINE", "COLUMN", "WRONG", "MEND"], mistakes, right=["LINE"])
 
 
-def _print_mistakes(mistakes: tuple[ImportMistake, ...]) -> None:
-    rows = [(item.line, item.column, item.sentence, item.mend) for item in mistakes]
-    print_table(["LINE", "COLUMN", "WRONG", "MEND"], rows, right=["LINE"])
+def _what(row: dict[str, Any]) -> str:
+    differences = [f"{item['column']}: {item['before'] or '(empty)'} -> {item['after'] or '(empty)'}" for item in row["differences"]]
+    return "; ".join(differences) or ", ".join(row["makes"])
 
 
-def _what(row: PlannedRow) -> str:
-    if row.differences:
-        return "; ".join(f"{item.column}: {item.before or '(empty)'} -> {item.after or '(empty)'}" for item in row.differences)
-    parts = []
-    if row.phone is not None and row.phone.before is None:
-        parts.append(f"phone {row.phone.model} at {row.phone.site}")
-    if row.extension is not None and row.extension.before is None:
-        parts.append(f"extension {row.extension.given.get('display_name', '')}".rstrip())
-    return ", ".join(parts)
-
-
-def _print_outcome(plan: ImportPlan, result: ImportResult | None, commit: bool) -> None:
-    counts = plan.counts
-    if plan.is_unreadable:
+def _print_outcome(plan: Plan, written: dict[str, int] | None, commit: bool) -> None:
+    counts = plan["counts"]
+    if plan["unreadable"]:
         click.echo("\nThe file cannot be read. Nothing was written.")
-    elif result is not None:
-        made = f"{counted(result.phones_created, 'phone')} and {counted(result.extensions_created, 'extension')} made"
-        changed = f"{counted(result.phones_updated, 'phone')} and {counted(result.extensions_updated, 'extension')} changed"
+    elif written is not None:
+        made = f"{counted(written['phones_created'], 'phone')} and {counted(written['extensions_created'], 'extension')} made"
+        changed = f"{counted(written['phones_updated'], 'phone')} and {counted(written['extensions_updated'], 'extension')} changed"
         left = f", {counted(counts['bad'], 'bad row')} left out" if counts["bad"] else ""
-        click.echo(f"\nWritten: {made}, {changed}, {counted(result.unchanged, 'row')} as before{left}.")
+        click.echo(f"\nWritten: {made}, {changed}, {counted(written['unchanged'], 'row')} as before{left}.")
     else:
         good = f"{counts['create']} to make, {counts['update']} to change, {counts['unchanged']} as before, {counts['bad']} bad"
         mend = " Mend the bad rows, or add --partial to leave them out." if counts["bad"] else "" if commit else " Add --commit to write."
         click.echo(f"\nRows: {good}. Nothing was written.{mend}")
-
-
-def _print_json(plan: ImportPlan, result: ImportResult | None) -> None:
-    from provisioner.importing import plan_as_dict
-
-    written = {name: value for name, value in plain(result).items() if name != "left_out"} if result else None
-    print_json({**plan_as_dict(plan), "written": written})
 
 
 @click.command()
@@ -126,11 +184,7 @@ def export(session: Session, file: Path | None, with_secrets: bool) -> None:
       provisioner export phones.csv
       provisioner export | column -s, -t | less -S
     """
-    from provisioner.importing import export_csv
-
-    if with_secrets:
-        session.installation.changes.note_secrets_shown(session.actor, "export.with_secrets", "")
-    text = export_csv(session.installation, with_secrets=with_secrets)
+    text = sheets_of(session).export(with_secrets=with_secrets)
     if file is None:
         sys.stdout.write(text)
         return

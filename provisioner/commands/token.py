@@ -32,7 +32,7 @@ def create(session: Session, name: str, role: str, sites: tuple[str, ...]) -> No
     Example:
       TOKEN=$(provisioner token create ansible --role admin)
     """
-    made = session.installation.changes.create_token(session.actor, name, role, sites=list(sites) or None)
+    made = session.desk.changes.create_token(session.actor, name, role, sites=list(sites) or None)
     note(f"Token '{name}' ({role}), shown this once:")
     click.echo(made)
 
@@ -47,7 +47,7 @@ def list_(session: Session, as_json: bool) -> None:
     Example:
       provisioner token list
     """
-    records = session.installation.store.api_tokens()
+    records = session.desk.store.api_tokens()
     print_records(
         records,
         ["NAME", "ROLE", "SITES", "CREATED", "LAST USED"],
@@ -66,5 +66,5 @@ def remove(session: Session, name: str) -> None:
     Example:
       provisioner token remove helpdesk
     """
-    session.installation.changes.delete_token(session.actor, name)
+    session.desk.changes.delete_token(session.actor, name)
     click.echo(f"token {name} is revoked")

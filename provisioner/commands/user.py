@@ -45,7 +45,7 @@ def add(
     """
     given = {"role": role, "sites": list(sites) or None, "extensions": list(extensions), "language": language}
     password = _password(read=password_stdin)
-    session.installation.changes.create_user(session.actor, name, {**given, "password": password})
+    session.desk.changes.create_user(session.actor, name, {**given, "password": password})
     _show(name, password, read=password_stdin)
 
 
@@ -59,7 +59,7 @@ def list_(session: Session, as_json: bool) -> None:
     Example:
       provisioner user list
     """
-    records = session.installation.store.users()
+    records = session.desk.store.users()
     print_records(
         records,
         ["NAME", "ROLE", "SITES", "EXTENSIONS", "CODES", "DISABLED"],
@@ -80,7 +80,7 @@ def password(session: Session, name: str, *, password_stdin: bool) -> None:
       provisioner user password admin
     """
     chosen = _password(read=password_stdin)
-    session.installation.changes.set_user_password(session.actor, name, chosen)
+    session.desk.changes.set_user_password(session.actor, name, chosen)
     _show(name, chosen, read=password_stdin)
 
 
@@ -96,7 +96,7 @@ def disable(session: Session, name: str, *, enable: bool) -> None:
       provisioner user disable bob
       provisioner user disable bob --enable
     """
-    session.installation.changes.update_user(session.actor, name, {"disabled": not enable})
+    session.desk.changes.update_user(session.actor, name, {"disabled": not enable})
     click.echo(f"user {name} {'may sign in again' if enable else 'is disabled'}")
 
 
@@ -110,7 +110,7 @@ def no_codes(session: Session, name: str) -> None:
     Example:
       provisioner user no-codes bob
     """
-    session.installation.changes.set_user_totp(session.actor, name, None)
+    session.desk.changes.set_user_totp(session.actor, name, None)
     click.echo(f"user {name} signs in without one-time codes")
 
 
@@ -124,7 +124,7 @@ def delete(session: Session, name: str) -> None:
     Example:
       provisioner user delete bob
     """
-    session.installation.changes.delete_user(session.actor, name)
+    session.desk.changes.delete_user(session.actor, name)
     click.echo(f"user {name} is removed")
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from provisioner.changes.enrolment import Stocked
-from provisioner.core.catalogue import Catalogue
 from provisioner.core.mac import InvalidMac, Mac
 from provisioner.errors import InputError
 from provisioner.importing.planning import mistakes_as_fields
 from provisioner.importing.reading import parsed_file
 from provisioner.importing.values import ImportMistake, ParsedRow
-from provisioner.importing.world import model_names, named_model
+from provisioner.importing.world import named_model
 
 COLUMNS = {"mac", "model"}
 
 
-def stock_of(catalogue: Catalogue, text: bytes) -> list[Stocked]:
-    """Returns the phones of the file. Raises ``InputError`` with every row that is wrong, each with its line."""
+def stock_of(names: Mapping[str, str | None], text: bytes) -> list[Stocked]:
+    """Returns the phones of the file; ``names`` as of ``world.model_names``. Raises ``InputError`` with every row that is wrong, each with its line."""
     parsed = parsed_file(text)
-    names = model_names(catalogue)
     mistakes, stock = list(parsed.mistakes), []
     for row in parsed.rows:
         unused = sorted(row.cells.keys() - COLUMNS)

@@ -106,6 +106,7 @@ class ImportResult:
 def plan_as_dict(plan: ImportPlan) -> dict[str, Any]:
     """Returns the plan as JSON holds it: without any secret."""
     return {
+        "unreadable": plan.is_unreadable,
         "counts": plan.counts,
         "notes": list(plan.notes),
         "rows": [
@@ -114,9 +115,20 @@ def plan_as_dict(plan: ImportPlan) -> dict[str, Any]:
                 "action": row.action,
                 "mac": row.mac.colons if row.mac else None,
                 "extension": row.number,
+                "makes": _made(row),
                 "differences": [{"column": item.column, "before": item.before, "after": item.after} for item in row.differences],
             }
             for row in plan.rows
         ],
         "mistakes": [{"line": item.line, "column": item.column, "sentence": item.sentence, "mend": item.mend} for item in plan.mistakes],
     }
+
+
+def _made(row: PlannedRow) -> list[str]:
+    """Returns what a row makes anew, in words."""
+    made = []
+    if row.phone is not None and row.phone.before is None:
+        made.append(f"phone {row.phone.model} at {row.phone.site}")
+    if row.extension is not None and row.extension.before is None:
+        made.append(f"extension {row.extension.given.get('display_name', '')}".rstrip())
+    return made

@@ -41,7 +41,7 @@ class WakingReads(StoreBase):
             return _to_wake(connection, query)
 
     def wakes(self, macs: Sequence[Mac]) -> dict[Mac, WakeRecord]:
-        """Returns what came of telling the phones named (at most ``CHUNK``)."""
+        """Returns what came of telling the phones named, in one statement."""
         columns = (
             phone.c.mac, phone.c.notified_at, phone.c.notify_tries, phone.c.notify_reached, phone.c.notify_due_at, phone.c.notify_error,
         )  # fmt: skip

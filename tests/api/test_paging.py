@@ -72,7 +72,8 @@ def _statements(installation: Installation) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "key"), [("/phones", "mac"), ("/extensions", "number"), ("/sightings", "mac"), ("/models", "id"), ("/settings", "name")]
+    ("path", "key"),
+    [("/phones", "mac"), ("/lockstep", "mac"), ("/extensions", "number"), ("/sightings", "mac"), ("/models", "id"), ("/settings", "name")],
 )
 def test_pages_follow_each_other_to_the_end(admin: Api, installation: Installation, path: str, key: str) -> None:
     _fill(installation, 7)

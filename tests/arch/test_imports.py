@@ -173,7 +173,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
-        "provisioner.commands.pbx", "provisioner.commands.doctor_pbx",
+        "provisioner.commands.pbx", "provisioner.commands.remote_pbx", "provisioner.commands.doctor_pbx",
     ),
 }  # fmt: skip
 """Library or module -> the only modules (and what is below them) that import it."""

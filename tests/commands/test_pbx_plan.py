@@ -10,11 +10,13 @@ from unittest import mock
 import pytest
 
 from pbx_sync.fake import FakePBX
+from provisioner.api import create_admin_app
 from provisioner.heartbeat import FOLDER
 from provisioner.settings import load_settings
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker
 from provisioner.worker.lease import Lease
+from tests.client.conftest import listening
 from tests.commands.conftest import MAC, Cli
 
 
@@ -64,6 +66,22 @@ def test_plan_and_sync_of_a_running_server_are_its_workers(cli: Cli) -> None:
         assert "the PBX refused 1003: not this one" in cli("sync", status=1).stderr
         pbx.is_down = True
         assert "the PBX does not answer" in cli("plan", status=1).stderr
+
+
+def test_plan_and_sync_from_afar_say_and_do_the_same(cli: Cli) -> None:
+    pbx = FakePBX()
+    place = open_installation(load_settings(cli.env, file=cli.folder / "none.toml"))
+    env = {"PROVISIONER_TOKEN": place.changes.create_token("tests", "afar", "admin")}
+    with serving(cli, pbx), listening(create_admin_app(place)) as url:
+        env["PROVISIONER_SERVER"] = url
+        assert cli("plan", env=env).stdout == "nothing differs\n"
+        del pbx.objects["1001"]
+        assert cli("plan", env=env, status=2).stdout == cli("plan", status=2).stdout == "+ 1001 Alice\n"
+        assert cli("plan", "--json", env=env, status=2).stdout == cli("plan", "--json", status=2).stdout
+        assert cli("sync", env=env).stdout == "+ 1001 Alice\n" and "1001" in pbx.objects
+        pbx.is_down = True
+        assert "the PBX does not answer" in cli("plan", env=env, status=1).stderr
+    place.database.dispose()
 
 
 @pytest.mark.parametrize("command", ["plan", "sync"])

@@ -8,8 +8,8 @@ import pytest
 
 from provisioner.changes import KeyInput, LayoutKeyInput, PhoneInput
 from provisioner.commands.explain import places
+from provisioner.commands.looking import ShownFile
 from provisioner.commands.output import harmless, print_table, shown_time
-from provisioner.commands.render import ShownFile
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, sighting
 from provisioner.settings import load_settings

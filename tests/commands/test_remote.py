@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from provisioner.__main__ import COMMANDS
 from provisioner.api import create_admin_app
+from provisioner.changes import KeyInput, PhoneInput
+from provisioner.changes.enrolment import Stocked
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, sighting
 from provisioner.settings import load_settings
@@ -23,19 +26,27 @@ SHOWN = [
     ["phone", "list"], ["phone", "list", "--json"], ["phone", "list", "--search", "1001"], ["phone", "list", "--site", "nowhere"],
     ["phone", "show", MAC], ["phone", "show", MAC, "--json"], ["phone", "address", MAC], ["extension", "list"], ["extension", "list", "--json"],
     ["extension", "list", "--search", "ali"], ["lockstep"], ["lockstep", "--json"], ["lockstep", MAC], ["lockstep", "--stage", "held"],
-    ["sightings"], ["sightings", "--json"], ["fetches", MAC], ["fetches", MAC, "--json"], ["fetches", MAC, "--reason", "unproven"],
+    ["lockstep", "--site", "default"], ["lockstep", "--site", "nowhere"], ["sightings"], ["sightings", "--json"], ["fetches", MAC],
+    ["fetches", MAC, "--json"], ["fetches", MAC, "--reason", "unproven"], ["fetches"], ["fetches", "--json"], ["site", "list"], ["site", "list", "--json"],
+    ["user", "list"], ["user", "list", "--json"], ["token", "list"], ["token", "list", "--json"], ["export"], ["export", "--with-secrets"],
+    ["explain", MAC, "timezone"], ["explain", MAC, "voice_vlan", "--json"], ["explain", MAC, "voice_vlan"], ["explain", MAC, "admin_password"],
+    ["explain", MAC, "key.3"], ["explain", MAC, "key.3", "--json"], ["explain", MAC, "line.1.user"], ["render", MAC], ["render", MAC, "--json"],
+    ["render", MAC, "--live", "--show-secrets"], ["department", "list"], ["department", "list", "--json"], ["firmware", "list"],
+    ["firmware", "list", "--json"], ["window", "list"], ["window", "list", "--json"], ["warehouse", "list", "--json"], ["newcomers", "--json"],
+    ["refusals", "--json"], ["alarms", "--json"], ["dhcp-config", "dnsmasq"], ["dhcp-config", "kea", "--site", "default"],
 ]  # fmt: skip
 REFUSED = [
     ["phone", "show", OTHER], ["phone", "add", MAC, "--model", "acme/a1"], ["phone", "add", OTHER, "--model", "acme/a9"],
     ["phone", "add", OTHER, "--model", "acme/a1", "--extension", "9", "--setting", "langauge=nl"], ["phone", "remove", OTHER],
     ["phone", "set", MAC, "--site", "nowhere"], ["extension", "add", "1001"], ["extension", "add", "x y", "--email", "nobody"],
-    ["extension", "remove", "1001"], ["extension", "set", "9999", "--name", "Bob"], ["lockstep", OTHER],
+    ["extension", "remove", "1001"], ["extension", "set", "9999", "--name", "Bob"], ["lockstep", OTHER], ["explain", MAC, "timezon"],
+    ["explain", MAC, "key.9"], ["explain", OTHER, "timezone"], ["render", OTHER], ["site", "add", "default"], ["user", "delete", "nobody"],
+    ["user", "add", "bob", "--role", "viewer", "--site", "nowhere"], ["token", "remove", "nothing"], ["department", "remove", "Nobody"],
+    ["window", "open", "nowhere"], ["warehouse", "remove", OTHER], ["firmware", "unpin", "acme/a1"], ["dhcp-config", "kea", "--site", "nowhere"],
 ]  # fmt: skip
 HERE_ONLY = [
-    ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["department", "list"], ["firmware", "list"], ["plan"], ["sync"], ["site", "list"],
-    ["dhcp-config", "dnsmasq"], ["redirect", "show", MAC], ["sheet", MAC, "--html", "x.html"], ["import", "-"], ["export", "x.csv"], ["render", MAC],
-    ["explain", MAC, "timezone"], ["discover", "192.0.2.0/30"], ["window", "list"], ["warehouse", "list"], ["newcomers"], ["claim", "aabbcc"],
-    ["refusals"], ["alarms"], ["token", "list"], ["user", "list"], ["pbx", "status"], ["backup", "x.tar.gz"], ["restore", __file__, "--force"],
+    ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["redirect", "show", MAC], ["discover", "192.0.2.0/30"], ["pbx", "install"],
+    ["pbx", "cli", "core show version"], ["backup", "x.tar.gz"], ["restore", __file__, "--force"],
 ]  # fmt: skip
 
 
@@ -52,6 +63,12 @@ def server(cli: Cli) -> Iterator[Installation]:
 
 
 def observed(place: Installation) -> None:
+    settings = {"voice_vlan": 20, "admin_password": "phone-secret-9"}
+    place.changes.update_phone("tests", Mac.parse(MAC), PhoneInput(keys=[KeyInput(3, "blf", "1001", "Alice")], settings=settings))
+    place.changes.update_site("tests", "default", {"enrolment": "window", "settings": {"voice_vlan": 10}}, merge_settings=True)
+    place.changes.put_department("tests", "Sales", "600")
+    place.changes.open_window("tests", "default", 30, 5)
+    place.changes.add_to_warehouse("tests", [Stocked(Mac.parse("02acde0000aa"), "acme/a2", "order 4711")])
     render_all(place)
     asked = {"name": "a.cfg", "transport": "http", "method": "GET", "reason": "served", "sha256": "", "bytes": 1, "peer": "192.0.2.9"}
     seen = {"vendor": "acme", "model": "a1", "firmware": "1.0", "peer": "192.0.2.8", "first_seen": 1.0, "last_seen": 2.0, "count": 3}
@@ -60,12 +77,17 @@ def observed(place: Installation) -> None:
         connection.execute(fetch.insert().values(mac=Mac.parse(MAC), at=3.0, user_agent="Acme A1", duration_ms=1.5, **asked))
 
 
+def _to(cli: Cli) -> tuple[str, ...]:
+    return ("--server", cli.url, "--token-file", str(cli.folder / "token"))
+
+
 def far(cli: Cli, *args: str, status: int = 0, stdin: str | None = None) -> str:
-    result = cli("--server", cli.url, "--token-file", str(cli.folder / "token"), *args, status=status, stdin=stdin)
+    result = cli(*_to(cli), *args, status=status, stdin=stdin)
     return result.stdout if status == 0 else result.stderr
 
 
 def test_commands_that_show_say_the_same_from_afar(cli: Cli, server: Installation) -> None:
+    far(cli, "phone", "list")  # when a token was last used is kept to the minute
     here = {" ".join(args): to_the_second(cli(*args).stdout) for args in SHOWN}
     assert all(text.strip() for text in here.values())
     assert {" ".join(args): to_the_second(far(cli, *args)) for args in SHOWN} == here
@@ -124,7 +146,6 @@ def test_server_and_token_come_from_the_environment_too(cli: Cli, server: Instal
     ("args", "env", "status", "sentence"),
     [
         (["--server", "http://127.0.0.1:1", "phone", "list"], {}, 2, "a server elsewhere wants a token"),
-        (["--server", "http://127.0.0.1:1", "fetches"], {"PROVISIONER_TOKEN": "a-token"}, 1, "name its MAC"),
         (
             ["--server", "http://127.0.0.1:1", "phone", "remove", MAC],
             {"PROVISIONER_TOKEN": "a-token"},
@@ -148,4 +169,66 @@ def test_command_of_one_machine_says_so(bare: Cli, args: list[str], tmp_path: Pa
 
 
 def test_every_command_either_works_from_afar_or_says_that_it_does_not() -> None:
-    assert set(COMMANDS) - {args[0] for args in HERE_ONLY} == {"phone", "extension", "lockstep", "sightings", "fetches"}
+    asked = {args[0] for args in [*SHOWN, *REFUSED]} | {"import", "claim", "sheet", "plan", "sync"}
+    assert asked | {args[0] for args in HERE_ONLY} == set(COMMANDS)
+    assert asked & {args[0] for args in HERE_ONLY} == set()
+
+
+def test_people_sites_and_tokens_are_made_and_secrets_kept_from_who_is_no_admin(cli: Cli, server: Installation) -> None:
+    assert far(cli, "site", "add", "Utrecht", "--timezone", "Europe/Amsterdam", "--setting", "voice_vlan=7") == "site Utrecht is made\n"
+    site = server.store.site("Utrecht")
+    assert site is not None and site.settings == {"timezone": "Europe/Amsterdam", "voice_vlan": 7}
+    password = far(cli, "user", "add", "bob", "--role", "user", "--site", "Utrecht", "--extension", "1001").strip()
+    assert len(password) > 10 and far(cli, "user", "password", "bob").strip() != password
+    assert "has the password that was given" in far(cli, "user", "password", "bob", "--password-stdin", stdin="correct horse battery\n")
+    assert "is disabled" in far(cli, "user", "disable", "bob") and "without one-time codes" in far(cli, "user", "no-codes", "bob")
+    bob = server.store.user("bob")
+    assert bob is not None and (bob.role, bob.sites, bob.extensions, bob.disabled) == ("user", ("Utrecht",), ("1001",), True)
+    assert far(cli, "user", "delete", "bob") == "user bob is removed\n"
+    made = far(cli, "token", "create", "helpdesk", "--role", "viewer", "--site", "Utrecht").strip()
+    assert cli("--server", cli.url, "phone", "list", "--json", env={"PROVISIONER_TOKEN": made}).stdout.strip() == "[]"
+    assert far(cli, "token", "remove", "helpdesk") == "token helpdesk is revoked\n"
+    assert {row.actor for row in server.store.changes(limit=8)} == {"file"}
+    env = {"PROVISIONER_SERVER": cli.url, "PROVISIONER_TOKEN": server.changes.create_token("tests", "looker", "technician")}
+    for args in (["export", "--with-secrets"], ["render", MAC, "--show-secrets"]):
+        assert "needs the role admin; that of the token is technician" in cli(*args, env=env, status=1).stderr
+    assert "hunter2" not in cli("export", env=env).stdout + cli("render", MAC, env=env).stdout
+
+
+def test_phones_are_taken_in_and_their_sheets_written_from_afar(cli: Cli, server: Installation) -> None:
+    far(cli, "site", "add", "Utrecht", "--enrolment", "window", "--pool", "1100-1199")
+    assert far(cli, "window", "open", "Utrecht", "--minutes", "5", "--phones", "1").startswith("Utrecht takes in 1 phone until ")
+    assert far(cli, "window", "close", "Utrecht") == "Utrecht takes in no more phones\n"
+    assert far(cli, "warehouse", "add", "-", stdin="mac;model\n02acde0000ab;A1\n02acde0000ac;acme/a2\n") == "2 phones in the warehouse\n"
+    assert "no such model" in far(cli, "warehouse", "add", "-", stdin="mac;model\n02acde0000ad;A9\n", status=1)
+    assert [(row.mac.colons[-2:], row.model) for row in server.store.warehouse()] == [
+        ("aa", "acme/a2"),
+        ("ab", "acme/a1"),
+        ("ac", "acme/a2"),
+    ]
+    far(cli, "warehouse", "remove", "02acde0000ab")
+    assert far(cli, "claim", "--code", "--extension", "1001").startswith("dial *55")
+    assert "has asked for its files" in far(cli, "claim", "aabbcc", status=1)
+    assert far(cli, "department", "add", "Help", "--number", "601") == "department Help rings its 0 members at 601\n"
+    assert far(cli, "department", "remove", "Help") == "department Help is removed\n"
+    cli("sheet", MAC, "--language", "nl", "--html", "here.html")
+    far(cli, "sheet", MAC, "--language", "nl", "--html", "far.html")
+    assert (cli.folder / "far.html").read_text("utf-8") == (cli.folder / "here.html").read_text("utf-8")
+    assert "the address on it works once" in cli(*_to(cli), "sheet", MAC, "--html", "linked.html", "--link-hours", "4").stderr
+
+
+GOOD = "MAC address;Model;Extension;Name\n02acde000010;A1;2001;Bob\n02acde000011;acme/a2;2002;Carol\n"
+BAD = GOOD + "02acde00001;A1;2003;Dave\n;;;\n02acde000012;A9;2004;Eve\n"
+
+
+def test_import_says_and_does_the_same_from_afar(cli: Cli, server: Installation) -> None:
+    ways = [([], 1), (["--json"], 1), (["--commit"], 1), (["--partial", "--all"], 1)]
+    here = [cli("import", "-", *more, stdin=BAD, status=status).stdout for more, status in ways]
+    assert [cli(*_to(cli), "import", "-", *more, stdin=BAD, status=status).stdout for more, status in ways] == here
+    assert "phone acme/a1 at default, extension Bob" in here[0] and server.store.extension("2001") is None
+    written = cli(*_to(cli), "import", "-", "--commit", "--partial", stdin=BAD).stdout
+    assert "Written: 2 phones and 2 extensions made, 0 phones and 0 extensions changed, 0 rows as before, 2 bad rows left out." in written
+    assert json.loads(far(cli, "import", "-", "--commit", "--json", stdin=GOOD))["written"] == {
+        "phones_created": 0, "phones_updated": 0, "extensions_created": 0, "extensions_updated": 0, "unchanged": 2, "phones_rendered": 0,
+    }  # fmt: skip
+    assert server.store.phone(Mac.parse("02acde000010")) is not None
