@@ -285,6 +285,7 @@ def api() -> str:
 def openapi() -> Any:
     """Returns the OpenAPI document of an installation that is made for it."""
     from provisioner.api import create_admin_app
+    from provisioner.api.document import text_of
     from provisioner.settings import load_settings
     from provisioner.wiring import open_installation
 
@@ -292,7 +293,7 @@ def openapi() -> Any:
         given = {"PROVISIONER_DATA_DIR": f"{folder}/var", "PROVISIONER_PBX": "none"}
         installation = open_installation(load_settings(given, Path(folder) / "none.toml"), create=True)
         try:
-            return json.loads(create_admin_app(installation).extensions["provisioner.openapi"])
+            return json.loads(text_of(create_admin_app(installation)))
         finally:
             installation.database.dispose()
 

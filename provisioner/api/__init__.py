@@ -121,8 +121,8 @@ def create_admin_app(installation: Installation) -> Flask:
     auth.register(app)
     idempotency.register(app)
     etags.register(app)
-    document.build(app, NOUNS, metadata.version("provisioner"))
-    problems.register(app)  # after flask-smorest, whose own handler it replaces
+    document.register(app, NOUNS, metadata.version("provisioner"))
+    problems.register(app)
     return app
 
 

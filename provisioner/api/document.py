@@ -1,9 +1,10 @@
-"""The OpenAPI document: built once from the routes, and served to anybody, since it describes and holds nothing."""
+"""The OpenAPI document: made once from the routes, when it is first asked for, and served to anybody, since it describes and holds nothing."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 import flask_smorest
 from flask import Flask, Response, current_app
@@ -28,11 +29,26 @@ class OpenAPI(MethodView):
     @noun.gives(200, {"type": "object"}, description="OpenAPI 3.1")
     def get(self) -> Response:
         """Show this document."""
-        return Response(cast("str", current_app.extensions[_STORED]), content_type="application/json")
+        return Response(text_of(current_app), content_type="application/json")
 
 
-def build(app: Flask, nouns: list[Noun], version: str) -> None:
-    """Registers the routes of all nouns and keeps the document that they make."""
+def register(app: Flask, nouns: list[Noun], version: str) -> None:
+    """Registers the routes of all nouns, and what the document will be made of."""
+    for each in nouns:
+        app.register_blueprint(each.blueprint)
+    app.extensions[_STORED] = (tuple(nouns), version)
+
+
+def text_of(app: Flask) -> str:
+    """Returns the document of an application that ``register`` was called for."""
+    nouns, version = app.extensions[_STORED]
+    return _written(nouns, version)
+
+
+@cache
+def _written(nouns: tuple[Noun, ...], version: str) -> str:
+    """Returns the document as text. It is the same for every installation, and takes a quarter of a second that no start should wait for."""
+    app = Flask("provisioner.document", static_folder=None, template_folder=None)
     app.config.update(
         API_TITLE="Provisioner",
         API_VERSION=version,
@@ -55,7 +71,7 @@ def build(app: Flask, nouns: list[Noun], version: str) -> None:
         api.register_blueprint(each.blueprint)
     for name in ("Error", "PaginationMetadata"):  # flask-smorest's own, which nothing here answers with
         components.schemas.pop(name, None)
-    app.extensions[_STORED] = json.dumps(api.spec.to_dict())
+    return json.dumps(api.spec.to_dict())
 
 
 def _problem_response(status: int, description: str) -> dict[str, Any]:
