@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.accounts import Accounts, ProviderSignIn, open_provider_sign_in
@@ -44,7 +46,18 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     # A new key beside a database that was sealed with another one would open nothing of it, and hide that the old one is lost.
     box = load_secret_box(settings.data_dir, create=create and not has_secrets(database))
     catalogue = load_catalogue(settings.catalogue_dir)
-    renderer = Renderer(catalogue)
+    return assembled(settings, database, box, catalogue, Renderer(catalogue))
+
+
+def assembled(
+    settings: Settings,
+    database: Database,
+    box: SecretBox,
+    catalogue: Catalogue,
+    renderer: Renderer,
+    clock: Callable[[], float] = time.time,
+) -> Installation:
+    """Returns the installation of parts that are there already: a migrated database and its key, a catalogue and its renderer."""
     store = Store(
         database,
         box,
@@ -52,7 +65,7 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
         base_url=settings.provisioning_base,
         installation={"sip_server": settings.host, "sip_port": settings.sip_bind.port},
     )
-    changes = open_changes(store, renderer, settings)
+    changes = open_changes(store, renderer, settings, clock)
     accounts = Accounts(store, changes, settings)
     provider = open_provider_sign_in(store, changes, accounts, settings)
     return Installation(settings, database, box, catalogue, renderer, store, changes, accounts, provider)

@@ -15,23 +15,20 @@ import sqlalchemy as sa
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.state import PBXObject
-from provisioner.accounts import Accounts
-from provisioner.catalog import load_catalogue
-from provisioner.changes import Changes, LineInput, PhoneInput, open_changes
+from provisioner.changes import Changes, LineInput, PhoneInput
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.lockstep import files_hash
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.db import Database
-from provisioner.migrate import upgrade
 from provisioner.models import phone, rendered_file
 from provisioner.pbxview import endpoint_of, ring_group_of
 from provisioner.secrets import load_secret_box
 from provisioner.settings import load_settings
 from provisioner.store import Store
-from provisioner.wiring import Installation
+from provisioner.wiring import Installation, assembled
 from provisioner.worker import Worker
-from tests.installations import toy_catalogue
+from tests.installations import copy_toy, empty_tables, migrate, renderer_of, shared_catalogue
 from tests.postgres import fresh_database, running_server, wanted
 
 A1, A2 = "acme/a1", "acme/a2"
@@ -61,25 +58,27 @@ def postgres_server() -> Iterator[sa.URL]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: sa.URL) -> Iterator[str]:
     with fresh_database(postgres_server) as url:
-        _migrated(url)
+        migrate(url)
         yield str(sa.make_url(url).database)
 
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "tables.sqlite"
-    _migrated(f"sqlite:///{path}")
+    path.write_bytes(empty_tables())
     return path
 
 
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return toy_catalogue(tmp_path_factory.mktemp("toy") / "catalogue")
+    folder = tmp_path_factory.mktemp("toy") / "catalogue"
+    copy_toy(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def toy(toy_folder: Path) -> Catalogue:
-    return load_catalogue(toy_folder)
+    return shared_catalogue(toy_folder)
 
 
 @pytest.fixture(params=PARAMS)
@@ -131,20 +130,8 @@ def quick_installation(url: str, folder: Path, catalogue: Catalogue, clock: Cloc
     """As ``open_installation``, with a catalogue that is loaded already and a clock of the test's."""
     environ = {"DATA_DIR": str(folder), "DATABASE_URL": url, "PUBLIC_HOST": "prov.example", "PBX": "fake"}
     settings = load_settings({f"PROVISIONER_{name}": value for name, value in environ.items()}, file=folder / "none.toml")
-    box, database, renderer = load_secret_box(folder, create=True), Database(settings.database), Renderer(catalogue)
-    own = {"sip_server": settings.host, "sip_port": settings.sip_bind.port}
-    store = Store(database, box, catalogue, base_url=settings.provisioning_base, installation=own)
-    writer = open_changes(store, renderer, settings, clock)
-    return Installation(settings, database, box, catalogue, renderer, store, writer, Accounts(store, writer, settings), None)
-
-
-def _migrated(url: str) -> None:
-    database = Database(url)
-    upgrade(database)
-    if database.is_sqlite:
-        with database.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    database.dispose()
+    box, database = load_secret_box(folder, create=True), Database(settings.database)
+    return assembled(settings, database, box, catalogue, renderer_of(catalogue), clock)
 
 
 @dataclass

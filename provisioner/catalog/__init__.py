@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,8 @@ def name_pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"^{body}\Z", re.IGNORECASE | re.ASCII)
 
 
-def load_zones() -> dict[str, TimezoneRule]:
+@cache
+def load_zones() -> Mapping[str, TimezoneRule]:
     """Returns every IANA zone that a weekday rule can follow, from the ``tzdata`` package so that all machines agree."""
     base = resources.files("tzdata").joinpath("zoneinfo")
     names = resources.files("tzdata").joinpath("zones").read_text("ascii").split()

@@ -70,6 +70,10 @@ def admin(app: Flask) -> Api:
 
 @pytest.fixture
 def roles(app: Flask, installation: Installation) -> dict[str, Api]:
+    return a_client_for_each_role(app, installation)
+
+
+def a_client_for_each_role(app: Flask, installation: Installation) -> dict[str, Api]:
     made = {role: installation.changes.create_token("tests", f"the {role}", role) for role in ("viewer", "technician", "admin")}
     return {"nobody": Api(app, None), **{role: Api(app, token) for role, token in made.items()}}
 

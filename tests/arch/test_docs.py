@@ -10,14 +10,14 @@ import pytest
 
 from docs import pages
 from provisioner.__main__ import main
-from provisioner.catalog import load_catalogue
 from provisioner.core.lockstep import Stage
 from provisioner.core.values import KEY_TYPES, Reason
 from provisioner.settings import PREFIX, SETTINGS
 from tests.arch.sources import ROOT
+from tests.installations import shared_catalogue
 
 REFERENCE = ROOT / "docs" / "reference"
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "bench" / "README.md"])
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.catalog import load_catalogue
 from provisioner.changes.keys import KeyInput, key_mistakes
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 
 
 @pytest.mark.parametrize(

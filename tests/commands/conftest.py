@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,16 +50,29 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     """A folder without an installation."""
     monkeypatch.chdir(tmp_path)
     yield Cli(tmp_path)
+    forget_logging()
+
+
+def forget_logging() -> None:
     root = logging.getLogger()
     for handler in [known for known in root.handlers if known.get_name() == "provisioner"]:
         root.removeHandler(handler)
     root.setLevel(logging.WARNING)
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of an installation with an extension on a phone, to be copied."""
+    made = Cli(tmp_path_factory.mktemp("furnished"))
+    made("init")
+    made("extension", "add", "1001", "--name", "Alice", "--secret-stdin", stdin="hunter2hunter2\n")
+    made("phone", "add", MAC, "--model", "acme/a1", "--extension", "1001", "--label", "Desk")
+    forget_logging()
+    return made.data
+
+
 @pytest.fixture
-def cli(bare: Cli) -> Cli:
+def cli(furnished: Path, bare: Cli) -> Cli:
     """An installation with an extension on a phone."""
-    bare("init")
-    bare("extension", "add", "1001", "--name", "Alice", "--secret-stdin", stdin="hunter2hunter2\n")
-    bare("phone", "add", MAC, "--model", "acme/a1", "--extension", "1001", "--label", "Desk")
+    shutil.copytree(furnished, bare.data)
     return bare

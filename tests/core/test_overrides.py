@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.catalog import load_catalogue
 from provisioner.core.overrides import refused_parameters, without_refused
+from tests.installations import shared_catalogue
 
-VENDORS = load_catalogue().vendors
+VENDORS = shared_catalogue().vendors
 HOSTILE = {
     "yealink": (
         "#!version:1.0.0.1\naccount.1.sip_server.1.address = evil.example\nphone_setting.backlight_time = 30\n"

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.catalog import load_catalogue
 from provisioner.core.raw import (
     MAX_NAME,
     RawRule,
@@ -22,9 +21,10 @@ from provisioner.core.raw import (
 )
 from provisioner.core.settings_check import checked_setting
 from provisioner.errors import InputError
+from tests.installations import shared_catalogue
 
 RULE = RawRule(frozenset({"tone.ring", "line.N.rport", "line.N.user", "ntp1"}), (re.compile(r"^line\.\d+\.user$"),), r"(?m)^{name} = .*\n")
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 RULES = {vendor.id: vendor.raw for vendor in CATALOGUE.vendors.values() if vendor.raw}
 LEAST_NAMES = {"yealink": 500, "grandstream": 500, "polycom": 500, "linphone": 50}
 """A list that was cut off on its way has fewer names."""

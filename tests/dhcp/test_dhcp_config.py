@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.catalog import load_catalogue
 from provisioner.core.dhcp_servers import SERVERS
 from provisioner.core.mac import Mac
 from provisioner.dhcp import dhcp_config
 from provisioner.errors import InputError
 from tests.dhcp.servers import KINDS, serving
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 ADDRESS = "http://10.77.0.1:8080/"
 TOLD = ADDRESS.encode()
 NAMES = {66: "tftp-server-name", 160: "provisioning-url"}

@@ -12,9 +12,9 @@ import pytest
 
 from docs import peer_counts
 from docs.coverage_page import NONE, UNKNOWN, YES, coverage, state
-from provisioner.catalog import load_catalogue
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 FEATURES = tomllib.loads((peer_counts.HERE / "features.toml").read_text("utf-8"))["feature"]
 PAGE = coverage()
 

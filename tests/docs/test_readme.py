@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SECTION = "## First phone in ten minutes"
@@ -33,18 +34,12 @@ def shell_blocks(text: str) -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Desk:
     """A folder with a running server, and a shell beside it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = {"8080": free_port(socket.SOCK_STREAM), "8000": free_port(socket.SOCK_STREAM), "6969": free_port(socket.SOCK_DGRAM)}
+        self.ports = {usual: free_port() for usual in ("8080", "8000", "6969")}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("PROVISIONER_")},
             "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -79,29 +74,33 @@ class Desk:
 
     def wait_for(self, command: str, pattern: str) -> str:
         """Returns what ``command`` prints once it shows ``pattern``: the worker and the recorder need a moment."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not re.search(pattern, shown := self.run(command)):
             assert time.monotonic() < deadline, f"no {pattern} in\n{shown}"
             time.sleep(0.2)
         return shown
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The desk of the README, which the tutorial goes on at: its three phones are listed, and their files made."""
     for program in ("curl", "tftp", "atftp", "bash"):
         assert shutil.which(program), f"the program {program} is missing: apt-get install curl tftp-hpa atftp bash"
-    here = Desk(tmp_path)
+    folder = tmp_path_factory.mktemp("desk")
+    here = Desk(folder)
     assert re.search(r"^[\w-]{40,}$", here.run("provisioner init"), re.MULTILINE), "the first start shows an admin token"
-    with (tmp_path / "serve.log").open("wb") as log:
+    with (folder / "serve.log").open("wb") as log:
         # Without Asterisk, as "make run PBX=none" does. Only the server is told: the second terminal knows nothing of it.
         environment = {**here.environment, "PROVISIONER_PBX": "none"}
-        server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=tmp_path, env=environment, stdout=log, stderr=log)
+        server = subprocess.Popen([str(BIN / "provisioner"), "serve"], cwd=folder, env=environment, stdout=log, stderr=log)
         try:
             here.wait_until_ready()
+            assert here.run(blocks()[1]).count("is listed at site default") == 3
+            here.wait_for("provisioner lockstep", "3 waiting_for_phone")
             yield here
         finally:
             server.terminate()
-            assert server.wait(timeout=30) == 0, (tmp_path / "serve.log").read_text("utf-8", "replace")
+            assert server.wait(timeout=60) == 0, (folder / "serve.log").read_text("utf-8", "replace")
 
 
 def test_readme_begins_with_make_run() -> None:
@@ -109,11 +108,7 @@ def test_readme_begins_with_make_run() -> None:
 
 
 def test_readme_first_phone_as_it_is_written(desk: Desk) -> None:
-    _, add, by_http, by_tftp, own_address, key = blocks()
-
-    shown = desk.run(add)
-    assert shown.count("is listed at site default") == 3
-    shown = desk.wait_for("provisioner lockstep", "3 waiting_for_phone")
+    _, _, by_http, by_tftp, own_address, key = blocks()
 
     desk.run(by_http)
     text = (desk.folder / "805ec0aabbcc.cfg").read_text("utf-8")
@@ -138,9 +133,6 @@ def test_readme_first_phone_as_it_is_written(desk: Desk) -> None:
 
 
 def test_tutorial_as_it_is_written(desk: Desk) -> None:
-    _, add, *_ = blocks()
-    desk.run(add)
-    desk.wait_for("provisioner lockstep", "3 waiting_for_phone")
     know, site, phone, unknown, wrong, ask, correct, many, keep = shell_blocks((ROOT / "docs" / "tutorial.md").read_text("utf-8"))
 
     assert "account.1.password = ***" in desk.run(know)

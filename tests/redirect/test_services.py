@@ -13,11 +13,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from provisioner.catalog import load_catalogue
 from provisioner.core.mac import Mac
 from provisioner.redirect import SERVICES, Away, RedirectService, Refused, open_service
 from provisioner.redirect.gdms import login_password, signature
 from provisioner.redirect.wire import Wire
+from tests.installations import shared_catalogue
 from tests.redirect.standin import playing
 from tests.test_deadline import dripping
 
@@ -146,7 +146,7 @@ def test_service_that_drips_is_given_up_in_time() -> None:
     begun = time.monotonic()
     with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x") as port, pytest.raises(Away, match="not done within"):
         Wire(f"http://127.0.0.1:{port}", (), timeout_s=0.5).exchange("GET", "/", {})
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30, "the drip has no end"
 
 
 @pytest.mark.parametrize("is_token_refused", [True, False])
@@ -203,7 +203,7 @@ def test_password_and_signature_are_as_the_guide_says() -> None:
 
 
 def test_every_vendor_names_a_service_that_can_be_spoken_to() -> None:
-    vendors = load_catalogue().vendors.values()
+    vendors = shared_catalogue().vendors.values()
     assert {vendor.redirect.service for vendor in vendors if vendor.redirect} == set(SERVICES)
     assert FIELDS.keys() == SERVICES.keys()
     assert all(set(FIELDS[kind]) == set(SERVICES[kind].fields) for kind in SERVICES)

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from provisioner.catalog import load_catalogue
 from provisioner.core.installing import STEP_FIELDS
 from provisioner.core.languages import LANGUAGES
 from provisioner.core.mac import Mac
@@ -17,8 +16,9 @@ from provisioner.errors import InputError
 from provisioner.sheets import Sheet, printing, sheet_html
 from provisioner.sheets.printing import PrintingError, sheet_pdf
 from provisioner.sheets.texts import FOLDER, PARTS, STEPS, said
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411")
 ADDRESS = "http://prov.example.com:8080/p/abcdefghij/"
 PLACE = re.compile(r"%\((\w+)\)s")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from provisioner.catalog import load_catalogue
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 
 # A value of each setting other than its default, and what must be chosen beside it for it to matter.
 OTHER: dict[str, object] = {

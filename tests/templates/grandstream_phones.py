@@ -8,11 +8,12 @@ from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER
 from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.render import Renderer, tables
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 VENDOR = CATALOGUE.vendors["grandstream"]
 ALONE = dataclasses.replace(CATALOGUE, vendors={"grandstream": VENDOR})
 RENDERER = Renderer(ALONE)

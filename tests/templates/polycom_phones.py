@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER
 from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.catalogue import FileRule, UploadRule
 from provisioner.core.render import Renderer
 from provisioner.core.values import Key, Line, PhoneConfig
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 VENDOR = CATALOGUE.vendors["polycom"]
 RENDERER = Renderer(CATALOGUE)
 EXAMPLES = [example for example in load_examples(CATALOGUE, DEFAULT_FOLDER) if example.vendor == "polycom"]

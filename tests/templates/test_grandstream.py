@@ -186,9 +186,9 @@ def test_older_user_agents_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["Grandstream " + "A" * 280, "Grandstream Model HW " + "A1" * 130, "Grandstream GXP2170 1" + ".1" * 130])
 def test_long_user_agents_are_refused_quickly(text: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()  # CPU and not the clock: a busy machine is not a slow pattern
     assert parse_user_agent(ALONE, text) is None
-    assert time.perf_counter() - begun < 0.05
+    assert time.thread_time() - begun < 0.05
 
 
 def rule_of(path: str) -> tuple[FileRule, re.Match[str]] | None:

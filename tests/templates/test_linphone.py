@@ -6,14 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from provisioner.catalog import load_catalogue
 from provisioner.catalog.examples import example_config
 from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import SettingValue
 from provisioner.sheets import Sheet, sheet_html
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 RENDERER = Renderer(CATALOGUE)
 MAC = "02:00:00:00:00:01"
 SPACE = "{http://www.linphone.org/xsds/lpconfig.xsd}"

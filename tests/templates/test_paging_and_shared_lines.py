@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import pytest
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
 from provisioner.catalog.examples import example_config
 from provisioner.changes.keys import value_mistakes
 from provisioner.core.multicast import multicast_mistake
@@ -15,8 +14,9 @@ from provisioner.core.render import Renderer, acting_key
 from provisioner.core.settings_check import checked_setting
 from provisioner.core.values import Key, SettingValue
 from provisioner.errors import InputError
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue(DEFAULT_FOLDER)
+CATALOGUE = shared_catalogue()
 RENDERER = Renderer(CATALOGUE)
 GROUP = "224.0.1.116:5001"
 

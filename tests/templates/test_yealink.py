@@ -8,14 +8,15 @@ from itertools import product
 
 import pytest
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER
 from provisioner.catalog.examples import example_config, load_examples
 from provisioner.core.render import Renderer, tables
 from provisioner.core.timezone import Switch, TimezoneRule
 from provisioner.core.values import KEY_TYPES, Key, Line, PhoneConfig
 from tests.conftest import load_cases
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 VENDOR = CATALOGUE.vendors["yealink"]
 RENDERER = Renderer(CATALOGUE)
 EXAMPLES = [example for example in load_examples(CATALOGUE, DEFAULT_FOLDER) if example.vendor == "yealink"]

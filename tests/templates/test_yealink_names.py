@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.catalog import DEFAULT_FOLDER, load_catalogue
+from provisioner.catalog import DEFAULT_FOLDER
 from provisioner.core.catalogue import FileRule, parse_user_agent
 from provisioner.core.render import Renderer
 from tests.conftest import load_cases
+from tests.installations import shared_catalogue
 
-CATALOGUE = load_catalogue()
+CATALOGUE = shared_catalogue()
 VENDOR = CATALOGUE.vendors["yealink"]
 RENDERER = Renderer(CATALOGUE)
 SPELLINGS = {spelling: model.name for model in VENDOR.models.values() for spelling in model.ua_models}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from provisioner.admin import create_app
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.wiring import Installation
-from tests.installations import fresh_installation
+from tests.installations import fresh_installation, make_installation
 
 PASSWORD = "a long enough password"
 MAC = "02:ac:de:00:00:01"
@@ -55,14 +56,29 @@ def words_in(answer: TestResponse) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", main)))
 
 
+def furnish(installation: Installation) -> None:
+    """Makes somebody of each role."""
+    changes = installation.changes
+    changes.create_extension("tests", "1001", display_name="Alice")
+    for name, more in (("admin", {}), ("technician", {}), ("viewer", {}), ("user", {"extensions": ["1001"]})):
+        changes.create_user("tests", name, {"role": name, "password": PASSWORD, **more})
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of an installation with somebody of each role, to be copied: their passwords are hashed once."""
+    made = make_installation(tmp_path_factory.mktemp("furnished"))
+    furnish(made)
+    made.database.dispose()
+    return made.settings.data_dir
+
+
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def installation(furnished: Path, tmp_path: Path) -> Iterator[Installation]:
+    shutil.copytree(furnished, tmp_path / "var")
     with fresh_installation(tmp_path) as fresh:
-        changes = fresh.changes
-        for name, more in (("admin", {}), ("technician", {}), ("viewer", {}), ("user", {"extensions": ["1001"]})):
-            if name == "user":
-                changes.create_extension("tests", "1001", display_name="Alice")
-            changes.create_user("tests", name, {"role": name, "password": PASSWORD, **more})
+        if fresh.store.user("admin") is None:  # on a server that TEST_DATABASE_URL names there was nothing to copy
+            furnish(fresh)
         yield fresh
 
 
