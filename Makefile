@@ -10,8 +10,8 @@ PYTHONS := python3.11 python3.12 python3.13 python3.14 python3
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The test run as a whole takes minutes; one test that hangs must not take for ever.
-# Two workers: so it stays well under a quarter of an hour on two cores.
-PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=worksteal
+# Two workers, a file of tests to each in turn, the longest first (tests/order.py): so both come to their end together.
+PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 # "program:Debian package": what real-client tests run, and what the benchmarks run besides.
 TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core linphonec:linphone-cli dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server pdffonts:poppler-utils ip:iproute2 udhcpc:udhcpc chromium:chromium
 BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base
@@ -28,7 +28,7 @@ else
 RUN_PBX :=
 endif
 
-.PHONY: help run test storm check bench docs clean format tools-test tools-sheets tools-bench
+.PHONY: help run test durations storm check bench docs clean format tools-test tools-sheets tools-bench
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ test: $(VENV)/installed-test tools-test tools-sheets ## Set everything up; check
 	@$(BIN)/mypy
 	@$(BIN)/provisioner check
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+durations: $(VENV)/installed-test tools-test tools-sheets ## Run every test and keep what each file took: the longest come first from then on.
+	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) --keep-durations
 
 storm: $(VENV)/installed-test tools-test ## Break everything between server and PBX at random moments under 200 phones; FAULT_SEED plays a run again.
 	@FAULT_SEED=$${FAULT_SEED:-random} $(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py

@@ -1,4 +1,4 @@
-"""What all tests share: the catalogue, loaded once, the real Asterisk, installed once, and a ban on sockets beyond loopback."""
+"""What all tests share: the catalogue, loaded once, the real Asterisk, installed once, and how property tests are run."""
 
 from __future__ import annotations
 
@@ -6,21 +6,27 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pbx_sync.asterisk.install import install_asterisk
 from pbx_sync.asterisk.program import Program
-from provisioner.catalog import load_catalogue
 from provisioner.core.catalogue import Catalogue
 from tests.engines import postgres_server, postgres_template, sqlite_template, toy, toy_folder  # noqa: F401 - one a session
+from tests.installations import shared_catalogue
+from tests.order import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401 - hooks of pytest
 
 CASES = Path(__file__).parent / "cases"
 BUILD = Path(__file__).parents[1] / "build" / "asterisk"
 """``make clean`` takes it away."""
 
+# How long an example takes says nothing on a machine that runs other tests beside it.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
+
 
 @pytest.fixture(scope="session")
 def catalogue() -> Catalogue:
-    return load_catalogue()
+    return shared_catalogue()
 
 
 @pytest.fixture(scope="session")
