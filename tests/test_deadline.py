@@ -75,7 +75,7 @@ def test_what_drips_ends_when_the_time_is_up(first: bytes, then: bytes, is_tls: 
     ):
         connection.request("GET", "/")
         connection.getresponse().read()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30, "the drip has no end"
 
 
 def test_an_answer_in_time_is_read_whole() -> None:

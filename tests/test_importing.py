@@ -444,8 +444,8 @@ def test_export_and_import_are_a_round_trip(tmp_path_factory: pytest.TempPathFac
 def test_10000_rows_are_written_in_time(installation: Installation) -> None:
     rows = (f"02acde{at:06x},A1,{10000 + at},Person {at},p{at}@example.com,Desk {at},Europe/Amsterdam\n" for at in range(10_000))
     text = "mac,model,extension,name,email,label,setting:timezone\n" + "".join(rows)
-    start = time.perf_counter()
+    start = time.process_time()  # CPU and not the clock: a busy machine is not a slow import
     result = apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
-    took = time.perf_counter() - start
+    took = time.process_time() - start
     assert (result.phones_created, result.extensions_created) == (10_000, 10_000)
     assert took < BUDGET_10000_S

@@ -15,7 +15,10 @@ __all__ = ["alice", "person"]
 
 
 def code_of(installation: Installation, secret: str, steps: int = 0) -> str:
-    return totp.code_at(base64.b32decode(secret), int(installation.changes.clock() // 30) + steps)
+    """Returns a code of now. The clock stands from then on: no thirty seconds end between a code and its use."""
+    now = installation.changes.clock()
+    installation.changes.clock = lambda: now
+    return totp.code_at(base64.b32decode(secret), int(now // 30) + steps)
 
 
 def test_codes_are_set_up_used_renewed_and_turned_off(person: Api, app: Flask, installation: Installation) -> None:
@@ -39,7 +42,7 @@ def test_codes_are_set_up_used_renewed_and_turned_off(person: Api, app: Flask, i
 def test_proofs_are_guessed_at_slowly(person: Api) -> None:
     person.post("/session/totp")
     answers = [person.put("/session/totp", {"code": "000000", "present": "wrong"}) for _ in range(11)]
-    assert reason(answers[-1]) == "rate_limited" and answers[-1].headers["Retry-After"] == "30"
+    assert reason(answers[-1]) == "rate_limited" and 20 <= int(answers[-1].headers["Retry-After"]) <= 30
 
 
 def test_a_token_has_no_codes(admin: Api) -> None:

@@ -21,7 +21,7 @@ from tests.contract.world import wait_until
 from tests.phones.network import Network
 from tests.phones.sip import Account, UserAgent
 
-PATIENCE_S = 10.0
+PATIENCE_S = 60.0
 
 
 def address_of(instance: Instance, at: tuple[str, int] | None = None, password: str = "") -> AsteriskAddress:

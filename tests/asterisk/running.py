@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from pbx_sync.asterisk.configuration import Facts, Listen
 from pbx_sync.asterisk.instance import Instance
 from pbx_sync.asterisk.program import Program
+from tests.ports import free_port
 
 
 @contextmanager
@@ -37,15 +37,3 @@ def loopback_facts(**given: object) -> Facts:
     """Returns facts with free ports on loopback; what is given wins."""
     sip, ami, ari = (Listen("127.0.0.1", free_port()) for _ in range(3))
     return Facts(**{"sip": sip, "ami": ami, "ari": ari, "rtp": (30000, 39999), **given})
-
-
-def free_port() -> int:
-    """Returns a port that nobody holds, neither of TCP nor of UDP."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            try:
-                udp.bind(tcp.getsockname())
-            except OSError:
-                continue
-            return int(tcp.getsockname()[1])

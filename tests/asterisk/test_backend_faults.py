@@ -72,7 +72,7 @@ def test_hanging_asterisk_is_noticed_within_seconds_and_forgiven(pbx: AsteriskBa
         for ask in (pbx.contacts, pbx.busy, lambda: pbx.notify("1001", "check-sync")):
             with pytest.raises(PBXUnavailable):
                 ask()
-        assert time.monotonic() - begun < 8
+        assert time.monotonic() - begun < 15, "only the first waits for five seconds, the others know by then"
     assert pbx.read(["1001"]) == state(ALICE)
     wait_until(lambda: _is_up(pbx), what="the watching")
     assert [contact.number for contact in pbx.contacts()] == ["1001"]
@@ -81,7 +81,7 @@ def test_hanging_asterisk_is_noticed_within_seconds_and_forgiven(pbx: AsteriskBa
 def test_hanging_is_noticed_by_who_only_watches(pbx: AsteriskBackend, hand: Hand) -> None:
     assert pbx.contacts() == ()
     with hand.frozen():
-        wait_until(lambda: not _is_up(pbx), 8, "a doubt")
+        wait_until(lambda: not _is_up(pbx), what="a doubt")
     wait_until(lambda: _is_up(pbx), what="the watching")
 
 

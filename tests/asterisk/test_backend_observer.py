@@ -26,8 +26,8 @@ pytestmark = pytest.mark.asterisk
 
 ALICE = Endpoint("1001", "Alice", "secret-of-alice")
 BOB = Endpoint("1002", "Bob", "secret-of-bob")
-SOON_S = 2.0
-"""The events are looked at within a tenth of a second; a busy machine takes longer."""
+SOON_S = 30.0
+"""The events are looked at within a tenth of a second; a busy machine takes longer. Without them, everything is read once a minute."""
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_registration_that_runs_out_is_gone_unasked(pbx: AsteriskBackend, hand: 
     phone = hand.phone("1001")
     hand.network.run(phone.register())
     wait_until(lambda: contact_of(pbx, phone) is not None, SOON_S, "the registration")
-    wait_until(lambda: contact_of(pbx, phone) is None, 5, "its end")
+    wait_until(lambda: contact_of(pbx, phone) is None, SOON_S, "its end")
 
 
 @pytest.mark.parametrize("wish_s", [60, REGISTRATION_S - 60, 7200])
@@ -276,7 +276,7 @@ def test_flood_of_registrations_is_seen_whole_and_costs_little(pbx: AsteriskBack
     phones = [hand.phone(item.number, item.secret) for item in many]
     begun, before = time.time(), relay.asked
     hand.network.all([phone.register(patience_s=60) for phone in phones], 120)
-    wait_until(lambda: len(pbx.contacts()) == len(many), 10, "all registrations")
+    wait_until(lambda: len(pbx.contacts()) == len(many), SOON_S, "all registrations")
     spent = time.time() - begun
     print(f"{len(many)} registrations in {spent:.1f} s, {relay.asked - before} questions")
     assert relay.asked - before < len(many) / 2, "looked at together, not one by one"

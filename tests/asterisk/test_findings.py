@@ -11,7 +11,8 @@ from pbx_sync.asterisk.errors import StartError
 from pbx_sync.asterisk.findings import START, explain_log, since_start
 from pbx_sync.asterisk.instance import Instance
 from pbx_sync.asterisk.program import Program
-from tests.asterisk.running import free_port, fresh_instance
+from tests.asterisk.running import fresh_instance
+from tests.ports import free_port
 
 AT = "[2026-11-25 22:19:35.460]"
 LINES = [

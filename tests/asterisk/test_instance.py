@@ -16,7 +16,8 @@ from pbx_sync.asterisk.configuration import Listen
 from pbx_sync.asterisk.errors import AsteriskError, StartError
 from pbx_sync.asterisk.instance import Instance, end_orphans, passwords_of, processes_of
 from pbx_sync.asterisk.program import Program
-from tests.asterisk.running import free_port, fresh_instance
+from tests.asterisk.running import fresh_instance
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asterisk
 COMPLAINTS = ("WARNING", "ERROR")
@@ -66,9 +67,10 @@ def test_what_is_reachable_from_outside_is_sip_alone(asterisk: Instance) -> None
 
 
 def test_it_stops_at_once_and_twice(asterisk: Instance) -> None:
-    started = time.monotonic()
-    asterisk.stop()
-    assert time.monotonic() - started < 4
+    process = asterisk.process
+    assert process is not None
+    asterisk.stop(60)
+    assert process.returncode == 0, "by itself: nobody had to kill it"
     assert processes_of(asterisk.folder) == []
     asterisk.stop()
     assert not asterisk.is_answering(0.5)
@@ -103,7 +105,7 @@ def test_it_ends_with_a_parent_that_is_killed(asterisk_program: Program) -> None
             assert parent.stdout.readline() == "ready\n"
             assert len(processes_of(instance.folder)) == 1
             parent.send_signal(signal.SIGKILL)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while processes_of(instance.folder) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert processes_of(instance.folder) == []

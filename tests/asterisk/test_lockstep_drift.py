@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,14 @@ from tests.phones.office import FIRST_NUMBER, MODELS, PATIENCE_S, Hand, Office, 
 
 pytestmark = pytest.mark.asterisk
 MANY = 12
+UNASKED = Path(__file__).parents[1] / "phones" / "unasked"
 FOREIGN = {"context": "internal", "allow": "!all,ulaw", "callerid": '"By hand" <7001>'}
 
 
 @pytest.fixture(scope="module")
 def firm(asterisk_program: Program) -> Iterator[Office]:
-    """Four phones, and as many extensions without a phone as the guard wants to see before it speaks."""
-    with office(asterisk_program) as made:
+    """Four phones, and as many extensions without a phone as the guard wants to see before it speaks. The worker compares when it is asked."""
+    with office(asterisk_program, beside={"PYTHONPATH": str(UNASKED)}) as made:
         for model in MODELS:
             made.desk(model)
         for place in range(MANY):

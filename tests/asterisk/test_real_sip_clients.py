@@ -18,12 +18,13 @@ from pbx_sync.asterisk.program import Program
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.lockstep import Stage, stage
 from provisioner.core.mac import Mac
-from tests.contract.world import free_port, wait_until
+from tests.contract.world import wait_until
 from tests.phones.calls import State
 from tests.phones.config import LineConfig
 from tests.phones.device import HTTPServer
 from tests.phones.media import RATE_HZ, decode_ulaw, tone_frames
 from tests.phones.office import PATIENCE_S, Desk, Office, office, wait_state
+from tests.ports import free_port
 
 pytestmark = pytest.mark.asterisk
 SCENARIO = Path(__file__).with_name("sipp_call.xml")

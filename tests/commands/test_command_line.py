@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
-import time
+import termios
 from importlib.util import find_spec
-from pathlib import Path
+from typing import IO
 
 import click
 import pytest
@@ -17,6 +19,7 @@ from provisioner.__main__ import COMMANDS, main
 from provisioner.commands.group import sentence_of
 from provisioner.errors import InputError, NotFound
 from tests.commands.conftest import MAC, Cli
+from tests.contract.world import wait_until
 
 PROGRAM = [sys.executable, "-m", "provisioner"]
 HELP_BUDGET_S = 0.150
@@ -119,25 +122,21 @@ def test_interrupt_ends_with_130(bare: Cli) -> None:
     process = subprocess.Popen(
         [*PROGRAM, "import", "-"], env={**os.environ, **bare.env}, cwd=bare.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and "pipe_read" not in wait_channel(process.pid):
-        time.sleep(0.05)
+    assert process.stdin is not None
+    process.stdin.write("mac,model\n")
+    process.stdin.flush()
+    wait_until(lambda: unread(process.stdin) == 0, what="the reading")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
 
 
-def wait_channel(pid: int) -> str:
-    """Returns where the process waits; "pipe_read" also where the kernel does not tell, once it had time to get there."""
-    try:
-        text = Path(f"/proc/{pid}/wchan").read_text("ascii")
-    except OSError:
-        text = "0"
-    if text in {"0", ""}:
-        time.sleep(2)
-        return "pipe_read"
-    return text
+def unread(pipe: IO[str] | None) -> int:
+    """Returns how many bytes of a pipe its reader has not taken yet: once it took the first, it waits for more."""
+    assert pipe is not None
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))
+    return int(count)
 
 
 def test_no_colour_where_there_is_no_terminal(cli: Cli) -> None:

@@ -231,7 +231,7 @@ def test_thirty_slow_readers_of_a_big_file_hold_up_nobody(served: World, phone: 
             for _ in range(30):
                 reader = stack.enter_context(socket.socket())
                 reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-                reader.settimeout(10)
+                reader.settimeout(60)
                 reader.connect(("127.0.0.1", served.http_port))
                 reader.sendall(b"GET /firmware/big.rom HTTP/1.1\r\n" + CLOSE)
                 readers.append(reader)
@@ -241,7 +241,7 @@ def test_thirty_slow_readers_of_a_big_file_hold_up_nobody(served: World, phone: 
                 started = time.monotonic()
                 assert get(served, phone.name, phone.agent).status == 200
                 slowest = max(slowest, time.monotonic() - started)
-            assert slowest < 3
+            assert slowest < 15, "who waited for one of the slow would wait for half a minute"
         assert len(get(served, "firmware/big.rom").body) == 40 << 20
     finally:
         big.unlink()

@@ -150,10 +150,10 @@ def test_a_change_is_live_within_a_moment_and_without_a_restart(served: World, w
     before = wire.get(phone.name, phone.agent)
     keys = [KeyInput(3, "speed_dial", "4711", "Label-of-the-change")]
     served.installation.changes.update_phone("test", phone.mac, PhoneInput(keys=keys))
-    wait_until(lambda: b"Label-of-the-change" in (wire.get(phone.name, phone.agent) or b""), 5.0, "the change")
+    wait_until(lambda: b"Label-of-the-change" in (wire.get(phone.name, phone.agent) or b""), what="the change")
     assert wire.get(phone.name, phone.agent) == served.body(phone) != before
     served.installation.changes.delete_phone("test", phone.mac)
-    wait_until(lambda: wire.get(phone.name, phone.agent) is None, 5.0, "the deletion")
+    wait_until(lambda: wire.get(phone.name, phone.agent) is None, what="the deletion")
 
 
 # ---- what real phones ask for, in their order ---------------------------------------------------------------------------

@@ -206,7 +206,7 @@ def test_the_33rd_upload_at_once_is_told_to_come_back_and_quick_requests_go_on(s
         assert b"retry-after: " in answers[-1].lower()
         started = time.monotonic()
         assert served.http("GET", vvx.name, vvx.agent).status == 200
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 15, "not only when an upload is over"
         for connection in held:
             connection.sendall(b"bcdefghij")
         assert all(answer_of(connection).startswith(b"HTTP/1.1 200 ") for connection in held)

@@ -25,8 +25,9 @@ from provisioner.core.mac import Mac
 from provisioner.settings import ROOT
 from provisioner.wiring import Installation
 from tests.installations import make_installation
+from tests.ports import free_port
 from tests.transports.tftp_client import Client as TFTPSocket
-from tests.transports.tftp_client import TftpError
+from tests.transports.tftp_client import TftpError, rrq
 
 OUIS = {"yealink": "805ec0", "grandstream": "ec74d7", "polycom": "64167f"}
 MODELS = ("yealink/t46u", "yealink/t31p", "yealink/t54w", "grandstream/gxp2170", "grandstream/grp2614", "polycom/vvx411", "polycom/spip550")
@@ -69,20 +70,7 @@ def user_agent(model: str, mac: str) -> str:
     return f"FileTransport Polycom{family}-{title}-UA/6.4.6.2494 (SN:{mac}) Type/Application"
 
 
-def free_port() -> int:
-    """Returns a port that is free for TCP and UDP on loopback right now."""
-    while True:
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            port = int(tcp.getsockname()[1])
-            try:
-                udp.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20.0, what: str = "it") -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "it") -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"{what} did not happen within {seconds:.0f} s"
@@ -220,7 +208,7 @@ class World:
     def raw_path(
         self, method: str, target: str, agent: str = "", body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=60)
         try:
             connection.putrequest(method, target, skip_accept_encoding=True)
             sent = dict(headers or {})
@@ -238,7 +226,7 @@ class World:
         finally:
             connection.close()
 
-    def exchange(self, request: bytes, seconds: float = 10.0) -> bytes:
+    def exchange(self, request: bytes, seconds: float = 30.0) -> bytes:
         """Sends raw bytes and returns everything that comes back until the server closes or falls silent."""
         with socket.create_connection(("127.0.0.1", self.http_port), timeout=seconds) as connection:
             connection.sendall(request)
@@ -264,7 +252,11 @@ class World:
     def tftp_knows(self, path: str) -> bool:
         """Returns whether a transfer would begin, without letting it end."""
         with TFTPSocket(("127.0.0.1", self.tftp_port)) as client:
-            first = client.start(path)
+            client.send(rrq(path), client.server)
+            try:
+                first = client.receive(1.0)
+            except TimeoutError:  # the part does not listen yet
+                return False
             client.send(b"\0\5\0\0\0")
             return first[1] == 3
 

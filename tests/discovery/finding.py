@@ -22,7 +22,7 @@ CLASSES = {
 }
 SIP_NAMES = {"yealink": "Yealink SIP-{model} 108.86.0.90", "grandstream": "Grandstream {model} 1.0.11.57"}
 """Makers whose firmware asks the PnP group. Polycom's does not: phone_templates/polycom/SOURCES.md says what was looked at."""
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 AGAIN_S = 2.0
 SCRIPT = """#!/bin/sh
 case "$1" in bound|renew) ip address add "$ip/$mask" dev "$interface"; ip route add 224.0.0.0/4 dev "$interface";; esac

@@ -40,8 +40,13 @@ def office(asterisk_program: Program) -> Iterator[Office]:
 
 
 def within(took_s: float, promised_s: float, what: str) -> None:
-    """Says what it took, and holds it against the promise; on a machine that has more to do than it has CPUs, by as much longer."""
-    share = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    """Says what it took, and holds it against the promise; on a machine that has more to do than it has CPUs, by as much longer.
+
+    The load is that of the last minute. Of a test that another worker has just begun it tells nothing yet: beside one, three times as much
+    is the least that is allowed.
+    """
+    least = 3.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
+    share = max(least, os.getloadavg()[0] / (os.cpu_count() or 1))
     sys.stdout.write(f"{what}: {took_s:.2f} s of {promised_s:.0f} s promised; load {share:.1f} times the CPUs\n")
     assert took_s < promised_s * share, what
 
@@ -186,7 +191,8 @@ def test_a_scan_finds_forty_phones_and_names_them(office: Office) -> None:
     (scan,) = office.installation.store.scans(limit=1)
     assert (scan.state, scan.total, scan.done, scan.error) == ("done", 254, 254, "")
     assert scan.found >= 40
-    assert scan.ended_at is not None and scan.ended_at - scan.at < 15
+    assert scan.ended_at is not None
+    within(scan.ended_at - scan.at, 15.0, "a scan of 254 addresses")
     host.end()
     office.lan.hosts.remove(host)
 

@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,16 +14,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from provisioner.wiring import open_installation
 from tests.e2e.office import PASSWORD, Office
 from tests.e2e.serving import settings_of
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """What anything may take on a machine that is busy with other tests."""
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -103,12 +104,6 @@ def signed_in(context: BrowserContext, name: str) -> Page:
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_selector("nav.side", state="attached")
     return page
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for_server(process: subprocess.Popen[bytes], port: int) -> None:

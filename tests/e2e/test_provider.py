@@ -15,9 +15,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from provisioner.wiring import open_installation
-from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, free_port, wait_for_server
+from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, wait_for_server
 from tests.e2e.serving import settings_of
 from tests.oidc.test_real_provider import issuer
+from tests.ports import free_port
 
 __all__ = ["issuer"]
 

@@ -15,8 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.e2e.conftest import free_port
 from tests.oidc.conftest import Opening
+from tests.ports import free_port
 
 PERSON = {"sub": "8f1c", "email": "alice", "email_verified": True}
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import random
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -31,6 +29,7 @@ from tests.phones.device import Device
 from tests.phones.dialog import Dialog
 from tests.phones.message import token
 from tests.phones.network import Network
+from tests.ports import free_port
 
 PARTS = ("phones", "worker", "pbx", "admin")
 MODELS = ("yealink/t46u", "grandstream/gxp2170", "grandstream/grp2614", "polycom/vvx411")
@@ -305,20 +304,10 @@ def _but(stages: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: numbers[:8] for name, numbers in stages.items() if name != Stage.IN_LOCKSTEP}
 
 
-def service_port() -> int:
-    """Returns a port that is free for UDP and TCP, and that no client is ever given: below those that the kernel hands out."""
-    while True:
-        port = random.randrange(10_240, 20_000)
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, suppress(OSError):
-            tcp.bind(("127.0.0.1", port))
-            udp.bind(("127.0.0.1", port))
-            return port
-
-
 def bundled() -> dict[str, object]:
     """Returns the settings of a bundled PBX on free loopback ports."""
     names = ("sip_bind", "ami_bind", "ari_bind")
-    return {"pbx": "bundled", "api_token": API_TOKEN, "rtp_ports": "20000-29999", **{name: f"127.0.0.1:{service_port()}" for name in names}}
+    return {"pbx": "bundled", "api_token": API_TOKEN, "rtp_ports": "20000-29999", **{name: f"127.0.0.1:{free_port()}" for name in names}}
 
 
 @contextmanager

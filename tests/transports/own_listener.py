@@ -36,7 +36,7 @@ class Listening:
 
     def connect(self, source: str = "127.0.0.1", receive_bytes: int = 0) -> socket.socket:
         made = socket.socket()
-        made.settimeout(20)
+        made.settimeout(60)
         if receive_bytes:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         try:
@@ -69,7 +69,7 @@ class Listening:
 
     def stop(self, within_s: float = 5.0) -> None:
         self.listener.stop(within_s)
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 

@@ -23,11 +23,11 @@ def test_stopping_ends_what_is_idle_and_lets_the_rest_finish(here: Listening) ->
         assert answer_on(idle)[0] == 200
         busy.sendall(request("big.rom"))
         assert busy.recv(12) == b"HTTP/1.1 200"
-        stopper = threading.Thread(target=here.stop, args=(20.0,))
+        stopper = threading.Thread(target=here.stop, args=(60.0,))
         stopper.start()
         assert idle.recv(10) == b""
         assert len(rest_of(busy)) > BIG
-        stopper.join(20)
+        stopper.join(60)
     assert here.wait_recorded("served").name in ("big.rom", "wall.jpg")
     with pytest.raises(ConnectionRefusedError):
         here.connect()

@@ -17,7 +17,20 @@ from hypothesis import strategies as st
 
 from provisioner.core.values import FileAnswer, Reason
 from provisioner.transports.tftp import TFTPLimits, TFTPServer
-from tests.transports.tftp_client import QUICK, Client, Running, ack, descriptors, pattern, rrq, running, served, static, wait_until
+from tests.transports.tftp_client import (
+    PATIENCE_S,
+    QUICK,
+    Client,
+    Running,
+    ack,
+    descriptors,
+    pattern,
+    rrq,
+    running,
+    served,
+    static,
+    wait_until,
+)
 
 BODY = pattern(20_000)
 NOISE = random.Random(7)
@@ -156,18 +169,18 @@ def test_a_client_on_port_0_or_gone_is_no_trouble(tftp: Running) -> None:
 
 
 def test_1100_silent_clients_do_not_disturb_the_others() -> None:
-    with running({"x.cfg": served(BODY)}, limits=TFTPLimits(first_ack_s=3)) as run:
+    with running({"x.cfg": served(BODY)}, limits=TFTPLimits(first_ack_s=6)) as run:
         before = descriptors()
         for _ in range(1100):
             with run.client() as client:
                 client.sock.sendto(rrq("x.cfg"), client.server)
         wait_until(lambda: len(run.server.sessions) > 1000)
         assert descriptors() <= before
-        for _ in range(50):
+        for _ in range(20):
             assert run.get("x.cfg", blksize=1428) == BODY
         assert len(run.server.sessions) > 900, "they were still waiting while the good ones were served"
         assert run.server.counters["dropped"] == 0
-        wait_until(lambda: len(run.server.sessions) == 0, 8)
+        wait_until(lambda: len(run.server.sessions) == 0)
 
 
 def test_requests_that_pile_up_are_answered_ahead_of_running_transfers() -> None:
@@ -265,11 +278,11 @@ def test_stop_is_prompt_closes_everything_and_records_what_was_under_way() -> No
     before = descriptors()
     with running({"x.cfg": served(BODY)}) as run:
         with run.client() as client:
-            client.start("x.cfg")
+            client.start("x.cfg", timeout=10)
         started = time.monotonic()
         threading.Thread(target=run.server.stop).start()
-        run.thread.join(2)
-        assert time.monotonic() - started < 1
+        run.thread.join(PATIENCE_S)
+        assert time.monotonic() - started < 10, "not only when a transfer was due again"
         assert descriptors() == before
         assert [f.reason for f in run.fetches] == [Reason.ABORTED]
         run.server.stop()  # again, and late: harmless
@@ -315,7 +328,7 @@ def test_stop_from_a_signal_handler_ends_the_process() -> None:
         assert process.stdout
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(3) == 0
+        assert process.wait(60) == 0
         assert process.stdout.read() == "stopped\n"
 
 

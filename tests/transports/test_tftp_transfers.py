@@ -312,9 +312,10 @@ def test_a_lost_data_packet_is_sent_again_and_the_pause_doubles(tftp: Running) -
 
 def test_a_timeout_that_the_client_asked_for_is_kept(tftp: Running) -> None:
     with tftp.client() as client:
+        begun = time.monotonic()
         client.start("x.cfg", timeout=1)
-        assert client.silent(0.7)
-        assert client.receive(1.0)[:2] == b"\0\6"
+        assert client.receive()[:2] == b"\0\6"
+        assert time.monotonic() - begun > 0.9, "ours would be a twentieth of a second"
 
 
 def test_a_silent_client_is_forgotten_and_recorded(tftp: Running) -> None:
@@ -373,7 +374,7 @@ def test_with_one_datagram_of_twenty_lost_each_way_every_file_arrives(options: d
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
         assert [hashlib.sha256(bodies[seed]).digest() for seed in range(30)] == [hashlib.sha256(BODY).digest()] * 30
         assert run.server.counters["retransmits"] > 0
 

@@ -19,8 +19,8 @@ from flask import Flask
 
 from provisioner.api.auth import STRANGERS_BYTES
 from provisioner.wiring import open_installation
-from tests.contract.world import free_port
 from tests.e2e.serving import settings_of
+from tests.ports import free_port
 from tests.stories import told
 from tests.web.conftest import HTML, Person, token_in
 from web import bodies

@@ -44,7 +44,7 @@ def folder(tmp_path: Path, sqlite_template: Path) -> Path:
 def killed(child: BaseProcess) -> None:
     assert child.pid
     os.kill(child.pid, signal.SIGKILL)
-    child.join(10)
+    child.join(60)
     assert child.exitcode == -signal.SIGKILL, "it must have lived until it was killed"
 
 
@@ -53,7 +53,7 @@ def started(folder: Path, catalogue: Catalogue) -> BaseProcess:
     ready = FORK.Event()
     child = FORK.Process(target=run_worker, args=(folder, catalogue, ready), daemon=True)
     child.start()
-    assert ready.wait(30)
+    assert ready.wait(60)
     return child
 
 
@@ -79,7 +79,7 @@ class Reader(threading.Thread):
 
     def finish(self) -> None:
         self._end.set()
-        self.join(10)
+        self.join(60)
 
 
 def random_change(changes: Changes, dice: random.Random) -> None:
@@ -150,7 +150,7 @@ def test_worker_killed_a_hundred_times_ends_where_it_would_have(folder: Path, to
 
 def drained(store: Store) -> None:
     """Waits until nothing is open."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not (
             store.macs_to_render(1)
@@ -174,7 +174,7 @@ def test_writer_killed_in_the_middle_leaves_nothing_half(folder: Path, toy: Cata
         ready = FORK.Event()
         child = FORK.Process(target=run_writer, args=(folder, toy, seed, ready), daemon=True)
         child.start()
-        assert ready.wait(30)
+        assert ready.wait(60)
         time.sleep(0.05 + dice.random() * 0.15)
         killed(child)
         if seed >= 11 and len(made.store.phones(limit=21)) > 20:  # a busy machine needs more rounds for as many

@@ -31,24 +31,24 @@ class Running:
             self.error = error
 
     def until(self, claim) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not claim():
             assert time.monotonic() < deadline, self.said[-1:]
             time.sleep(0.005)
 
     def finish(self) -> None:
         self.stop.set()
-        self.thread.join(10)
+        self.thread.join(60)
 
 
-def test_committed_change_is_live_within_moments(world: World) -> None:
+def test_committed_change_is_heard_of_and_live(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the watcher: the look that comes once a second does not come here."""
+    monkeypatch.setattr("provisioner.worker.lane.IDLE_CHECK_S", 3600.0)
     mac = world.phone(1, world.extension())
     running = Running(world)
     running.until(lambda: "line.1.user = 1001" in world.live(mac))
-    begun = time.monotonic()
     world.changes.update_phone("t", mac, PhoneInput(settings={"timezone": "Asia/Tokyo"}))
     running.until(lambda: "Asia/Tokyo" in world.live(mac))
-    assert time.monotonic() - begun < 0.9, "by the watcher, not by the look once a second"
     running.finish()
     assert (True, "") in running.said
 
@@ -70,7 +70,8 @@ def test_worker_that_lost_its_lease_ends(world: World, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(world.worker, "make_files", away)
     running = Running(world, is_ours=lambda: False)
-    running.thread.join(10)
+    running.thread.join(60)
+    assert not running.thread.is_alive()
     assert running.error and "another process may be the worker now" in str(running.error)
 
 
