@@ -11,10 +11,15 @@ from hypothesis import HealthCheck, settings
 from pbx_sync.asterisk.install import install_asterisk
 from pbx_sync.asterisk.program import Program
 from provisioner.core.catalogue import Catalogue
-from tests.engines import postgres_server, postgres_template, sqlite_template, toy, toy_folder  # noqa: F401 - one a session
+from tests.engines import postgres_server, postgres_template, sqlite_template, toy, toy_folder
 from tests.installations import shared_catalogue
-from tests.order import pytest_addoption, pytest_collection_modifyitems, pytest_configure  # noqa: F401 - hooks of pytest
+from tests.order import pytest_addoption, pytest_collection_modifyitems, pytest_configure
 
+__all__ = [
+    "postgres_server", "postgres_template", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "sqlite_template", "toy",
+    "toy_folder",
+]  # fmt: skip
+"""Fixtures, one of each a session, and hooks of pytest that live elsewhere."""
 CASES = Path(__file__).parent / "cases"
 BUILD = Path(__file__).parents[1] / "build" / "asterisk"
 """``make clean`` takes it away."""

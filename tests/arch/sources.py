@@ -26,8 +26,13 @@ def module_of(path: Path) -> str:
     return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Yields each module that a file imports when it runs, with the line. Imports for type checkers alone do not count."""
+@cache
+def imports(path: Path) -> tuple[tuple[str, int], ...]:
+    """Returns each module that a file imports when it runs, with the line. Imports for type checkers alone do not count."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int]]:
     for_types = {
         id(inner)
         for node in ast.walk(tree(path))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.test import TestResponse
 
 from provisioner.admin import create_app
@@ -82,9 +83,28 @@ def installation(furnished: Path, tmp_path: Path) -> Iterator[Installation]:
         yield fresh
 
 
+class KeptTemplates(BytecodeCache):
+    """Compiled templates of pages, which each application of a test would compile anew."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = KeptTemplates()
+
+
 @pytest.fixture
 def app(installation: Installation) -> Flask:
-    return create_app(installation)[0]
+    made = create_app(installation)[0]
+    made.jinja_env.bytecode_cache = TEMPLATES
+    return made
 
 
 @pytest.fixture
