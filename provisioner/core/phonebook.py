@@ -5,8 +5,9 @@ What lives here: values and rules. What does not: the forms of the makers, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote_plus
 
 from provisioner.core.escape import escape_xml
@@ -17,6 +18,13 @@ SPANNING = frozenset({ALL, DEPARTMENT})
 """Books that may hold people of several sites."""
 FOUND_AT_MOST = 100
 """Contacts in an answer to a search: a phone shows some ten at a time."""
+
+
+_APART = frozenset({
+    "claim_code", "department", "firmware", "layout", "pbx", "redirect_account", "scan", "session", "token", "user", "warehouse", "webhook", "window",
+})  # fmt: skip
+"""Nouns of changes that leave extensions, phones and their settings as they are."""
+_SAME_PEOPLE = frozenset({"extension.rotated", "extension.rolled_back"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,40 @@ def allowed_scope(scope: str, of_site: object, *, is_only_site: bool) -> str:
     return SITE if scope in SPANNING and scope != of_site and not is_only_site else scope
 
 
-def books(wanted: Iterable[str], contacts: Sequence[Contact], numbers_at: Mapping[str, frozenset[str]]) -> list[Book]:
+def concerns_books(action: str, before: Any, after: Any) -> bool:
+    """Returns whether a change may have made a book another one, or given a phone another one.
+
+    ``before`` and ``after`` are what the change log keeps. A kind of change that is not known here may: a book must not stay old.
+    """
+    noun = action.partition(".")[0]
+    if noun in _APART or action in _SAME_PEOPLE:
+        return False
+    if noun == "phone":
+        return _reader(before) != _reader(after)
+    if action == "extension.update":
+        return not {"display_name", "department"}.isdisjoint(after)
+    if action == "site.update":
+        return bool(_scope(before.get("settings")) != _scope(after.get("settings")))
+    if noun == "group":
+        return bool(_scope(before) != _scope(after))
+    return True
+
+
+def _reader(shown: Any) -> tuple[Any, ...]:
+    """Returns what decides of a phone, as the change log shows it, which book it has and whose numbers are at its site."""
+    row = shown or {}
+    return (
+        *(row.get(name) for name in ("model", "site", "group")),
+        _scope(row.get("settings")),
+        [line[:2] for line in row.get("lines", ())],
+    )
+
+
+def _scope(settings: Any) -> Any:
+    return (settings or {}).get(SETTING)
+
+
+def books(wanted: Iterable[str], contacts: Sequence[Contact], numbers_at: Mapping[str, Set[str]]) -> list[Book]:
     """Returns the books of these ids. ``numbers_at``: site -> the extensions that a phone there has on a line."""
     ordered = sorted(contacts, key=lambda contact: (contact.name.casefold(), contact.number))
     place = {contact.number: at for at, contact in enumerate(ordered)}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jinja2 import FunctionLoader, StrictUndefined, TemplateError, TemplateSyntaxError, Undefined
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined
 from jinja2.exceptions import SecurityError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -31,6 +32,8 @@ MAX_FILE_BYTES = 524_288
 """No phone of the catalogue takes a configuration of this size; a runaway loop reaches it soon."""
 MAX_BOOK_BYTES = 4 * 1024 * 1024
 """Of a phone book, whose contacts its rule bounds besides."""
+BOOK_PART = 4000
+"""Pieces of text between two pauses: those of some hundred contacts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +86,45 @@ class Renderer:
         ]
         return list({file.name: file for file in files}.values())
 
-    def book_file(self, vendor: Vendor, rule: FileRule, book: Book) -> RenderedFile:
-        """Returns a phone book in the form of one vendor. Raises ``RenderError``."""
-        return self._render(vendor, rule, rule.name, {"vendor": vendor, "book": book}, MAX_BOOK_BYTES)
+    def book_parts(self, vendor: Vendor, rule: FileRule, book: Book) -> Generator[None, None, RenderedFile]:
+        """Returns a phone book in the form of one vendor; pauses now and then, for it may have thousands of contacts. Raises ``RenderError``."""
+        texts: list[str] = []
+        with _told_where(f"{vendor.id}/templates/{rule.template}"):
+            for text in self._template(vendor, rule).generate({"vendor": vendor, "book": book}):
+                texts.append(text)
+                if not len(texts) % BOOK_PART:
+                    yield
+        return _file(vendor, rule, rule.name, "".join(texts), MAX_BOOK_BYTES)
 
-    def _render(
-        self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any], most_bytes: int = MAX_FILE_BYTES
-    ) -> RenderedFile:
-        template = f"{vendor.id}/templates/{rule.template}"
-        try:
-            text = self._environments[vendor.id, rule.escape or vendor.escape].get_template(rule.template or "").render(context)
+    def _render(self, vendor: Vendor, rule: FileRule, name: str, context: Mapping[str, Any]) -> RenderedFile:
+        with _told_where(f"{vendor.id}/templates/{rule.template}"):
+            text = self._template(vendor, rule).render(context)
             if vendor.raw is not None and context.get("raw"):
                 text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text)
-        except TemplateSyntaxError as error:
-            raise RenderError(error.message or "syntax error", template=error.filename or template, line=error.lineno) from error
-        except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            place, line = _template_place(error) or (template, None)
-            raise RenderError(_plain(error), template=place, line=line) from error
-        body = text.encode("utf-8")
-        if len(body) > most_bytes:
-            raise RenderError(f"the file would have {len(body)} bytes; the bound is {most_bytes}", template=template)
-        return RenderedFile(name, body, Sha256(hashlib.sha256(body).hexdigest()), rule.content_type)
+        return _file(vendor, rule, name, text, MAX_FILE_BYTES)
+
+    def _template(self, vendor: Vendor, rule: FileRule) -> Template:
+        return self._environments[vendor.id, rule.escape or vendor.escape].get_template(rule.template or "")
+
+
+@contextmanager
+def _told_where(template: str) -> Iterator[None]:
+    """Has whatever goes wrong in a template told as ``RenderError``, with its file and line."""
+    try:
+        yield
+    except TemplateSyntaxError as error:
+        raise RenderError(error.message or "syntax error", template=error.filename or template, line=error.lineno) from error
+    except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+        place, line = _template_place(error) or (template, None)
+        raise RenderError(_plain(error), template=place, line=line) from error
+
+
+def _file(vendor: Vendor, rule: FileRule, name: str, text: str, most_bytes: int) -> RenderedFile:
+    body = text.encode("utf-8")
+    if len(body) > most_bytes:
+        template = f"{vendor.id}/templates/{rule.template}"
+        raise RenderError(f"the file would have {len(body)} bytes; the bound is {most_bytes}", template=template)
+    return RenderedFile(name, body, Sha256(hashlib.sha256(body).hexdigest()), rule.content_type)
 
 
 def shared_names(vendor: Vendor, rule: FileRule) -> Iterator[tuple[str, Model | None]]:

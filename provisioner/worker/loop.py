@@ -66,7 +66,7 @@ class Worker:
         self._store = store
         self._timer = timer
         self._noted = -1
-        self._changed_at = self._quiet_at = timer()
+        self._changed_at = self._books_at = timer()
 
     @property
     def pushing(self) -> Pushing | None:
@@ -88,19 +88,28 @@ class Worker:
         return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def make_files(self) -> int:
-        """As ``step``, of what asks no PBX. Phone books come last, and when nothing was changed for a moment: they read every extension."""
+        """As ``step``, of what asks no PBX. Phone books, which read every extension, come last."""
         done = self.enrolling.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
-        return done or (self.phonebooks.step() if self._is_quiet() else 0)
+        if not done:
+            self._make_books()
+        return done
 
-    def _is_quiet(self) -> bool:
-        """Returns whether nobody changed anything for a moment, or somebody has been at it for so long that books must not wait longer."""
+    def _make_books(self) -> None:
+        """Makes phone books where nobody changed anything for a moment, and gives way, after a piece of them, to who does.
+
+        Where somebody has been at it for so long that books must not wait longer, they go on after each edit.
+        """
         now, newest = self._timer(), self._store.last_change()
+        is_late = now - self._books_at >= BOOKS_WITHIN_S
         if newest != self._noted:
             self._noted, self._changed_at = newest, now
-        if now - self._changed_at < BOOKS_AFTER_S and now - self._quiet_at < BOOKS_WITHIN_S:
-            return False
-        self._quiet_at = now
-        return True
+            if not is_late:
+                self.phonebooks.drop()
+        if now - self._changed_at < BOOKS_AFTER_S and not is_late:
+            return
+        self.phonebooks.step(lambda: self._store.last_change() != newest)
+        if not self.phonebooks.is_under_way:
+            self._books_at = now
 
     def drain(self, limit: int = 100_000) -> int:
         """Steps until nothing is open; returns the sum. For commands and tests."""

@@ -178,7 +178,7 @@ ONLY: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Library or module -> the only modules (and what is below them) that import it."""
 
-CORE_MAY_USE = {"__future__", "collections", "dataclasses", "difflib", "enum", "functools", "hashlib", "ipaddress", "itertools", "math", "pathlib", "re", "typing", "urllib", "xml"}  # fmt: skip
+CORE_MAY_USE = {"__future__", "collections", "contextlib", "dataclasses", "difflib", "enum", "functools", "hashlib", "ipaddress", "itertools", "math", "pathlib", "re", "typing", "urllib", "xml"}  # fmt: skip
 """Of the standard library. ``pathlib`` and ``urllib`` for their values (``Path`` as a type, ``urllib.parse``) only, ``xml`` to read what a phone sent."""
 READS = {
     "open",

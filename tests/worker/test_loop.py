@@ -87,7 +87,7 @@ def test_lease_is_held_once(world: World, tmp_path: Path) -> None:
 def test_phone_books_wait_for_a_quiet_moment_but_not_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     worker, now, made = world.worker, [world.worker._timer()], []
     monkeypatch.setattr(worker, "_timer", lambda: now[0])
-    monkeypatch.setattr(worker.phonebooks, "step", lambda: made.append(now[0]) or 0)
+    monkeypatch.setattr(worker.phonebooks, "step", lambda gives_way: made.append(now[0]) or 0)
     mac = world.phone(1, world.extension())
     while worker.make_files():
         continue
