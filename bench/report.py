@@ -32,6 +32,7 @@ TARGETS: dict[str, Target] = {
     "H1 errors": Target("the same: our errors, time-outs and sheds", at_most=0, house=True),
     "H2 rate": Target("Yealinks, 200 active, warm, with log, access stages and recorder: our phones/s ÷ wazo-provd's", at_least=25.0),
     "H2 errors": Target("the same: our errors, time-outs and sheds", at_most=0),
+    "H3 rate": Target("Yealinks, 200 active: our req/s ÷ FusionPBX's", at_least=500.0),
     "H4 keep last": Target("all phones at once, keep-alive: our last phone ÷ nginx's", at_most=2.0),
     "H4 keep last s": Target("the same: our last phone, seconds", at_most=1.0),
     "H4 keep errors": Target("the same: our errors, time-outs and sheds", at_most=0),

@@ -15,8 +15,8 @@ from bench.servers import Server, ServerError, free_port, launched
 WAZO_HOME = "BENCH_WAZO"
 """Names a folder with the checkouts ``wazo-provd`` and ``wazo-provd-plugins``, and ``venv``, a Python with what ``bench/README.md`` lists."""
 WAZO_PLUGIN = "wazo-yealink-v86"
-WAZO_LACKS = "y000000000108.cfg"
-"""The common file of a T46U, which this plugin does not make."""
+THEY_LACK = "y000000000108.cfg"
+"""The common file of a T46U, which neither wazo-provd's plugin nor FusionPBX's templates have."""
 SEED_S = 300.0
 
 
@@ -29,12 +29,12 @@ def wazo_home() -> Path:
     return home.resolve()
 
 
-def as_wazo_answers(plan: Plan) -> Plan:
-    """Returns the plan with what wazo-provd should answer: its bodies are its own, and one shared file is not among them."""
+def as_rivals_answer(plan: Plan) -> Plan:
+    """Returns the plan with what the other servers should answer: bodies are their own, and one shared file is not among them."""
     phones = []
     for phone in plan.phones:
         fetches = tuple(
-            replace(one, status=404 if one.name == WAZO_LACKS else one.status, size_bytes=-1, crc32=None) for one in phone.fetches
+            replace(one, status=404 if one.name == THEY_LACK else one.status, size_bytes=-1, crc32=None) for one in phone.fetches
         )
         phones.append(replace(phone, fetches=fetches))
     return Plan(tuple(phones))

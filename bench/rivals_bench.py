@@ -1,12 +1,12 @@
-"""H2 and H6: the Yealinks of the storm on wazo-provd and on our server, warm, and as a first contact."""
+"""H2, H3 and H6: the Yealinks of the storm on our server, beside wazo-provd and FusionPBX."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench import rivals
+from bench import fusionpbx, rivals
 from bench.context import Context, Seeded
-from bench.http_bench import HEADS, Run, cold_run, explain_errors, row, storm_on, trouble
+from bench.http_bench import HEADS, Run, cold_run, explain_errors, rate, row, show, storm_on, trouble
 from bench.measure import median, ratio
 from bench.plans import Plan
 
@@ -28,7 +28,7 @@ def wazo(ctx: Context) -> None:
     rivals.wazo_home()
     ctx.report.heading(f"H2, H6: {len(plan.phones):,} Yealinks, 200 active, keep-alive, beside wazo-provd")
     scratch = ctx.scratch("wazo")
-    own_plan, its_plan = plan.write_http(scratch / "own.tsv"), rivals.as_wazo_answers(plan).write_http(scratch / "wazo.tsv")
+    own_plan, its_plan = plan.write_http(scratch / "own.tsv"), rivals.as_rivals_answer(plan).write_http(scratch / "wazo.tsv")
     storm, its_storm = (storm_on(ctx, one, concurrency=200, keepalive=True, max_wall_s=300.0) for one in (own_plan, its_plan))
     own_runs, warm_runs = [], []
     with rivals.wazo_provd(plan, scratch, core=ctx.server_core) as peer, ctx.own(seeded) as own:
@@ -57,4 +57,22 @@ def wazo(ctx: Context) -> None:
     )
 
 
-SCENARIOS: dict[str, Callable[[Context], None]] = {"wazo": wazo}
+def fusion(ctx: Context) -> None:
+    """H3: FusionPBX renders each file when it is asked for. It gets a tenth of the phones, or a round would take minutes."""
+    seeded = ctx.seeded(ctx.phones)
+    plan = yealinks(seeded)
+    fusionpbx.home()
+    few = plan.first(max(50, len(plan.phones) // 10))
+    ctx.report.heading(f"H3: {len(plan.phones):,} Yealinks on our server, {len(few.phones):,} of them on FusionPBX; 200 active, keep-alive")
+    scratch = ctx.scratch("fusionpbx")
+    own_plan, its_plan = plan.write_http(scratch / "own.tsv"), rivals.as_rivals_answer(few).write_http(scratch / "its.tsv")
+    storm, its_storm = (storm_on(ctx, one, concurrency=200, keepalive=True, max_wall_s=300.0) for one in (own_plan, its_plan))
+    with fusionpbx.fusionpbx(few, scratch / "peer", core=ctx.server_core) as peer, ctx.own(seeded) as own:
+        its_storm(peer), storm(own.server)
+        pairs = [(its_storm(peer), storm(own.server)) for _ in range(ctx.rounds)]
+    its_runs, own_runs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    show(ctx, "fusionpbx", its_runs, own_runs)
+    ctx.report.judge("H3 rate", ratio(rate(own_runs), rate(its_runs)), own=rate(own_runs), peer=rate(its_runs))
+
+
+SCENARIOS: dict[str, Callable[[Context], None]] = {"wazo": wazo, "fusionpbx": fusion}
