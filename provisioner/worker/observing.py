@@ -183,8 +183,11 @@ def _record(mac: Mac, number: str, old: RegistrationRecord | None, new: LineCont
             return old
         return RegistrationRecord(mac, number, old.registered_at, now, old.uri, old.address, old.user_agent)
     at = new.registered_at
-    if old is not None and old.registered_at <= now + JUMP_S:  # what lies in times to come is of before the clock was set back
-        at = max(at, old.registered_at)
+    known = old.registered_at if old is not None else 0.0
+    if at > now + JUMP_S:  # the PBX kept it while the machine started anew with a clock that is behind: it proves nothing new
+        at = known
+    elif known <= now + JUMP_S:  # what lies in times to come is of before the clock was set back
+        at = max(at, known)
     return RegistrationRecord(mac, number, at, None, new.uri[:512], new.address[:45], new.user_agent[:200])
 
 

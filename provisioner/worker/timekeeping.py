@@ -16,7 +16,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from provisioner.models import extension, meta, phone, registration, served_file
+from provisioner.models import extension, index_log, meta, phone, registration, served_file
+from provisioner.models_enrolment import claim_code, enrolment_window, first_fetch
+from provisioner.models_install import install_link
 from provisioner.store import Store
 
 log = logging.getLogger("provisioner.worker")
@@ -28,10 +30,16 @@ LATE_S = 10.0
 LATE_EVERY_S = 0.5
 _KEPT = "clock_offset"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_JUDGED = (
-    served_file.c.at, served_file.c.since, registration.c.registered_at, registration.c.ended_at, phone.c.live_at, phone.c.notified_at, extension.c.rotation_started_at,
+_ORDERED = (
+    served_file.c.at, served_file.c.since, registration.c.registered_at, registration.c.ended_at, phone.c.live_at, phone.c.notified_at,
 )  # fmt: skip
-"""Times of what was done: of them, what is newer than the jump is right already."""
+"""Times of what was done, of which one is judged by another."""
+_ROTATION = extension.c.rotation_started_at
+_DOORS = (
+    phone.c.opened_at, phone.c.first_success_at, first_fetch.c.opened_at, first_fetch.c.at, enrolment_window.c.opened_at,
+    enrolment_window.c.closes_at, claim_code.c.made_at, claim_code.c.expires_at, install_link.c.created_at, install_link.c.expires_at,
+)  # fmt: skip
+"""Times that something is open from or until: a clock that is set must neither close a first fetch nor leave a window open for years."""
 _WRITTEN_LATE = (served_file.c.at, served_file.c.since, registration.c.registered_at)
 
 
@@ -70,21 +78,36 @@ class Timekeeping:
         return by if abs(by) >= JUMP_S else 0.0
 
     def _begin(self, offset: float, timer: float) -> None:
-        """Takes the clock as it is: the machine was started anew. What is said to have been served in times to come was so by now at the latest."""
+        """Takes the clock as it is: the machine was started anew. What is said to have been in times to come was so by now at the latest."""
         now = timer + offset
         with self._store.database.write() as connection:
-            for column in (served_file.c.at, served_file.c.since):
-                connection.execute(served_file.update().where(column > now + JUMP_S).values({column.name: now}))
+            last = _newest(connection)
+            by = now - last if last is not None else 0.0
+            if by < -JUMP_S:  # all of them, so that their order stays; they go along when the clock is set right
+                for column in (*_ORDERED, phone.c.notify_due_at):
+                    _move(connection, column, by)
+                for column in (_ROTATION, *_DOORS):
+                    _move(connection, column, by, column > now)
+                connection.execute(index_log.insert().values(at=now))
+                log.warning('event=clock_behind by_s=%.1f detail="kept times were set back along"', -by)
+            elif by > 0:
+                _move(connection, _ROTATION, by)
             self._keep(connection, offset)
 
     def _set_along(self, by: float, timer: float) -> None:
         """Moves every kept time by ``by``, but those since the last look that are of the new clock already."""
-        before = timer + (self._offset or 0.0)
+        boot = self._offset or 0.0
+        before = timer + boot
         now, fresh_s = before + by, timer - self._looked_at + 1.0
         with self._store.database.write() as connection:
-            for column in _JUDGED:
-                _move(connection, column, by, sa.not_(column.between(now - fresh_s, now + 1.0)))
-            _move(connection, phone.c.notify_due_at, by, phone.c.notify_due_at.is_not(None))
+            earlier = _newest(connection, before=boot)
+            # Set back to a time after all that was noted before the machine started: that was by another clock, and is right.
+            first = boot if by < 0 and earlier is not None and earlier < boot + by else 0.0
+            for column in (*_ORDERED, *_DOORS):
+                _move(connection, column, by, column >= first, sa.not_(column.between(now - fresh_s, now + 1.0)))
+            _move(connection, _ROTATION, by, sa.not_(_ROTATION.between(now - fresh_s, now + 1.0)))
+            _move(connection, phone.c.notify_due_at, by)
+            connection.execute(index_log.insert().values(at=now))
             self._keep(connection, now - timer)
         span_s = min(LATE_S, abs(by) / 2)  # so short that it does not reach the times of after
         self._late = _Late(by, before - span_s, before + 1.0, timer + span_s, timer)
@@ -114,8 +137,14 @@ class _Late:
     next_at: float
 
 
-def _move(connection: sa.Connection, column: sa.Column[float], by: float, where: sa.ColumnElement[bool]) -> None:
-    connection.execute(column.table.update().where(where).values({column.name: column + by}))
+def _move(connection: sa.Connection, column: sa.Column[float], by: float, *where: sa.ColumnElement[bool]) -> None:
+    connection.execute(column.table.update().where(column.is_not(None), *where).values({column.name: column + by}))
+
+
+def _newest(connection: sa.Connection, before: float | None = None) -> float | None:
+    """Returns the newest time of what was done, of those before ``before`` where that is given; None where there is none."""
+    queries = (sa.select(sa.func.max(column)).where(column < before if before is not None else sa.true()) for column in _ORDERED)
+    return max((at for query in queries if (at := connection.execute(query).scalar()) is not None), default=None)
 
 
 def _offset(kept: str, boot: str) -> float | None:

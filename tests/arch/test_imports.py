@@ -100,7 +100,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bell", "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
+        "bell", "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_install", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
         "records", "records_enrolment", "records_install", "records_rendering", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.

@@ -52,6 +52,23 @@ def made(tmp_path: Path) -> tuple[Path, Path]:
     return own_certificate(tmp_path, "127.0.0.1")
 
 
+@pytest.mark.parametrize("year", [1970, 2026, 2040])
+def test_a_certificate_of_ones_own_is_good_whatever_the_clock_said_when_it_was_made(tmp_path: Path, year: int) -> None:
+    """Was: one made in 1970, before the network set the clock, had run out for good; one made in 2040 was not valid for years."""
+    path, key = own_certificate(tmp_path, "127.0.0.1", datetime.datetime(year, 6, 1, tzinfo=datetime.UTC))
+    made = x509.load_pem_x509_certificate(path.read_bytes())
+    now = datetime.datetime.now(datetime.UTC)
+    assert made.not_valid_before_utc < now < made.not_valid_after_utc
+    bytes_of_key, later = key.read_bytes(), made.not_valid_after_utc + datetime.timedelta(days=1)
+    assert own_certificate(tmp_path, "127.0.0.1", later - datetime.timedelta(days=2)) == (path, key)
+    assert x509.load_pem_x509_certificate(path.read_bytes()) == made, "it stays while it is valid"
+    own_certificate(tmp_path, "127.0.0.1", later)
+    again = x509.load_pem_x509_certificate(path.read_bytes())
+    assert again.not_valid_after_utc > later and again.public_key() == made.public_key() and key.read_bytes() == bytes_of_key
+    assert key.stat().st_mode & 0o777 == 0o600 and {item.name for item in tmp_path.iterdir()} == {"tls.crt", "tls.key"}
+    assert tls_context(path, key, None)
+
+
 def test_files_small_and_large_come_whole_over_tls(tmp_path: Path, made: tuple[Path, Path]) -> None:
     with listening(tmp_path, tls_context(*made, None)) as here:
         content = bytes(range(256)) * 20_000

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from pbx_sync.state import Contact
+from provisioner.changes import PhoneInput
 from provisioner.core.lockstep import Stage, stage
 from provisioner.core.mac import Mac
 from provisioner.models import extension, meta, phone, registration, served_file
@@ -131,22 +134,128 @@ def test_clock_that_is_slewed_moves_nothing(world: World, fetched: Mac) -> None:
     assert value(world, served_file.c.at) == at, "how far it has come is kept"
 
 
-def test_machine_that_was_started_anew_takes_the_clock_as_it_is(
-    world: World, fetched: Mac, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+YEARS_14, YEARS_56 = 14 * 365.25 * 86_400, 56 * 365.25 * 86_400
+UPTIME_S = 30.0
+DOWN_S = 60.0
+
+
+@pytest.fixture
+def reboot(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[float], None]:
+    """Starts the machine anew, with a clock that is so many seconds off: its timer begins anew, and nothing tells what the clock did."""
+    place = tmp_path / "boot_id"
+    boots = count(1)
+    monkeypatch.setattr(timekeeping, "_BOOT_ID", place)
+
+    def started(off_s: float) -> None:
+        place.write_text(f"boot-{next(boots)}\n", "ascii")
+        world.clock.now += DOWN_S + UPTIME_S + off_s
+        world.timer.now = UPTIME_S
+        world.restarted()
+        world.drain()
+
+    return started
+
+
+@pytest.fixture
+def later_set_right(world: World, reboot: Callable[[float], None]) -> Callable[[float], None]:
+    """Starts the machine anew so many seconds off, and has the network set the clock right a minute later."""
+
+    def started(off_s: float) -> None:
+        reboot(off_s)
+        world.later(60)
+        world.clock.now -= off_s
+        world.drain()
+
+    return started
+
+
+YEARS_OFF = [pytest.param(-YEARS_56, id="1970"), pytest.param(YEARS_14, id="2040")]
+OFF = [*YEARS_OFF, pytest.param(-3600.0, id="an hour behind"), pytest.param(3600.0, id="an hour ahead")]
+
+
+@pytest.mark.parametrize("off_s", OFF)
+def test_machine_that_starts_with_a_wrong_clock_proves_nothing_by_it_and_loses_nothing(
+    world: World, fetched: Mac, later_set_right: Callable[[float], None], off_s: float
 ) -> None:
-    """Its timer begins anew, so nothing says what the clock did meanwhile. But nothing was served in times to come."""
-    other = tmp_path / "boot_id"
-    other.write_text("another\n", "ascii")
-    monkeypatch.setattr(timekeeping, "_BOOT_ID", other)
-    world.clock.now -= 3600
-    world.timer.now = 5.0
-    world.restarted()
-    world.drain()
-    assert value(world, served_file.c.at) == world.clock.now
+    """The PBX kept its registration, of before the fetch, over the restart; its first fetch stays open for as long as before."""
+    later_set_right(off_s)
+    assert abs(world.clock.now - value(world, phone.c.opened_at)) < 300
+    assert stage_of(world, fetched) is Stage.WAITING_FOR_REGISTRATION
+    world.pbx.registrations = [contact(world.clock.now)]
+    world.later(1)
+    assert stage_of(world, fetched) is Stage.IN_LOCKSTEP
+    assert abs(value(world, served_file.c.since) - world.clock.now) < 300, "told right again, to what the machine was off"
+    assert world.drain() == 0
+
+
+@pytest.mark.parametrize("off_s", YEARS_OFF)
+def test_while_the_clock_is_wrong_lockstep_goes_on(world: World, fetched: Mac, reboot: Callable[[float], None], off_s: float) -> None:
+    reboot(off_s)
+    assert stage_of(world, fetched) is Stage.WAITING_FOR_REGISTRATION, "the old registration is no proof, in whatever year it seems to be"
     world.later(5)
     world.pbx.registrations = [contact(world.clock.now)]
     world.later(1)
     assert stage_of(world, fetched) is Stage.IN_LOCKSTEP
+    world.changes.update_phone("t", fetched, PhoneInput(settings={"timezone": "Asia/Tokyo"}))
+    world.later(1)
+    assert "Asia/Tokyo" in world.live(fetched) and stage_of(world, fetched) is Stage.NOTIFIED
+
+
+@pytest.mark.parametrize("off_s", YEARS_OFF)
+def test_rotation_is_not_rolled_back_by_a_wrong_clock_and_ends_in_its_time(
+    world: World, fetched: Mac, later_set_right: Callable[[float], None], off_s: float
+) -> None:
+    """Was: with a clock ahead every open rotation was late at once; with one that had been ahead, none ever was."""
+    world.changes.update_extension("t", "1001", {"secret": "another-secret"})
+    world.drain()
+    later_set_right(off_s)
+    assert not rolled_back(world)
+    world.later(86_400 - 600)
+    assert not rolled_back(world)
+    world.later(600)
+    assert rolled_back(world)
+
+
+def rolled_back(world: World) -> bool:
+    with world.installation.database.read() as connection:
+        return bool(connection.execute(sa.select(extension.c.rotation_rolled_back)).scalar_one())
+
+
+def test_rotation_counts_no_time_in_which_the_machine_was_off(world: World, fetched: Mac, reboot: Callable[[float], None]) -> None:
+    """Else the first thing after a long weekend was to take back the secrets that phones are about to fetch."""
+    world.changes.update_extension("t", "1001", {"secret": "another-secret"})
+    world.drain()
+    reboot(3 * 86_400.0)
+    assert not rolled_back(world)
+    world.later(86_400)
+    assert rolled_back(world)
+
+
+def test_phone_listed_while_the_clock_said_1970_can_do_its_first_fetch(world: World, reboot: Callable[[float], None]) -> None:
+    reboot(-YEARS_56)
+    world.phone(1, world.extension())
+    world.drain()
+    before = world.store.index_position()
+    world.clock.now += YEARS_56
+    world.drain()
+    assert value(world, phone.c.opened_at) == world.clock.now
+    assert world.store.index_changes(before).is_everything, "listeners read it anew"
+
+
+def test_open_window_does_not_stay_open_when_the_clock_is_set_back(world: World) -> None:
+    world.changes.update_site("t", "default", {"enrolment": "window"})
+    world.changes.open_window("t", "default", minutes=10, phones=5)
+    world.drain()
+    world.clock.now -= YEARS_14
+    world.drain()
+    (window,) = world.store.windows()
+    assert 0 < window.closes_at - world.clock.now <= 600
+
+
+def test_pbx_that_dates_a_registration_in_times_to_come_proves_nothing_by_it(world: World, fetched: Mac) -> None:
+    world.pbx.registrations = [contact(world.clock.now + 3600)]
+    world.later(1)
+    assert stage_of(world, fetched) is Stage.WAITING_FOR_REGISTRATION
 
 
 def test_offset_that_cannot_be_written_down_is_set_along_at_the_next_step(world: World, fetched: Mac) -> None:
