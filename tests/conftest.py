@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ __all__ = [
     "toy_folder",
 ]  # fmt: skip
 """Fixtures, one of each a session, and hooks of pytest that live elsewhere."""
+_MASTER = re.compile(r"/(?:[0-9a-f]{2}[:\-]?){5}[0-9a-f]{2}\.cfg$|/(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}\.cfg$", re.IGNORECASE)
 CASES = Path(__file__).parent / "cases"
 BUILD = Path(__file__).parents[1] / "build" / "asterisk"
 """``make clean`` takes it away."""
@@ -41,5 +43,17 @@ def asterisk_program() -> Program:
 
 
 def load_cases(name: str) -> list[dict]:
-    """Returns the recorded cases of one file, for ``pytest.mark.parametrize``."""
-    return json.loads((CASES / f"{name}.json").read_text("utf-8"))["cases"]
+    """Returns the recorded cases of one file, and after them our own of the same shape (``own/``), for ``pytest.mark.parametrize``.
+
+    Another file of the same shape may stand in the place of either: tests go by what a case says, and name ids only to differ from one.
+    """
+    files = [path for path in (CASES / f"{name}.json", CASES / "own" / f"{name}.json") if path.exists()]
+    return [case for path in files for case in json.loads(path.read_text("utf-8"))["cases"]]
+
+
+def is_master_name(path: str) -> bool:
+    """Returns whether a path of a Polycom phone ends in its MAC and ``.cfg``, however spelled: here that is its master file.
+
+    Some servers give such a phone all its settings under this name, and their cases say so.
+    """
+    return bool(_MASTER.search(path))

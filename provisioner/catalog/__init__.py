@@ -15,8 +15,8 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from provisioner.catalog import followed, lacking, sheets, words
-from provisioner.catalog.hinted import HintsSchema, hints
+from provisioner.catalog import followed, lacking, parts, sheets, words
+from provisioner.catalog.hinted import HintsSchema, agent_pattern, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import ADDRESS_OPTIONS, FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
@@ -32,7 +32,7 @@ _GROUP_BIT = 0x010000
 """Of the first three bytes of a MAC: set in addresses of groups (IEEE 802)."""
 
 PLACEHOLDERS: Mapping[str, str] = {
-    "{mac}": r"(?P<mac>(?:[0-9a-f]{2}[:\-]){5}[0-9a-f]{2}|[0-9a-f]{12})",
+    "{mac}": r"(?P<mac>(?:[0-9a-f]{2}[:\-]){5}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}|[0-9a-f]{12})",
     "{common}": r"(?P<common>\d{12})",
     "{digits}": r"\d{12}",
     "{model}": r"(?P<model>[a-z0-9]{3,20})",
@@ -125,16 +125,18 @@ class _MakerSchema(Strict):
     name = fields.String(required=True)
     names = fields.List(fields.String(), required=True)
     ouis = fields.List(OUI, required=True)
-    source = fields.String(required=True)
+    source = fields.String(required=True, validate=validate.Length(min=1))
     discovery = fields.Nested(HintsSchema)
 
 
 def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
     """Returns the whole catalogue. Raises ``CatalogueError`` listing every mistake found."""
     mistakes = Mistakes()
-    settings = _settings(folder / "settings.toml", mistakes)
     zones = load_zones()
-    vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in sorted(folder.iterdir()) if (path / "vendor.toml").exists()}
+    settings = _settings(folder / "settings.toml", zones, mistakes)
+    # A folder without vendor.toml is read too, so that its lack is told; a copy kept by version control or an editor begins with a dot.
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
+    vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in folders}
     makers = _makers(folder / "other_makers.toml", mistakes)
     _note_ouis(folder, vendors, makers, mistakes)
     if mistakes:
@@ -145,8 +147,8 @@ def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
 
 def name_pattern(name: str) -> re.Pattern[str]:
     """Returns the pattern of a file rule's name: placeholders open, the rest literal, any case."""
-    parts = re.split(r"(\{\w+\})", name)
-    body = "".join(PLACEHOLDERS[part] if part in PLACEHOLDERS else re.escape(part) for part in parts)
+    pieces = re.split(r"(\{\w+\})", name)
+    body = "".join(PLACEHOLDERS[part] if part in PLACEHOLDERS else re.escape(part) for part in pieces)
     return re.compile(rf"^{body}\Z", re.IGNORECASE | re.ASCII)
 
 
@@ -165,22 +167,34 @@ def load_zones() -> Mapping[str, TimezoneRule]:
     return zones
 
 
-def _settings(path: Path, mistakes: Mistakes) -> SettingRows:
+def _settings(path: Path, zones: Mapping[str, TimezoneRule], mistakes: Mistakes) -> SettingRows:
     rows: dict[str, Setting] = {}
     schema = _SettingSchema()
     for name, row in mistakes.read(path).items():
         checked = mistakes.loaded(path, schema, row, name)
-        if not checked:
-            continue
-        checked["choices"] = tuple(checked.get("choices", ()))
-        rows[name] = Setting(name=name, **checked)
-    return SettingRows(rows)
+        if checked:
+            rows[name] = Setting(name=name, **{**checked, "choices": tuple(checked.get("choices", ()))})
+    table = SettingRows(rows)
+    wrong = {name: dict(_row_mistakes(row)) for name, row in rows.items()}
+    for name, found in wrong.items():
+        for field, what in found.items():
+            mistakes.note(path, f"{name}.{field}", what)
+    sound = {name: row.default for name, row in rows.items() if not wrong[name]}
+    checked_settings(sound, table, zones, path, mistakes, "{}.default")
+    return table
+
+
+def _row_mistakes(row: Setting) -> Iterator[tuple[str, str]]:
+    if row.type in ("choice", "list") and not row.choices:
+        yield "choices", f"a setting of type {row.type} needs its choices"
+    if row.minimum is not None and row.maximum is not None and row.minimum > row.maximum:
+        yield "minimum", f"{row.minimum} is more than the maximum {row.maximum}"
 
 
 def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRule], mistakes: Mistakes) -> Vendor:
     path = folder / "vendor.toml"
     raw = mistakes.read(path, _VendorSchema())
-    templates = {file.name: file.read_text("utf-8") for file in sorted((folder / "templates").glob("*.j2"))}
+    templates = {file.name: mistakes.text(file) for file in sorted((folder / "templates").glob("*.j2"))}
     types = frozenset(raw.get("key_types", ()))
     used, declared = followed.used_settings(templates), raw.get("unsupported", {})
     unsupported = followed.unsupported_by_vendor(declared, settings, used, settings)
@@ -189,15 +203,20 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     words.note_words(path, raw, models, looks, mistakes)
     rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
-    for where, what in (*_vendor_mistakes(raw, used), *(followed.vendor_mistakes(declared, used, settings) if raw else ())):
+    for where, what in (
+        *_vendor_mistakes(raw, used),
+        *_upload_mistakes(raw.get("upload", ()), uploads),
+        *(followed.vendor_mistakes(declared, used, settings) if raw and settings else ()),
+    ):
         mistakes.note(path, where, what)
-    mistakes.extend(_folder_mistakes(folder, rules))
+    mistakes.extend(f"{folder}/templates/{mistake}" for mistake in parts.circle_mistakes(templates))
+    mistakes.extend(_folder_mistakes(folder, rules) if raw else ())
     return Vendor(
         id=folder.name,
         name=raw.get("name", folder.name),
         escape=raw.get("escape", "line"),
         ouis=frozenset(raw.get("ouis", ())),
-        user_agents=tuple(mistakes.pattern(path, "user_agents", text) for text in raw.get("user_agents", ())),
+        user_agents=tuple(agent_pattern(path, "user_agents", text, mistakes) for text in raw.get("user_agents", ())),
         notify_event=raw.get("notify_event", ""),
         notify_reboot_event=raw.get("notify_reboot_event", ""),
         files=rules,
@@ -251,14 +270,30 @@ def _vendor_mistakes(raw: Mapping[str, Any], used: frozenset[str]) -> Iterator[t
             if name in seen:
                 yield f"{kind}.{at}", f"{name} is there twice"
             seen.add(name)
-            for placeholder in re.findall(r"\{\w*\}", name):
-                if placeholder not in PLACEHOLDERS:
-                    yield f"{kind}.{at}", f"{name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
+            yield from ((f"{kind}.{at}", what) for what in _name_mistakes(name))
     books = [(at, row.get("template")) for at, row in enumerate(raw.get("file", ())) if row["scope"] == "book"]
     for at, template in books:
         if template is None or template != books[0][1]:
             yield f"file.{at}", "phone books of a vendor have one form: each rule of scope book needs the same template"
+    for at, row in enumerate(raw.get("file", ())):
+        if row["scope"] in ("phone", "book") and "{mac}" not in row["name"]:
+            yield f"file.{at}", f"{row['name']}: a file of scope {row['scope']} needs {{mac}} in its name"
     yield from _encoder_mistakes(raw, writes_key=ENCRYPT_FILES in used)
+
+
+def _name_mistakes(name: str) -> Iterator[str]:
+    for placeholder in re.findall(r"\{\w*\}", name):
+        if placeholder not in PLACEHOLDERS:
+            yield f"{name}: {placeholder} is no placeholder; there are {', '.join(PLACEHOLDERS)}"
+
+
+def _upload_mistakes(rows: Iterable[Mapping[str, Any]], rules: Iterable[UploadRule]) -> Iterator[tuple[str, str]]:
+    """Yields uploads that could be of any phone, and those of which more would be kept than is taken."""
+    for at, (row, rule) in enumerate(zip(rows, rules, strict=True)):
+        if "{mac}" not in rule.name:
+            yield f"upload.{at}", f"{rule.name}: an upload needs {{mac}} in its name: it is kept for one phone"
+        if row.get("keep_bytes", 0) > rule.max_bytes:
+            yield f"upload.{at}.keep_bytes", "more would be kept than is taken"
 
 
 def _encoder_mistakes(raw: Mapping[str, Any], *, writes_key: bool) -> Iterator[tuple[str, str]]:
@@ -276,8 +311,9 @@ def _encoder_mistakes(raw: Mapping[str, Any], *, writes_key: bool) -> Iterator[t
 
 
 def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]:
-    if not (folder / "SOURCES.md").exists():
-        yield f"{folder}: SOURCES.md is missing: say where each fact comes from"
+    sources = folder / "SOURCES.md"
+    if not sources.is_file() or not sources.read_bytes().strip():
+        yield f"{sources}:1: SOURCES.md is missing or empty: say where each fact comes from"
     used = {rule.template for rule in rules}
     for template in sorted((folder / "templates").glob("*.j2")):
         if template.name not in used and not template.name.startswith("_"):
@@ -306,6 +342,12 @@ def _makers(path: Path, mistakes: Mistakes) -> list[Maker]:
         checked = mistakes.loaded(path, _MakerSchema(), row, f"maker.{at}")
         if not checked:
             continue
+        for name in checked["names"]:
+            for what in (
+                *_name_mistakes(name),
+                *(() if "{mac}" in name else (f"{name}: needs {{mac}}: it is by the MAC that a phone is known",)),
+            ):
+                mistakes.note(path, f"maker.{at}.names", what)
         found = hints(checked.get("discovery", {}), path, f"maker.{at}.discovery", mistakes)
         makers.append(Maker(checked["name"], tuple(name_pattern(name) for name in checked["names"]), frozenset(checked["ouis"]), found))
     return makers

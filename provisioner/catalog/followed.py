@@ -84,8 +84,8 @@ def raw_rule(folder: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRul
     if not file.is_file():
         mistakes.note(path, "raw.parameters", f"there is no {raw['parameters']}")
         return None
-    text = file.read_text("utf-8")
-    if not text.startswith("#"):
+    text = mistakes.text(file)
+    if text and not text.startswith("#"):
         mistakes.append(f"{file}:1: the first line says where the list is from (# source)")
     if "{name}" not in str(raw["written"]):
         mistakes.note(path, "raw.written", "has no {name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from provisioner.core.hints import DHCPClass, Hints
 _ADDRESS = validate.Regexp(
     r"^\{url\}(?:\{mac\}|[\w.$\-]){0,60}\Z", error="an address begins with {url}; {mac} may follow, and letters, digits, . - _ $"
 )
+
+
+_GROUPS = {"model", "version", "mac", "hardware"}
 
 
 class _ClassSchema(Strict):
@@ -35,6 +39,14 @@ class HintsSchema(Strict):
     banners = fields.List(fields.String())
 
 
+def agent_pattern(path: Path, where: str, text: str, mistakes: Mistakes) -> re.Pattern[str]:
+    """Returns the compiled pattern of a User-Agent; notes a group that nobody reads, for what it takes would be lost."""
+    pattern = mistakes.pattern(path, where, text)
+    for group in sorted(pattern.groupindex.keys() - _GROUPS):
+        mistakes.note(path, where, f"'{text}' has a group named {group}; there are {', '.join(sorted(_GROUPS))}")
+    return pattern
+
+
 def hints(raw: Mapping[str, Any], path: Path, where: str, mistakes: Mistakes) -> Hints:
     """Returns the hints of a checked table; bad patterns are noted, and then fit nothing."""
     classes = (
@@ -48,6 +60,6 @@ def hints(raw: Mapping[str, Any], path: Path, where: str, mistakes: Mistakes) ->
         dhcp_classes=tuple(classes),
         dhcp_enterprise=raw.get("dhcp_enterprise", 0),
         dhcp_options=raw.get("dhcp_options", {}),
-        user_agents=tuple(mistakes.pattern(path, f"{where}.user_agents", text) for text in raw.get("user_agents", ())),
+        user_agents=tuple(agent_pattern(path, f"{where}.user_agents", text, mistakes) for text in raw.get("user_agents", ())),
         banners=tuple(mistakes.pattern(path, f"{where}.banners", text) for text in raw.get("banners", ())),
     )

@@ -126,16 +126,17 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
             mistakes.note(path, "series", f"there is no series/{name}.toml")
         whole = merged_rows(series.get(name, {}), own)
         for field in _REQUIRED if own else ():
-            if field not in whole:
+            if not whole.get(field) and whole.get(field) != 0:
                 mistakes.note(path, field, "is missing here and in the series")
         for setting in whole["unsupported"]:
             if setting not in part.settings:
                 mistakes.note(path, f"unsupported.{setting}", "there is no such setting")
-        for field, sentence in (*_panel_mistakes(whole), *_told_mistakes(whole)):
+        for field, sentence in (*_panel_mistakes(whole), *_told_mistakes(whole), *_place_mistakes(whole, part.settings)):
             mistakes.note(path, field, sentence)
         words.note_unknown_words(path, own.get("maps", {}), part.looks, mistakes)
         model = models[path.stem] = _model(part, path, name, whole, mistakes)
-        for field, sentence in lacking.lacking_mistakes(model.key_types, whole["missing_keys"], model.missing_keys) if own else ():
+        known = own and part.key_types
+        for field, sentence in lacking.lacking_mistakes(model.key_types, whole["missing_keys"], model.missing_keys) if known else ():
             mistakes.note(path, field, sentence)
     # A file that could not be read may be of any series.
     for name in series.keys() - named if all(models_read) else ():
@@ -204,6 +205,22 @@ def _panel_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     expansion = raw.get("expansion", {})
     if expansion.get("per_page", 0) > expansion.get("keys", 0):
         yield "expansion", f"a page of {expansion['per_page']} keys is larger than the module of {expansion['keys']}"
+
+
+def _place_mistakes(raw: Mapping[str, Any], settings: SettingRows) -> Iterator[tuple[str, str]]:
+    """Yields places where there is no key, and codecs that nobody can choose."""
+    size = raw.get("expansion", {}).get("keys", 0)
+    for at, row in enumerate(raw.get("place", ())):
+        most = size if row.get("module", 0) else raw.get("keys", 0)
+        if not row["first"] <= row["last"] <= most:
+            yield f"place.{at}", f"keys {row['first']} to {row['last']}: there are 1 to {most}"
+    for number in raw.get("expansion", {}).get("reserved", ()):
+        if number > size:
+            yield "expansion.reserved", f"key {number}: the module has 1 to {size}"
+    known = settings["codecs"].choices if "codecs" in settings else ()
+    for codec in raw.get("codecs", ()) if known else ():
+        if codec not in known:
+            yield "codecs", f"{codec} is no choice of the setting codecs: there are {', '.join(known)}"
 
 
 def _told_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -146,7 +146,7 @@ def _family(model: Model) -> str:
 
 def _recorded_otherwise(proof: _Proof, example: Example) -> Iterator[str]:
     files = {file.name: file.body for file in proof.render(example.config)}
-    recorded = {path.name: path.read_bytes() for path in sorted(example.folder.glob("*"))}
+    recorded = {path.name: path.read_bytes() for path in sorted(example.folder.glob("*")) if path.is_file()}
     for name in sorted(files.keys() | recorded.keys()):
         if name not in recorded:
             yield f"{example.path}:1: {name} comes out and is not recorded in {example.folder.name}/"

@@ -37,17 +37,21 @@ class Mistakes(list[str]):
 
     def read(self, path: Path, schema: Schema | None = None) -> dict[str, Any]:
         """Returns the file's content, checked; notes what is wrong and returns an empty dict then."""
+        text = self._texts[path] = self.text(path)
         try:
-            self._texts[path] = path.read_text("utf-8")
-            content = tomllib.loads(self._texts[path])
+            content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            match = _SYNTAX.fullmatch(str(error))
-            self.append(f"{path}:{match['line']}: {match['what']}" if match else f"{path}: {error}")
+            self.append(f"{path}:{syntax_mistake(text, error)}")
+            return {}
+        return self.loaded(path, schema, content) if schema else content
+
+    def text(self, path: Path) -> str:
+        """Returns the text of a file; notes what keeps it from being read and returns an empty one then."""
+        try:
+            return path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            self.append(f"{path}: {error}")
-        else:
-            return self.loaded(path, schema, content) if schema else content
-        return {}
+            self.append(f"{path}:{unreadable(error)}")
+            return ""
 
     def loaded(self, path: Path, schema: Schema, content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         """Returns ``content``, a piece of the file at ``prefix``, checked; notes what is wrong and returns an empty dict then."""
@@ -55,7 +59,7 @@ class Mistakes(list[str]):
             return cast("dict[str, Any]", schema.load(content))
         except ValidationError as error:
             for where, what in _flat(error.messages, prefix):
-                self.note(path, where, what)
+                self.note(path, _as_written(where, self._texts.get(path, "")), what)
             return {}
 
     def note(self, path: Path, where: str, what: str) -> None:
@@ -69,6 +73,23 @@ class Mistakes(list[str]):
         except re.error as error:
             self.note(path, where, f"bad pattern '{text}': {error}")
             return re.compile(r"(?!)")
+
+
+def syntax_mistake(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """Returns the line of a mistake in a TOML text, and what it is, as ``7: Invalid value``."""
+    match = _SYNTAX.fullmatch(str(error))
+    if match:
+        return f"{match['line']}: {match['what']}"
+    # Some sentences end in "(at end of document)".
+    return f"{max(len(text.splitlines()), 1)}: {error}"
+
+
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Returns the line where reading a file stopped, and why, as ``3: is no UTF-8 text (byte ff)``."""
+    if isinstance(error, OSError):
+        return f"1: cannot be read: {error.strerror}"
+    line = error.object[: error.start].count(b"\n") + 1
+    return f"{line}: is no UTF-8 text (byte {error.object[error.start]:02x})"
 
 
 def line_of(text: str, where: str) -> int:
@@ -101,16 +122,31 @@ def _places(text: str) -> Iterator[tuple[str, int]]:
 
 
 def checked_settings(
-    values: Mapping[str, Any], settings: SettingRows, zones: Mapping[str, TimezoneRule], path: Path, mistakes: Mistakes
+    values: Mapping[str, Any],
+    settings: SettingRows,
+    zones: Mapping[str, TimezoneRule],
+    path: Path,
+    mistakes: Mistakes,
+    where: str = "settings.{}",
 ) -> dict[str, SettingValue]:
-    """Returns the values of a file's ``[settings]``, checked against the table of settings."""
+    """Returns the values of a file's ``[settings]``, or of what else ``where`` names, checked against the table of settings."""
     checked: dict[str, SettingValue] = {}
     for name, value in values.items():
         try:
             checked[name] = checked_setting(settings, zones, name, value)
         except InputError as error:
-            mistakes.note(path, f"settings.{name}", "; ".join(error.fields.values()))
+            mistakes.note(path, where.format(name), "; ".join(error.fields.values()))
     return checked
+
+
+def _as_written(where: str, text: str) -> str:
+    """Returns a path of marshmallow's without what it adds for the keys and values of a table: ``maps.m.value.a.value`` is ``maps.m.a``."""
+    places = {place for place, _ in _places(text)}
+    kept: list[str] = []
+    for part in where.split("."):
+        if part not in {"key", "value", "_schema"} or ".".join([*kept, part]) in places:
+            kept.append(part)
+    return ".".join(kept)
 
 
 def _flat(messages: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -25,7 +25,9 @@ CODE_LENGTH = 10
 """Letters and digits of an install code (50 bits), which stands where a token of 24 stands."""
 _TOKEN = re.compile(r"^p/([a-z2-7]{24}|[a-z2-7]{10})/(.*)$", re.DOTALL)
 _BAD = re.compile(r"[\x00-\x1f\x7f\\]|(?:^|/)\.{1,2}(?:/|$)|//")
-_MAC_RUN = re.compile(r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2})(?![0-9a-fA-F])")
+_MAC_RUN = re.compile(
+    r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2}|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4})(?![0-9a-fA-F])"
+)
 _HEX_RUN = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
 _TOKEN_BEFORE = re.compile(r"^p/([a-z2-7]{24}|[a-z2-7]{10})/")
 _CAPABILITY = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")

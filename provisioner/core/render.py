@@ -114,6 +114,8 @@ def _told_where(template: str) -> Iterator[None]:
         yield
     except TemplateSyntaxError as error:
         raise RenderError(error.message or "syntax error", template=error.filename or template, line=error.lineno) from error
+    except RecursionError as error:
+        raise RenderError("a part of this template calls itself without end", template=template) from error
     except (TemplateError, SecurityError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
         place, line = _template_place(error) or (template, None)
         raise RenderError(_plain(error), template=place, line=line) from error

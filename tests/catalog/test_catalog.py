@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,24 @@ def both(*plants: Callable[[Path], None]) -> Callable[[Path], None]:
     return plant
 
 
+def table(name: str, rows: str) -> Callable[[Path], None]:
+    """Plants a setting at the end of the table of all settings."""
+
+    def plant(folder: Path) -> None:
+        with (folder / name).open("a") as file:
+            file.write(f'\n[planted]\nlabel = "P"\nhelp = "p"\n{rows}\n')
+
+    return plant
+
+
+def maker(rows: str) -> Callable[[Path], None]:
+    def plant(folder: Path) -> None:
+        with (folder / "other_makers.toml").open("a") as file:
+            file.write(f'\n[[maker]]\nname = "Planted"\nouis = []\n{rows}\n')
+
+    return plant
+
+
 PART = 'parts = ["3111-48450-001"]\n'
 KEYED = replaced("templates/device.acme.j2", "\n", "\n{% if file_key %}key = {{ file_key }}{% endif %}\n")
 LOOKED_UP = added("templates/_sip.j2", "{{ maps.transport[settings.sip_transport] }}")
@@ -126,13 +145,14 @@ PLANTED = [
     ("a firmware that is no condition", added("models/a8.toml", MODEL.replace("A7", "A8") + '[[when]]\nfirmware = "old"\nquirks = {}\n'), "a8.toml:21: when.0.firmware"),
     ("a User-Agent of two models", added("models/a8.toml", MODEL), "a8.toml:3: ua_models: A7 belongs to a7"),
     ("a source that is missing", replaced("series/s.toml", 'sources = ["data sheet of the series"]', "sources = []"), "s.toml:5: sources"),
-    ("no sources at all", lambda folder: (folder / "acme" / "SOURCES.md").unlink(), "acme: SOURCES.md is missing"),
+    ("no sources at all", lambda folder: (folder / "acme" / "SOURCES.md").unlink(), "acme/SOURCES.md:1: SOURCES.md is missing or empty"),
+    ("empty sources", lambda folder: (folder / "acme" / "SOURCES.md").write_text("\n") and None, "acme/SOURCES.md:1: SOURCES.md is missing or empty"),
     ("a title of two models", added("models/a8.toml", MODEL.replace('["A7"]', '["A8"]')), "a8.toml:2: title: A7 belongs to a7"),
     ("a part number of two models", both(added("models/a7.toml", PART + MODEL), added("models/a8.toml", PART + MODEL.replace("A7", "A8"))), "a8.toml:1: parts: 3111-48450-001 belongs to a7"),
     ("a source chosen that is none", replaced("models/a7.toml", 'chosen = "12"', 'chosen = "13"'), "a7.toml:15: disagreement.0.chosen: 13 is none of"),
     ("an OUI that is none", replaced("vendor.toml", '["02acde"]', '["02ACDE"]'), "vendor.toml:5: ouis.0: '02ACDE' is no OUI"),
     ("an OUI of group addresses", replaced("vendor.toml", '["02acde"]', '["03acde"]'), "vendor.toml:5: ouis: 03acde is of group addresses"),
-    ("an OUI of another maker", replaced("vendor.toml", '["02acde"]', '["0c1105"]'), "other_makers.toml:10: maker.0.ouis: OUI 0c1105 belongs to acme"),
+    ("an OUI of another maker", replaced("vendor.toml", '["02acde"]', '["0c1105"]'), "maker.1.ouis: OUI 0c1105 belongs to acme"),
     ("a choice without a word", both(LOOKED_UP, replaced("vendor.toml", "[settings]", '[maps.transport]\nudp = "0"\n[settings]')), "vendor.toml:23: maps.transport: has no word for tcp, a choice of sip_transport"),
     ("a word for no choice", both(LOOKED_UP, replaced("models/a7.toml", "[quirks]", '[maps.transport]\nudpp = "0"\n[quirks]')), "a7.toml:11: maps.transport.udpp: is no choice of sip_transport"),
     ("a setting that nobody follows", replaced("vendor.toml", '"*" = "this phone', 'codecs = "this phone'), "vendor.toml:14: unsupported: neither a template nor this table has"),
@@ -149,6 +169,32 @@ PLANTED = [
     ("a pattern that is none", replaced("vendor.toml", "'^url$'", "'^url($'"), "raw.refused: bad pattern"),
     ("a mask without a group", replaced("vendor.toml", "(?P<secret>", "(?P<open>"), "masks: "),
     ("an unknown placeholder", replaced("vendor.toml", "{mac}.acme", "{mack}.acme"), "{mack} is no placeholder"),
+    ("a key that is there twice", replaced("vendor.toml", "name = ", 'name = "Twice"\nname = '), "vendor.toml:3: Cannot overwrite a value"),
+    ("a table that does not end", added("models/a8.toml", "[quirks"), "a8.toml:1: "),
+    ("a number among words", replaced("vendor.toml", "[settings]", "[maps.m]\na = 1\n[settings]"), "vendor.toml:24: maps.m.a: Not a valid string."),
+    ("a pattern of User-Agents that is none", replaced("vendor.toml", "user_agents = [", "user_agents = [\n'(', "), "vendor.toml:6: user_agents: bad pattern"),
+    ("a group that nobody reads", replaced("vendor.toml", "(?P<model>", "(?P<modell>"), "has a group named modell; there are hardware, mac, model, version"),
+    ("a part number twice in one model", added("models/a7.toml", PART.replace("]", ', "3111-48450-001"]') + MODEL), "a7.toml:1: parts: 3111-48450-001 belongs to a7"),
+    ("a codec that nobody can choose", replaced("series/s.toml", '"pcma"', '"mp3"'), "a7.toml:1: codecs: mp3 is no choice of the setting codecs"),
+    ("a place beyond the keys", replaced("models/a7.toml", "[quirks]", '[[place]]\nfirst = 1\nlast = 99\nlacks = ["blf"]\n[quirks]'), "a7.toml:10: place.0: keys 1 to 99: there are 1 to 12"),
+    ("a model of nobody's word", added("models/a8.toml", MODEL.replace("A7", "A8").replace('series = "s"\n', "lines = 1\ncodecs = []\n").replace('["data sheet"]', "[]")), "a8.toml:6: sources: is missing"),
+    ("an upload of no phone", replaced("vendor.toml", '"{mac}.log"', '"all.log"'), "all.log: an upload needs {mac} in its name"),
+    ("a file of a phone that names none", replaced("vendor.toml", '"{mac}-keys.acme"', '"keys.acme"'), "keys.acme: a file of scope phone needs {mac}"),
+    ("more kept than taken", replaced("vendor.toml", 'mode = "append"', 'mode = "append"\nmax_bytes = 9\nkeep_bytes = 10'), "upload.0.keep_bytes: more would be kept than is taken"),
+    ("a default that is no choice", table("settings.toml", 'type = "choice"\ndefault = "x"\nchoices = ["a"]'), "planted.default: "),
+    ("a choice without choices", table("settings.toml", 'type = "choice"\ndefault = "x"'), "planted.choices: a setting of type choice needs its choices"),
+    ("bounds the wrong way round", table("settings.toml", 'type = "integer"\ndefault = 5\nminimum = 9\nmaximum = 1'), "planted.minimum: 9 is more than the maximum 1"),
+    ("a maker of no source", maker('names = []\nsource = ""'), "source: Shorter than minimum length 1."),
+    ("a maker's name with a slip", maker('names = ["{mack}.cfg"]\nsource = "x"'), "names: {mack}.cfg: {mack} is no placeholder"),
+    ("a maker's name of no phone", maker('names = ["all.cfg"]\nsource = "x"'), "names: all.cfg: needs {mac}"),
+    ("a template that includes itself", added("templates/_sip.j2", '\n{% include "_sip.j2" %}'), "_sip.j2:2: includes itself: _sip.j2 -> _sip.j2"),
+    ("parts that include each other", both(added("templates/_sip.j2", "{% from '_rtp.j2' import x %}"), added("templates/_rtp.j2", '{%- include "_sip.j2" %}')), "_sip.j2:1: includes itself: _sip.j2 -> _rtp.j2 -> _sip.j2"),
+    ("a file that is no text", lambda folder: (folder / "acme" / "models" / "a7.toml").write_bytes(b'keys = 1\ntitle = "\xff"') and None, "a7.toml:2: is no UTF-8 text (byte ff)"),
+    ("a template that is no text", lambda folder: (folder / "acme" / "templates" / "_sip.j2").write_bytes(b"\n\xff") and None, "_sip.j2:2: is no UTF-8 text (byte ff)"),
+    ("a list that is no text", lambda folder: (folder / "acme" / "parameters.txt").write_bytes(b"# x\n\xff") and None, "parameters.txt:2: is no UTF-8 text (byte ff)"),
+    ("a folder in a file's place", lambda folder: (folder / "acme" / "templates" / "_sip.j2").mkdir(), "_sip.j2:1: cannot be read: Is a directory"),
+    ("a link to nowhere", lambda folder: (folder / "acme" / "models" / "a8.toml").symlink_to("gone"), "a8.toml:1: cannot be read: No such file or directory"),
+    ("a folder of no vendor", lambda folder: (folder / "acmee").mkdir(), "acmee/vendor.toml:1: cannot be read: No such file or directory"),
     ("a template that is not there", replaced("vendor.toml", "device.acme.j2", "gone.acme.j2"), "there is no templates/gone.acme.j2"),
 ]  # fmt: skip
 
@@ -159,6 +205,16 @@ def test_a_planted_mistake_is_listed_with_file_and_line(toy: Path, plant: Callab
     with pytest.raises(CatalogueError) as caught:
         load_catalogue(toy)
     assert sentence in str(caught.value)
+    assert [line for line in caught.value.mistakes if not re.match(rf"{re.escape(str(toy))}/[^:]+:\d+: ", line)] == []
+
+
+def test_one_unreadable_file_is_one_mistake(toy: Path) -> None:
+    """Nothing else is said to be wrong for the lack of what it holds."""
+    (toy / "acme" / "vendor.toml").write_text("name = \n")
+    (toy / "acme" / "parameters.txt").unlink()
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(toy)
+    assert list(caught.value.mistakes) == [f"{toy}/acme/vendor.toml:1: Invalid value"]
 
 
 def test_lines_of_a_file_are_found_by_their_path() -> None:

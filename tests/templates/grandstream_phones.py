@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,10 +25,6 @@ SERIES = sorted({model.series for model in VENDOR.models.values()})
 STAND_IN = {model.series: model.name for model in sorted(VENDOR.models.values(), key=lambda model: (model.lines, model.keys))}
 """Series -> its largest model: tests of what the series decides try this one."""
 TRIED = sorted(STAND_IN.values())
-
-
-def cases(name: str) -> list[dict]:
-    return json.loads((TESTS / "cases" / f"{name}.json").read_text("utf-8"))["cases"]
 
 
 def names_in(file: str) -> list[str]:

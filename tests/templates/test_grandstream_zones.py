@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from provisioner.core.timezone import parse_posix_tz
+from tests.conftest import load_cases
 from tests.templates.grandstream_phones import (
     CATALOGUE,
     VENDOR,
-    cases,
     name_of,
     names_in,
     parameters,
@@ -46,7 +46,9 @@ def zone_of(model: str, zone: str) -> str:
     return found[custom]
 
 
-@pytest.mark.parametrize("case", [case for case in cases("timezone_cases") if case["vendor"] == "Grandstream"], ids=lambda case: case["id"])
+@pytest.mark.parametrize(
+    "case", [case for case in load_cases("timezone_cases") if case["vendor"] == "Grandstream"], ids=lambda case: case["id"]
+)
 def test_zone_is_as_recorded(case: dict) -> None:
     paris = "CET-1CEST-2,M3.5.0/02:00:00,M10.5.0/03:00:00"
     if "tz_string" in case["expect"]:

@@ -6,10 +6,7 @@ from collections import Counter
 from itertools import pairwise
 
 from provisioner.worker.pacing import ADDRESS, EVERYBODY, LONGEST_S, SITE, Turns
-from tests.conftest import load_cases
 from tests.engines import Clock
-
-CASES = {case["id"]: case for case in load_cases("pacing_cases")}
 
 
 def turns(clock: Clock, jitter: float = 1.0) -> Turns:
@@ -17,7 +14,7 @@ def turns(clock: Clock, jitter: float = 1.0) -> Turns:
 
 
 def test_forty_phones_behind_one_address_do_not_share_its_uplink_at_once() -> None:
-    assert CASES["pacing-001"]["given"] == "40 phones at one source IP"
+    """pacing-001: 40 phones at one source IP."""
     given = turns(Clock())
     waits = [given.wait_s("home", "192.0.2.1") for _ in range(40)]
     assert waits[: ADDRESS.at_once] == [0.0] * 5, "five at once, as many as others allow in a minute"
@@ -26,7 +23,7 @@ def test_forty_phones_behind_one_address_do_not_share_its_uplink_at_once() -> No
 
 
 def test_small_site_does_not_wait_behind_a_large_one() -> None:
-    assert CASES["pacing-002"]["given"] == "a small site behind a large one"
+    """pacing-002: a small site behind a large one."""
     given = turns(Clock())
     large = [given.wait_s("large", f"10.0.{number // 200}.{number % 200}") for number in range(1000)]
     small = [given.wait_s("small", f"10.9.0.{number}") for number in range(2)]
@@ -38,7 +35,7 @@ def test_small_site_does_not_wait_behind_a_large_one() -> None:
 
 
 def test_thousand_phones_of_many_sites_take_a_minute() -> None:
-    assert CASES["pacing-003"]["given"] == "1000 phones over many sites"
+    """pacing-003: 1000 phones over many sites."""
     given = turns(Clock())
     waits = [given.wait_s(f"site {number % 50}", f"10.0.{number % 50}.{number // 50}") for number in range(1000)]
     assert 45 <= max(waits) <= 60
