@@ -196,21 +196,14 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     raw = mistakes.read(path, _VendorSchema())
     templates = {file.name: mistakes.text(file) for file in sorted((folder / "templates").glob("*.j2"))}
     types = frozenset(raw.get("key_types", ()))
-    used, declared = followed.used_settings(templates), raw.get("unsupported", {})
-    unsupported = followed.unsupported_by_vendor(declared, settings, used, settings)
+    unsupported = followed.unsupported_by_vendor(raw.get("unsupported", {}), settings, followed.used_settings(templates), settings)
     looks = words.looked_up(templates, settings)
     models = vendor_models(VendorPart(folder, types, raw.get("missing_keys", {}), settings, zones, unsupported, looks), mistakes)
     words.note_words(path, raw, models, looks, mistakes)
     rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
-    for where, what in (
-        *_vendor_mistakes(raw, used),
-        *_upload_mistakes(raw.get("upload", ()), uploads),
-        *(followed.vendor_mistakes(declared, used, settings) if raw and settings else ()),
-    ):
-        mistakes.note(path, where, what)
-    mistakes.extend(f"{folder}/templates/{mistake}" for mistake in parts.circle_mistakes(templates))
-    mistakes.extend(_folder_mistakes(folder, rules) if raw else ())
+    if raw:  # what cannot be read would lack everything: that it cannot is said already
+        _note_vendor(folder, raw, (rules, uploads), templates, settings, mistakes)
     return Vendor(
         id=folder.name,
         name=raw.get("name", folder.name),
@@ -236,6 +229,25 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
     )
+
+
+def _note_vendor(
+    folder: Path,
+    raw: Mapping[str, Any],
+    rules: tuple[tuple[FileRule, ...], tuple[UploadRule, ...]],
+    templates: Mapping[str, str],
+    settings: SettingRows,
+    mistakes: Mistakes,
+) -> None:
+    """Notes what no schema can tell of a ``vendor.toml`` and of the folder around it."""
+    used = followed.used_settings(templates)
+    found = [*_vendor_mistakes(raw, used), *_upload_mistakes(raw.get("upload", ()), rules[1])]
+    if settings:
+        found += followed.vendor_mistakes(raw.get("unsupported", {}), used, settings)
+    for where, what in found:
+        mistakes.note(folder / "vendor.toml", where, what)
+    mistakes.extend(f"{folder}/templates/{mistake}" for mistake in parts.circle_mistakes(templates))
+    mistakes.extend(_folder_mistakes(folder, rules[0]))
 
 
 def _told(raw: Mapping[str, Any]) -> dict[int, str]:
