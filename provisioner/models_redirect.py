@@ -1,4 +1,4 @@
-"""Tables of the makers' redirect services: accounts there, and which phones are, or are to be, registered."""
+"""Tables of the makers' redirect services: accounts there, which phones are, or are to be, registered, and which are to be forgotten."""
 
 from __future__ import annotations
 
@@ -28,4 +28,17 @@ redirect = sa.Table(
     sa.Column("changed_at", sa.Float, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
     sa.Column("due_at", sa.Float, index=True, comment="when it is tried next; NULL: nothing is open"),
+)
+
+redirect_removal = sa.Table(
+    "redirect_removal",
+    metadata,
+    sa.Column("mac", sa.String(12), primary_key=True, comment="of a phone that was taken off the list: its own row is gone"),
+    sa.Column("vendor", sa.String(32), nullable=False, comment="whose service is to forget it"),
+    sa.Column("state", sa.String(16), nullable=False, comment="asked or refused; no row: done"),
+    sa.Column("reason", sa.Text, nullable=False, server_default="", comment="why it is refused, or what the last try came to"),
+    sa.Column("asked_at", sa.Float, nullable=False),
+    sa.Column("changed_at", sa.Float, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("due_at", sa.Float, index=True, comment="when it is tried next; NULL: not unless somebody says so"),
 )

@@ -18,16 +18,20 @@ class SiteFinder:
         # Of two sites with the same network ``default`` comes first, then the order of their names: the same everywhere and every time.
         ordered = sorted(records, key=lambda record: (record.name != "default", record.name))
         self._networks = [(ipaddress.ip_network(text), record.name) for record in ordered for text in record.trusted_networks]
-        self._found: dict[str, str | None] = {}
+        self._found: dict[str, tuple[str, ...]] = {}
 
     def site_of(self, peer: str) -> str | None:
         """Returns the name of the site, or None where no site trusts the address."""
-        found = self._found.get(peer, "")  # one look: another thread may empty the table at any moment
-        if found == "":
+        return next(iter(self.sites_of(peer)), None)
+
+    def sites_of(self, peer: str) -> tuple[str, ...]:
+        """Returns the sites that say it equally closely, that of ``site_of`` first: several where they have the same network."""
+        found = self._found.get(peer)  # one look: another thread may empty the table at any moment
+        if found is None:
             if len(self._found) >= _PEERS:
                 self._found.clear()
             closest = closest_network([network for network, _ in self._networks], peer)
-            found = None if closest is None else next(name for network, name in self._networks if network == closest)
+            found = () if closest is None else tuple(dict.fromkeys(name for network, name in self._networks if network == closest))
             self._found[peer] = found
         return found
 

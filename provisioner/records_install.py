@@ -57,3 +57,17 @@ class RedirectRecord:
     changed_at: float
     tries: int
     due_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedirectRemoval:
+    """A phone that is off the list, and that its maker's redirect service is to forget; what came of it so far."""
+
+    mac: Mac
+    vendor: str
+    state: Literal["asked", "refused"]
+    reason: str
+    asked_at: float
+    changed_at: float
+    tries: int
+    due_at: float | None

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "phone_templates"
 SPOKEN: tuple[str, ...] = (
     "provisioner/accounts/*.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
-    "provisioner/importing/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
+    "provisioner/importing/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
     "provisioner/api/lights.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
     "pbx_sync/plan.py", "pbx_sync/reconcile.py", "pbx_sync/asterisk/ami.py", "pbx_sync/asterisk/astdb.py", "pbx_sync/asterisk/backend.py",
     "pbx_sync/asterisk/findings.py", "pbx_sync/asterisk/instance.py", "pbx_sync/asterisk/objects.py", "pbx_sync/asterisk/observer.py",
@@ -28,14 +28,14 @@ SPOKEN: tuple[str, ...] = (
 """Of the API those modules whose functions the pages call; what only programs are told stays English."""
 SILENT = frozenset({
     "provisioner/sheets/texts.py", "provisioner/core/languages.py", "provisioner/core/dhcp_servers.py", "provisioner/core/directories.py",
-    "provisioner/core/sip_pnp.py", "provisioner/core/rollout.py", "provisioner/changes/firmware.py", "provisioner/changes/redirects.py",
-    "provisioner/changes/scans.py", "provisioner/changes/webhooks.py", "provisioner/worker/redirecting.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
+    "provisioner/core/sip_pnp.py", "provisioner/core/rollout.py", "provisioner/changes/firmware.py",
+    "provisioner/changes/scans.py", "provisioner/changes/webhooks.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
 })  # fmt: skip
 """Files of those parts whose strings go elsewhere: onto sheets, into files of phones, onto the wire, into the log, or to programs alone."""
 NO_SENTENCES = frozenset({
     # Names and bytes for other programs, and what only a command prints.
     "Sheet Mono", "Sheet Khmer", "libpangoft2-1.0-0 fonts-noto-core fonts-dejavu-core",
-    "Permission denied", "Invalid/unknown command", "Asterisk is shutting down",
+    "YMCS, RPS management", "Permission denied", "Invalid/unknown command", "Asterisk is shutting down",
     '@font-face { font-family: "{family}"; font-weight: {weight}; src: url("{as_uri}"); }',
     "core show channels count", "pjsip list contacts", "pjsip show transports", "core reload", "logger rotate", "no layout",
     "core stop now", "core stop gracefully", "runs and answers", "runs and does not answer", "does not run", "provisioner: Asterisk is started",

@@ -26,9 +26,16 @@ _ENTRIES = (
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
-_OF_INSTALLATION = frozenset({"enrolment", "imports", "pbx", "people"})
+_OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
 """Pages that need the right to all sites besides."""
-_BELOW = {"phone": "phones", "phone_edit": "phones", "phone_install": "phones", "keys": "phones", "key_copies": "phones"}
+_BELOW = {
+    "phone": "phones",
+    "phone_edit": "phones",
+    "phone_install": "phones",
+    "keys": "phones",
+    "key_copies": "phones",
+    "redirects": "enrolment",
+}
 """Pages without an entry of their own, and the one that they stand below."""
 
 

@@ -94,6 +94,7 @@ ACTIONS: Mapping[str, str] = {
     "phone.install_link": mark("Made install link for"), "phone.install_link_withdrawn": mark("Withdrew install link of"),
     "phone.delete_upload": mark("Deleted upload of"), "phone.test_call": mark("Asked for test call to"),
     "phone.redirect_asked": mark("Asked redirect service for"), "phone.redirect": mark("Redirect service answered for"),
+    "redirect_removal.forgotten": mark("Gave up removal from redirect service of"),
     "redirect_account.set": mark("Set redirect account of"), "redirect_account.removed": mark("Removed redirect account of"),
     "scan.start": mark("Started scan of"), "scan.cancel": mark("Stopped scan of"), "window.open": mark("Opened window at"),
     "window.close": mark("Closed window at"), "warehouse.add": mark("Put in warehouse"), "warehouse.remove": mark("Took out of warehouse"),

@@ -22,7 +22,7 @@ from provisioner.core.mac import Mac, try_parse_tail
 from provisioner.errors import InputError, NotFound
 from provisioner.records_enrolment import NewcomerRecord, WindowRecord
 
-noun = Noun("enrolment", "Taking phones in: windows, the warehouse, newcomers, claims. Writing needs the role technician.")
+noun = Noun("enrolment", "Taking phones in: windows, the warehouse, newcomers, claims. Writing needs the role technician.", of_sites=True)
 
 
 class WindowBody(Strict):

@@ -11,11 +11,13 @@ from marshmallow import Schema, fields
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
+from provisioner.api.paging import MacPageQuery, page, page_of
 from provisioner.api.phones import found_phone, mac_of
 from provisioner.api.schemas import MacField, Strict, Text, Time, Whole
 from provisioner.core.catalogue import Vendor
 from provisioner.core.mac import Mac
 from provisioner.errors import NotFound
+from provisioner.records_install import RedirectRemoval
 from provisioner.redirect import SERVICES
 from provisioner.redirecting import ask_redirect
 
@@ -66,6 +68,19 @@ class RedirectShown(Schema):
     reason = fields.String(metadata={"description": "Why it is refused, or what the last try came to"})
     tries = Whole()
     changed_at = Time(allow_none=True)
+    due_at = Time(allow_none=True, metadata={"description": "When it is tried next"})
+
+
+class RemovalShown(Schema):
+    """A phone that was taken off the list, and that its maker's redirect service is still to forget."""
+
+    mac = MacField(metadata={"example": "80:5e:c0:aa:bb:cc"})
+    vendor = fields.String(metadata={"example": "yealink"})
+    state = fields.String(metadata={"enum": ["asked", "refused"], "example": "asked", "description": "refused: not tried again by itself"})
+    reason = fields.String(metadata={"description": "Why it is refused, or what the last try came to"})
+    asked_at = Time()
+    changed_at = Time()
+    tries = Whole()
     due_at = Time(allow_none=True, metadata={"description": "When it is tried next"})
 
 
@@ -131,11 +146,55 @@ class PhoneRedirect(MethodView):
         return _state(parsed)
 
 
+@noun.route("/redirect-removals")
+class Removals(MethodView):
+    """Phones that services are still to forget."""
+
+    @noun.takes(MacPageQuery, location="query")
+    @noun.gives(200, page_of(RemovalShown, "RedirectRemovalPage"))
+    def get(self, query: dict[str, Any]) -> dict[str, Any]:
+        """List phones that were taken off the list and that redirect services are still to forget, in the order of their MAC."""
+        rows = installation().store.redirect_removals(after=query.get("after", ""), limit=query["limit"] + 1)
+        return page(rows, query["limit"], lambda row: row.mac.colons)
+
+
+@noun.route("/redirect-removals/<string:mac>")
+class OneRemoval(MethodView):
+    """One phone that a service is still to forget."""
+
+    @allowed("technician")
+    @noun.gives(204)
+    def delete(self, mac: str) -> Response:
+        """Give a removal up: the service keeps the phone until somebody takes it off there by hand."""
+        installation().changes.forget_redirect_removal(actor(), mac_of(mac))
+        return Response(status=204)
+
+
+@noun.route("/redirect-removals/<string:mac>/retry")
+class RetriedRemoval(MethodView):
+    """Another try."""
+
+    @allowed("technician")
+    @noun.gives(202, RemovalShown)
+    def post(self, mac: str) -> RedirectRemoval:
+        """Have a removal tried again now."""
+        parsed = mac_of(mac)
+        installation().changes.retry_redirect_removal(actor(), parsed)
+        kept = installation().store.redirect_removal(parsed)
+        if kept is None:  # the worker was faster
+            raise NotFound({"mac": f"{parsed.colons} is forgotten already"})
+        return kept
+
+
 def _state(mac: Mac) -> dict[str, Any]:
     found = installation().store.redirect(mac)
+    names = ("mac", "state", "reason", "tries", "changed_at", "due_at")
+    leaving = installation().store.redirect_removal(mac) if found is None else None
+    if leaving is not None:  # from before it was listed again
+        return {**{name: getattr(leaving, name) for name in names}, "wanted": False}
     if found is None:
         return {"mac": mac, "state": "none", "wanted": False, "reason": "", "tries": 0, "changed_at": None, "due_at": None}
-    return {name: getattr(found, name) for name in ("mac", "state", "wanted", "reason", "tries", "changed_at", "due_at")}
+    return {name: getattr(found, name) for name in (*names, "wanted")}
 
 
 def _found(name: str) -> Vendor:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes, layout_mistake
+from provisioner.changes.leaving import leave_service
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
@@ -109,6 +110,7 @@ class PhoneWrites(UnitMaker):
 
     def _taken_off(self, unit: Unit, before: PhoneRecord) -> dict[str, Any]:
         """Takes the phone off the list, its token retired for ever; returns what the change row keeps of it."""
+        leave_service(unit, before)
         unit.connection.execute(phone.delete().where(phone.c.mac == before.mac))
         unit.connection.execute(retired_token.delete().where(retired_token.c.mac == before.mac))
         unit.connection.execute(retired_token.insert().values(mac=before.mac, epoch=before.token_epoch))

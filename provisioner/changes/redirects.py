@@ -8,11 +8,12 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from provisioner.changes.leaving import stay_at_service
 from provisioner.changes.phones import PhoneWrites
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
-from provisioner.models_redirect import redirect, redirect_account
-from provisioner.records_install import RedirectRecord
+from provisioner.models_redirect import redirect, redirect_account, redirect_removal
+from provisioner.records_install import RedirectRecord, RedirectRemoval
 
 _SERIAL = re.compile(r"[0-9A-Za-z]{1,64}\Z")
 _FIELD_CHARACTERS = 512
@@ -41,6 +42,8 @@ class RedirectWrites(PhoneWrites):
             unit.connection.execute(redirect_account.delete().where(redirect_account.c.vendor == vendor))
             row = {"vendor": vendor, "address": address, "fields": sealed, "changed_at": unit.at}
             unit.connection.execute(redirect_account.insert().values(**row))
+            again = redirect_removal.update().where(redirect_removal.c.vendor == vendor)  # nobody can ask again for a phone that is gone
+            unit.connection.execute(again.values(state="asked", tries=0, asked_at=unit.at, changed_at=unit.at, due_at=unit.at))
             unit.log("redirect_account.set", vendor, None, {"address": address, "fields": sorted(fields)})
 
     def remove_redirect_account(self, actor: str, vendor: str) -> None:
@@ -51,11 +54,15 @@ class RedirectWrites(PhoneWrites):
             unit.log("redirect_account.removed", vendor, None, None)
 
     def ask_redirect(self, actor: str, mac: Mac, url: str, serial: str) -> None:
-        """Asks that the phone be registered with ``url``. Raises ``NotFound``, and ``InputError`` for a serial number that is none."""
+        """Asks that the phone be registered with ``url``; a removal that is still open from before it was listed again is ended.
+
+        Raises ``NotFound``, and ``InputError`` for a serial number that is none.
+        """
         if serial and not _SERIAL.match(serial):
             raise InputError({"serial": "letters and digits as on the label are needed"})
         with self.unit(actor) as unit:
             self._phone(unit, mac)
+            stay_at_service(unit, mac)
             unit.connection.execute(redirect.delete().where(redirect.c.mac == mac))
             sealed = self.store.box.seal(url.encode(), f"redirect:{mac}")
             times = {"asked_at": unit.at, "changed_at": unit.at, "due_at": unit.at}
@@ -82,6 +89,34 @@ class RedirectWrites(PhoneWrites):
                 unit.connection.execute(redirect.update().where(here).values(**values))
             if state != record.state:
                 unit.log("phone.redirect", record.mac, {"state": record.state}, {"state": state, "reason": reason})
+
+    def note_redirect_removal(self, record: RedirectRemoval, state: str, reason: str, due_at: float | None) -> None:
+        """Keeps what a try to have a phone forgotten came to; ``none`` is done. Nothing where something else was asked meanwhile."""
+        with self.unit("redirect") as unit:
+            here = (redirect_removal.c.mac == record.mac) & (redirect_removal.c.asked_at == record.asked_at)
+            if state == "none":
+                kept = unit.connection.execute(redirect_removal.delete().where(here)).rowcount
+            else:
+                values = {"state": state, "reason": reason, "due_at": due_at, "tries": redirect_removal.c.tries + 1, "changed_at": unit.at}
+                kept = unit.connection.execute(redirect_removal.update().where(here).values(**values)).rowcount
+            if kept and state != record.state:
+                unit.log("phone.redirect", record.mac, {"state": record.state}, {"state": state, "reason": reason})
+
+    def retry_redirect_removal(self, actor: str, mac: Mac) -> None:
+        """Has a removal tried again now, for another ``worker.redirecting.GIVEN_UP_S``. Raises ``NotFound`` where none is open."""
+        with self.unit(actor) as unit:
+            here = redirect_removal.update().where(redirect_removal.c.mac == mac)
+            times = {"asked_at": unit.at, "changed_at": unit.at, "due_at": unit.at}
+            if not unit.connection.execute(here.values(state="asked", reason="", tries=0, **times)).rowcount:
+                raise NotFound({"mac": f"no redirect service is to forget {mac.colons}"})
+            unit.log("phone.redirect_asked", mac, None, {"wanted": False})
+
+    def forget_redirect_removal(self, actor: str, mac: Mac) -> None:
+        """Gives a removal up: the service keeps the phone, unless somebody takes it off there by hand. Raises ``NotFound``."""
+        with self.unit(actor) as unit:
+            if not stay_at_service(unit, mac):
+                raise NotFound({"mac": f"no redirect service is to forget {mac.colons}"})
+            unit.log("redirect_removal.forgotten", mac, None, None)
 
 
 def _is_safe(address: str) -> bool:

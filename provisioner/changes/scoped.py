@@ -21,6 +21,7 @@ from provisioner.core.phonebook import SETTING as PHONEBOOK
 from provisioner.core.phonebook import SPANNING
 from provisioner.errors import Forbidden, InputError, NotFound
 from provisioner.records import ExtensionRecord, PhoneRecord, SiteRecord
+from provisioner.records_enrolment import WindowRecord
 from provisioner.records_install import IssuedLink
 from provisioner.scope import Scope, closed
 from provisioner.store.scoped import ScopedStore
@@ -46,7 +47,8 @@ class ScopedChanges(Changes):
     def adopt_phone(self, actor: str, mac: Mac, given: PhoneInput, peer: str = "", window: str = "") -> PhoneRecord:
         """As ``Changes.adopt_phone``; an address never chooses a site that the caller does not see."""
         self._no_user()
-        site = given.site or self._only_site()
+        near = self._seen.sites_here(peer) if not given.site and peer else []
+        site = given.site or (near[0] if near else self._only_site())
         return self._whole.adopt_phone(actor, mac, self._checked(replace(given, site=site), None), peer, window)
 
     def update_phone(self, actor: str, mac: Mac, given: PhoneInput, expected: int | None = None) -> PhoneRecord:
@@ -209,6 +211,18 @@ class ScopedChanges(Changes):
         return self._whole.make_claim_code(actor, number, minutes)
 
     # Sites.
+
+    def open_window(self, actor: str, site: str, minutes: int, phones: int) -> WindowRecord:
+        return self._whole.open_window(actor, self._site_seen(site), minutes, phones)
+
+    def close_window(self, actor: str, site: str, why: str = "") -> None:
+        self._whole.close_window(actor, self._site_seen(site), why)
+
+    def _site_seen(self, name: str) -> str:
+        self._no_user()
+        if self._seen.site(name) is None:
+            raise NotFound({"site": f"there is no site {name[:64]}"})
+        return name
 
     def update_site(
         self, actor: str, name: str, given: Mapping[str, Any], expected: int | None = None, *, merge_settings: bool = False

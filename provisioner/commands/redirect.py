@@ -11,6 +11,7 @@ from provisioner.commands.output import harmless, print_table, shown_time
 from provisioner.commands.phone import found
 from provisioner.commands.session import Session, pass_session
 from provisioner.core.mac import Mac
+from provisioner.records_install import RedirectRecord
 
 
 @click.group()
@@ -101,6 +102,53 @@ def unregister(session: Session, mac: Mac) -> None:
 
 
 @redirect.command()
+@pass_session
+def removals(session: Session) -> None:
+    """List phones that were taken off the list and that their makers' services are still to forget.
+
+    \b
+    Example:
+      provisioner redirect removals
+    """
+    store, after, rows = session.installation.store, "", []
+    while batch := store.redirect_removals(after=after, limit=500):
+        rows += [
+            (row.mac.colons, row.vendor, row.state, shown_time(row.asked_at), row.tries, shown_time(row.due_at), row.reason or "-")
+            for row in batch
+        ]
+        after = batch[-1].mac
+    print_table(["MAC", "VENDOR", "STATE", "SINCE", "TRIES", "NEXT TRY", "REASON"], rows)
+
+
+@redirect.command()
+@mac_argument
+@pass_session
+def retry(session: Session, mac: Mac) -> None:
+    """Try again now to have the service forget MAC, a phone that was taken off the list.
+
+    \b
+    Example:
+      provisioner redirect retry 80:5e:c0:aa:bb:cc
+    """
+    session.installation.changes.retry_redirect_removal(session.actor, mac)
+    click.echo(f"the service is asked again to forget {mac.colons}")
+
+
+@redirect.command()
+@mac_argument
+@pass_session
+def forget(session: Session, mac: Mac) -> None:
+    """Give up having the service forget MAC: it keeps the phone, unless you take it off there by hand.
+
+    \b
+    Example:
+      provisioner redirect forget 80:5e:c0:aa:bb:cc
+    """
+    session.installation.changes.forget_redirect_removal(session.actor, mac)
+    click.echo(f"{mac.colons} is not asked about any more; what the service has of it, it keeps")
+
+
+@redirect.command()
 @mac_argument
 @pass_session
 def show(session: Session, mac: Mac) -> None:
@@ -110,11 +158,14 @@ def show(session: Session, mac: Mac) -> None:
     Example:
       provisioner redirect show 80:5e:c0:aa:bb:cc
     """
-    record = session.installation.store.redirect(found(session, mac).mac)
+    store = session.installation.store
+    leaving = store.redirect_removal(mac)
+    record = leaving or store.redirect(found(session, mac).mac)
     if record is None:
         click.echo("State        none")
         return
-    rows = (("State", record.state), ("Wanted", "registered" if record.wanted else "taken off"), ("Reason", record.reason or "-"),
+    is_wanted = isinstance(record, RedirectRecord) and record.wanted
+    rows = (("State", record.state), ("Wanted", "registered" if is_wanted else "taken off"), ("Reason", record.reason or "-"),
             ("Since", shown_time(record.changed_at)), ("Next try", shown_time(record.due_at)))  # fmt: skip
     for name, value in rows:
         click.echo(f"{name:<12} {harmless(value)}")

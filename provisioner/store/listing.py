@@ -94,7 +94,7 @@ class ListingReads(StageReads):
     ) -> list[PhoneRecord]:
         """Returns phones in the order of their MAC, with lines and keys, in three statements.
 
-        ``within`` is a condition on ``phone``, of ``store.scoped``.
+        ``within`` is a condition on ``phone``, of ``store.reach``.
         """
         query = self._fitting(PHONES, wanted, within)
         query = query.where(phone.c.mac.in_(macs)) if macs is not None else query

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,13 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from provisioner.core.flood import EVERYWHERE
 from provisioner.core.layers import Origin
 from provisioner.core.laying import LaidKey, LayoutKey, LayoutRecord
 from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.errors import Forbidden
-from provisioner.models import change, extension, phone, phone_line
+from provisioner.models import extension, phone, phone_line
 from provisioner.models_layouts import phone_layout
+from provisioner.places import SiteFinder
 from provisioner.records import (
     ChangeRecord,
     DepartmentRecord,
@@ -33,12 +34,13 @@ from provisioner.records import (
     UploadRecord,
     WakeRecord,
 )
-from provisioner.records_enrolment import CallRecord, NewcomerRecord, RefusalRecord
+from provisioner.records_enrolment import AlarmRecord, CallRecord, NewcomerRecord, RefusalRecord, WindowRecord
 from provisioner.records_install import InstallLink
 from provisioner.records_rendering import RenderJob
 from provisioner.scope import Scope, closed
 from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
+from provisioner.store.reach import changes_within, extensions_within, phones_within
 
 _BATCH = 500
 
@@ -266,11 +268,11 @@ class ScopedStore(Store):
 
     def sightings(self, *, after: str = "", limit: int = 100, mac: Mac | None = None, listed: bool = False) -> list[SightingRecord]:
         """Returns phones seen in the trusted networks of the sites: until it is listed, a phone is nowhere else."""
-        networks, found = self._networks(), list[SightingRecord]()
+        places, found = self._places(), list[SightingRecord]()
         while self._reach.extensions is None and len(found) < limit:
             rows = self._whole.sightings(after=after, limit=_BATCH, mac=mac, listed=listed)
             theirs = self.beyond([row.mac for row in rows]) if listed else set()
-            found += [row for row in rows if row.mac not in theirs and _is_in(row.peer, networks)]
+            found += [self._said_here(row, places) for row in rows if row.mac not in theirs and self._is_here(row.peer, places)]
             if len(rows) < _BATCH:
                 break
             after = rows[-1].mac
@@ -282,6 +284,22 @@ class ScopedStore(Store):
         with self.database.read() as connection:
             return {Mac(row.mac) for row in in_chunks(connection, query, phone.c.mac, macs)}
 
+    def sites_here(self, peer: str) -> list[str]:
+        """Returns the sites of the scope that an address is in."""
+        return [name for name in self._places().sites_of(peer) if self._reach.has_site(name)]
+
+    def _places(self) -> SiteFinder:
+        return SiteFinder(self._whole.sites())
+
+    def _is_here(self, peer: str, places: SiteFinder) -> bool:
+        """Returns whether an address is in one of the sites: a network of theirs within a wider one of another site is theirs alone."""
+        return any(self._reach.has_site(name) for name in places.sites_of(peer))
+
+    def _said_here(self, row: SightingRecord, places: SiteFinder) -> SightingRecord:
+        """Returns a sighting without the addresses that the phone had at another site before."""
+        beyond = [it for it in row.evidence if it.fact == "address" and places.sites_of(it.value) and not self._is_here(it.value, places)]
+        return replace(row, evidence=tuple(it for it in row.evidence if it not in beyond)) if beyond else row
+
     # Taking phones in.
 
     def newest_sightings(
@@ -289,67 +307,79 @@ class ScopedStore(Store):
     ) -> list[SightingRecord]:
         if self._reach.extensions is not None:
             return []
-        networks = self._networks()
+        places = self._places()
         return self._whole.newest_sightings(
-            tail=tail, limit=limit, fits=lambda row: _is_in(row.peer, networks) and (fits is None or fits(row))
+            tail=tail, limit=limit, fits=lambda row: self._is_here(row.peer, places) and (fits is None or fits(row))
         )
 
+    def newcomers(self, *, after: str = "", limit: int = 100, tail: str = "") -> list[NewcomerRecord]:
+        found: list[NewcomerRecord] = []
+        while len(found) < limit:
+            rows = self._whole.newcomers(after=after, limit=_BATCH, tail=tail)
+            found += self._concerning(rows)
+            if len(rows) < _BATCH:
+                break
+            after = rows[-1].mac
+        return found[:limit]
+
     def newcomers_of(self, macs: Collection[Mac]) -> dict[Mac, NewcomerRecord]:
-        """Returns newcomers in the trusted networks of the sites, none that is listed beyond them."""
+        return {row.mac: row for row in self._concerning(list(self._whole.newcomers_of(macs).values()))}
+
+    def _concerning(self, rows: Sequence[NewcomerRecord]) -> list[NewcomerRecord]:
+        """Returns those that asked in the networks of the sites, and those listed there that asked from no site's network.
+
+        None that is listed beyond; nor does listing a MAC show that it asks at another site.
+        """
         if self._reach.extensions is not None:
-            return {}
-        networks, theirs = self._networks(), self.beyond(macs)
-        found = self._whole.newcomers_of(macs)
-        return {mac: row for mac, row in found.items() if mac not in theirs and _is_in(row.peer, networks)}
+            return []
+        places, macs = self._places(), [row.mac for row in rows]
+        theirs, own = self.beyond(macs), set(self.macs_seen(macs))
+        return [
+            row
+            for row in rows
+            if row.mac not in theirs and (self._is_here(row.peer, places) or (row.mac in own and not places.sites_of(row.peer)))
+        ]
+
+    def listed(self, macs: Collection[Mac]) -> frozenset[Mac]:
+        return frozenset(self.macs_seen(macs))
+
+    def windows(self) -> list[WindowRecord]:
+        return [row for row in self._whole.windows() if self._reach.extensions is None and self._reach.has_site(row.site)]
+
+    def alarms(self, *, before: int | None = None, limit: int = 100) -> list[AlarmRecord]:
+        """Returns scans from addresses in the networks of the sites, and those that shut first fetches everywhere."""
+        places, found = self._places(), list[AlarmRecord]()
+        while self._reach.extensions is None and len(found) < limit:
+            rows = self._whole.alarms(before=before, limit=_BATCH)
+            found += [row for row in rows if self._is_shut(row.scope, places)]
+            if len(rows) < _BATCH:
+                break
+            before = rows[-1].id
+        return found[:limit]
+
+    def frozen_scopes(self, now: float) -> frozenset[str]:
+        places = self._places()
+        return frozenset(scope for scope in self._whole.frozen_scopes(now) if self._is_shut(scope, places))
+
+    def _is_shut(self, scope: str, places: SiteFinder) -> bool:
+        """Returns whether a scan's ``scope``, an address, a /64 or everywhere, is one for the sites too."""
+        return scope == EVERYWHERE or self._is_here(scope.partition("/")[0], places)
 
     def numbers_to_install(self, *, search: str = "", limit: int = 30, within: Any = None) -> list[str]:
         return self._whole.numbers_to_install(search=search, limit=limit, within=extensions_within(self._reach))
 
-    def _networks(self) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-        return [ipaddress.ip_network(text) for record in self.sites() for text in record.trusted_networks]
-
     def changes(
         self, *, before: int | None = None, limit: int = 100, subject: str = "", actions: Collection[str] = (), within: Any = None
     ) -> list[ChangeRecord]:
-        return self._whole.changes(before=before, limit=limit, subject=subject, actions=actions, within=_changes_within(self._reach))
+        rows = self._whole.changes(before=before, limit=limit, subject=subject, actions=actions, within=changes_within(self._reach))
+        return self._without_beyond(rows)
 
     def change(self, number: int, *, within: Any = None) -> ChangeRecord | None:
-        return self._whole.change(number, within=_changes_within(self._reach))
+        row = self._whole.change(number, within=changes_within(self._reach))
+        return self._without_beyond([row])[0] if row else None
 
-
-def phones_within(scope: Scope) -> sa.ColumnElement[bool]:
-    """Returns the condition that a row of ``phone`` is within the scope."""
-    condition: sa.ColumnElement[bool] = sa.true()
-    if scope.sites is not None:
-        condition = condition & phone.c.site.in_(scope.sites)
-    if scope.extensions is not None:
-        condition = condition & phone.c.mac.in_(sa.select(phone_line.c.mac).where(phone_line.c.extension.in_(scope.extensions)))
-    return condition
-
-
-def extensions_within(scope: Scope) -> sa.ColumnElement[bool]:
-    """Returns the condition that a row of ``extension`` is within the scope: of a site of it, or on a line of a phone there."""
-    if scope.extensions is not None:
-        return extension.c.number.in_(scope.extensions)
-    if scope.sites is None:
-        return sa.true()
-    on_line = sa.select(phone_line.c.extension).join(phone, phone.c.mac == phone_line.c.mac).where(phones_within(scope))
-    return extension.c.site.in_(scope.sites) | extension.c.number.in_(on_line)
-
-
-def _changes_within(scope: Scope) -> sa.ColumnElement[bool]:
-    macs = sa.select(phone.c.mac).where(phones_within(scope))
-    numbers = sa.select(extension.c.number).where(extensions_within(scope))
-    return sa.or_(
-        change.c.action.like("phone.%") & change.c.subject.in_(macs),
-        change.c.action.like("extension.%") & change.c.subject.in_(numbers),
-        change.c.action.like("site.%") & change.c.subject.in_(scope.sites or ()),
-    )
-
-
-def _is_in(peer: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
+    def _without_beyond(self, rows: list[ChangeRecord]) -> list[ChangeRecord]:
+        """Returns changes without the MAC of a phone beyond on which a code was dialled: the extension was seen, the phone is not."""
+        dialled = {row.id: Mac(row.after["mac"]) for row in rows if row.action == "claim_code.use" and row.after}
+        seen = set(self.macs_seen(dialled.values())) if dialled else set()
+        return [replace(row, after=None) if row.id in dialled and dialled[row.id] not in seen else row for row in rows]

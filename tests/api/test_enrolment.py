@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
 from provisioner.changes import PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import sighting
-from provisioner.models_enrolment import enrolment_window, newcomer
+from provisioner.models_enrolment import alarm, enrolment_window, newcomer
 from provisioner.wiring import Installation
 from tests.api.conftest import BARE, MAC, Api, errors, reason
 
@@ -122,3 +123,38 @@ def test_adopting_chooses_site_and_extension(admin: Api, installation: Installat
         connection.execute(sighting.insert().values(**facts, count=1, conflict=""))
     phone = admin.post(f"/sightings/{MAC}/adopt").get_json()
     assert (phone["site"], phone["lines"][0]["extension"]) == ("utrecht", "3000")
+
+
+def test_a_technician_takes_phones_in_at_the_own_site(app: Flask, admin: Api, installation: Installation) -> None:
+    theirs, there, here = MAC, "02:ac:de:00:00:0a", "02:ac:de:00:00:0b"
+    admin.patch("/sites/default", {"trusted_networks": ["10.1.0.0/16"]})
+    admin.post("/sites", {"name": "berlin", "trusted_networks": ["10.2.0.0/16"]})
+    admin.post("/extensions", {"number": "2001", "site": "berlin"})
+    admin.post("/phones", {"mac": theirs, "model": "acme/a1"})
+    now = installation.changes.clock()
+    row = {"user_agent": "Acme A1 1.2", "transport": "http", "first_at": now, "at": now, "count": 1, "waits": True, "outcome": "it waits"}
+    scan = {"at": now, "part": "phones", "kind": "address", "macs": 70, "until": now + 600}
+    with installation.database.write() as connection:
+        for mac, peer in ((there, "10.1.0.7"), (here, "10.2.0.7"), (theirs, "10.2.0.8")):
+            connection.execute(newcomer.insert().values(mac=mac.replace(":", ""), peer=peer, **row))
+        for peer in ("10.1.0.66", "10.2.0.66", "everywhere"):
+            connection.execute(alarm.insert().values(scope=peer, **scan))
+    technician = Api(app, installation.changes.create_token("tests", "of berlin", "technician", sites=["berlin"]))
+    assert [item["mac"] for item in technician.get("/newcomers").get_json()["items"]] == [here]
+    assert [item["scope"] for item in technician.get("/bootstrap/alarms").get_json()["items"]] == ["everywhere", "10.2.0.66"]
+    assert technician.get("/warehouse").status_code == 403
+    for path in ("/sites/default/window", "/sites/berlin/window"):
+        admin.patch(path.removesuffix("/window"), {"enrolment": "window"})
+        admin.put(path)
+        assert technician.get(path).status_code == (200 if "berlin" in path else 404), path
+        assert technician.delete(path).status_code == (204 if "berlin" in path else 404), path
+        assert technician.put(path).status_code == (200 if "berlin" in path else 404), path
+    for name in (
+        {"mac": there},
+        {"mac_tail": "00000a"},
+        {"code": installation.box.waiting_code(Mac("02acde00000a"))},
+        {"mac": theirs},
+    ):
+        assert technician.post("/claims", name).status_code == 404, name
+    assert technician.post("/claims", {"mac_tail": "00000b", "site": "default"}).status_code == 422
+    assert technician.post("/claims", {"mac_tail": "00000b", "extension": "2001"}).get_json()["site"] == "berlin"

@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "records", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
+        "places", "records", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
@@ -109,10 +109,10 @@ ALLOWED: dict[str, set[str]] = {
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
-        "records_enrolment", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
+        "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
     },
     "web": {
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "sheets", "wiring",
+        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {

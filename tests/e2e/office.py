@@ -80,6 +80,25 @@ class Office:
         with self.installation.database.write() as connection:
             broken = phone.update().where(phone.c.mac == mac_of(7))
             connection.execute(broken.values(error="_accounts.j2 line 12: 'transport' is undefined", error_at=time.time()))
+        self.redirected()
+
+    def redirected(self) -> None:
+        """A maker's redirect service has one phone, does not answer for another, and will not forget one that left the list."""
+        changes, store = self.installation.changes, self.installation.store
+        fields = {"access_key_id": "key-id-1", "access_key_secret": "key-secret-1", "server_id": "srv-1"}
+        changes.set_redirect_account("tests", "yealink", "https://service.example", fields, tuple(fields))
+        left, leaving = Mac("805ec0bb0001"), Mac("805ec0bb0002")
+        for mac in (left, leaving):
+            changes.create_phone("tests", mac, PhoneInput(model=MODELS[0]))
+        for mac in (mac_of(0), mac_of(3), left, leaving):
+            changes.ask_redirect("tests", mac, "https://prov.example/p/abcdefghij/", "")
+        if (there := store.redirect(mac_of(0))) and (away := store.redirect(mac_of(3))):
+            changes.note_redirect(there, "registered", "", None)
+            changes.note_redirect(away, "asked", "service.example answers 503; it is asked again later", time.time() + 3600)
+        for mac in (left, leaving):
+            changes.delete_phone("tests", mac)
+        if refused := store.redirect_removal(left):
+            changes.note_redirect_removal(refused, "refused", 'service.example answers 403: {"error": "delDevices forbidden"}', None)
 
     def fetched(self, mac: Mac) -> None:
         """The phone takes every live file."""

@@ -16,6 +16,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Reason
 from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
 from tests.contract.world import OUIS, Phone, user_agent
+from tests.enrolment.test_first_fetch import of_a_stranger, on_the_wire
 
 SCANNER = "192.168.66.6"
 OFFICE = 300
@@ -54,12 +55,14 @@ def test_a_scan_shuts_the_bootstrap_for_its_address_while_the_office_is_served(h
     assert scan(here, 10, start=500) == {Reason.UNKNOWN_PHONE}
     refused = here.ask(phones[1].name, phones[1].agent, SCANNER)
     assert refused.reason is Reason.FROZEN
-    assert refused.body == b""
-    behind_one_address = [here.fetch(phone.name, phone.agent, peer="192.168.9.9").reason for phone in phones[1:]]
-    at_their_own = [here.fetch(f"p/{here.token(phone)}/{phone.name}", phone.agent, peer=SCANNER).reason for phone in phones]
-    assert set(behind_one_address) == set(at_their_own) == {Reason.SERVED}, (
+    assert on_the_wire(here, refused) == of_a_stranger(here)
+    behind_one_address = [here.fetch(phone.name, phone.agent, peer="192.168.9.9") for phone in phones[1:]]
+    at_their_own = [here.fetch(f"p/{here.token(phone)}/{phone.name}", phone.agent, peer=SCANNER) for phone in phones]
+    assert {answer.reason for answer in (*behind_one_address, *at_their_own)} == {Reason.SERVED}, (
         "others by their MAC, and those beside the scanner by their token"
     )
+    assert [answer.body for answer in behind_one_address] == [answer.body for answer in at_their_own[1:]]
+    assert all(here.token(phone).encode() in answer.body for phone, answer in zip(phones, at_their_own, strict=True))
 
 
 def test_an_alarm_is_kept_counted_and_logged_once(here: Inside, caplog: pytest.LogCaptureFixture) -> None:
@@ -117,7 +120,8 @@ def test_a_scan_from_many_addresses_shuts_first_fetches_everywhere_and_no_proven
     fresh, proven, at_open_site = here.phone(), here.phone(), here.phone(site=here.site("open"))
     for number in range(MOST_OF_OUI + 1):
         scan(here, 1, peer=f"192.168.{100 + number // 50}.{1 + number % 50}", start=number)
-    assert here.ask(fresh.name, fresh.agent).reason is Reason.FROZEN
+    refused = here.ask(fresh.name, fresh.agent)
+    assert refused.reason is Reason.FROZEN and on_the_wire(here, refused) == of_a_stranger(here)
     assert here.ask(f"p/{here.token(proven)}/{proven.name}", proven.agent).reason is Reason.SERVED
     assert here.ask(at_open_site.name, at_open_site.agent).reason is Reason.SERVED
     here.recorder.flush()

@@ -70,4 +70,4 @@ def test_who_was_not_let_in_is_shown_and_a_first_fetch_opened_again(app: Flask, 
     assert installation.store.changes(limit=1)[0].action == "phone.reopen"
     installation.changes.create_user("tests", "theirs", {"role": "technician", "password": PASSWORD, "sites": ["default"]})
     person = Person(app, "theirs")
-    assert person.get("/enrolment").status_code == 403 and "/enrolment" not in person.get("/").text
+    assert FRESH.colons in words_in(person.get("/enrolment")) and "/enrolment" in person.get("/").text

@@ -20,7 +20,7 @@ PATHS = (
     "/", "/phones", "/phones?stage=rendering", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches", f"/phones/{MAC}/settings",
     f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions/1001", "/departments", "/sites", "/sites/default", "/models", "/pbx", "/changes",
     "/people", "/you", "/help", "/enrolment", "/install", "/install/1001", "/install/1002/02:ac:de:00:00:01", f"/phones/{MAC}/install",
-    "/changes/LISTING/undo",
+    "/changes/LISTING/undo", "/redirects", f"/phones/{MAC}/redirect",
 )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from flask import Flask
 from provisioner.changes import KeyInput, LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, phone, sighting
+from provisioner.models_enrolment import alarm, bootstrap_refusal, newcomer
+from provisioner.models_sightings import evidence
 from provisioner.records import ROLES
 from provisioner.wiring import Installation
 from tests.installations import render_all
@@ -21,15 +23,21 @@ MARK = "zebra"
 """Stands in every text of the other site."""
 THEIRS, OURS, SEEN_HERE = Mac("02acde000077"), Mac("02acde000088"), Mac("02acde000099")
 SEEN_THERE = Mac("02acde000066")
-BEYOND = (MARK, "77001", "77002", THEIRS, THEIRS.colons, SEEN_THERE, SEEN_THERE.colons)
+NESTED = Mac("02acde000055")
+"""Asked from a network of the other site that lies within one of ours."""
+BEYOND = (MARK, "77001", "77002", "10.1.0.", "10.2.9.", *(text for mac in (THEIRS, SEEN_THERE, NESTED) for text in (mac, mac.colons)))
 WORKERS = ("viewer", "technician", "admin")
 
 
 @pytest.fixture
 def two_sites(installation: Installation) -> None:
     changes = installation.changes
-    changes.update_site("tests", "default", {"trusted_networks": ["10.1.0.0/16"], "settings": {"ntp_server": f"{MARK}.example"}})
-    changes.create_site("tests", "berlin", {"trusted_networks": ["10.2.0.0/16"]})
+    changes.update_site(
+        "tests",
+        "default",
+        {"trusted_networks": ["10.1.0.0/16", "10.2.9.0/24"], "settings": {"ntp_server": f"{MARK}.example"}, "enrolment": "window"},
+    )
+    changes.create_site("tests", "berlin", {"trusted_networks": ["10.2.0.0/16"], "enrolment": "window"})
     changes.create_site("tests", f"{MARK}-site", {})
     changes.put_group("tests", f"{MARK}-group", {})
     changes.put_group("tests", "our-group", {})
@@ -49,10 +57,32 @@ def two_sites(installation: Installation) -> None:
 
 def _observed(installation: Installation) -> None:
     seen = {"vendor": "acme", "model": "a1", "firmware": "", "first_seen": 1.0, "last_seen": 2.0, "count": 1, "conflict": ""}
+    now = installation.changes.clock()
+    came = {"user_agent": "", "transport": "http", "first_at": now, "count": 1, "waits": True, "outcome": "it waits to be claimed"}
+    scan = {"at": now, "part": "phones", "kind": "address", "macs": 40, "until": now + 600}
     asked = {"at": 1.0, "name": "a.cfg", "transport": "http", "method": "GET", "reason": "served", "sha256": "", "bytes": 1}
     with installation.database.write() as connection:
         connection.execute(sighting.insert().values(mac=SEEN_THERE, peer="10.1.0.7", **seen))
         connection.execute(sighting.insert().values(mac=SEEN_HERE, peer="10.2.0.7", **seen))
+        for mac, peer in (
+            (SEEN_THERE, "10.1.0.7"),
+            (SEEN_HERE, "10.2.0.7"),
+            (NESTED, "10.2.9.7"),
+            (THEIRS, "10.2.0.8"),
+            (OURS, "10.1.0.9"),
+        ):
+            connection.execute(newcomer.insert().values(mac=mac, peer=peer, at=now, **came))
+        connection.execute(sighting.insert().values(mac=NESTED, peer="10.2.9.7", **seen))
+        connection.execute(
+            evidence.insert().values(mac=SEEN_HERE, source="fetch", fact="address", value="10.1.0.44", confidence=50, at=1.0)
+        )
+        connection.execute(
+            bootstrap_refusal.insert().values(
+                mac=THEIRS, reason="replayed", peer="10.2.0.9", user_agent="", first_at=now, at=now + 9, count=1
+            )
+        )
+        for peer in ("10.1.0.66", "10.2.0.66"):
+            connection.execute(alarm.insert().values(scope=peer, **scan))
         connection.execute(fetch.insert().values(mac=THEIRS, peer="10.1.0.8", user_agent=MARK, duration_ms=1.0, **asked))
         connection.execute(phone.update().values(error="a template failed"))
 
@@ -109,6 +139,7 @@ def test_every_link_from_the_navigation_on_opens_and_leads_nowhere_else(app: Fla
         links = {html.unescape(link).partition("#")[0] for link in re.findall(r'<a [^>]*href="(/[^"]*)"', answer.text)}
         todo += sorted(links - seen)
         seen |= links
+    assert role == "viewer" or {"/enrolment", f"/seen/{SEEN_HERE.colons}"} <= seen
     assert {"/phones", "/seen", "/extensions", "/layouts", "/sites", "/models", "/changes", "/help", "/you"} <= seen
     assert {f"/phones/{OURS.colons}", "/extensions/88001", "/sites/berlin", "/layouts/Sales"} <= seen
 
@@ -159,6 +190,48 @@ def test_nothing_is_done_to_many_beyond_ones_sites(app: Flask, two_sites: None, 
     assert [installation.store.phone(mac) for mac in (OURS, THEIRS)] == before
     kept = [row.action for row in installation.store.changes(limit=5) if row.id > newest[0].id]
     assert set(kept) <= {"session.open"}
+
+
+def test_phones_are_taken_in_at_ones_own_site(app: Flask, two_sites: None, installation: Installation) -> None:
+    person = Person(app, "berlin-technician")
+    words = words_in(person.get("/enrolment"))
+    assert SEEN_HERE.colons in words and installation.box.waiting_code(SEEN_HERE) in words and "10.2.0.66" in words
+    assert OURS.colons not in words, "who lists a MAC does not learn that it asks at another site"
+    assert "first fetches are frozen" in words_in(person.get("/"))
+    assert person.post("/enrolment/window", site="berlin", minutes="30", phones="3").status_code == 303
+    assert "0 of 3 came in" in words_in(person.get("/enrolment"))
+    for path, fields in (("/enrolment/window", {"minutes": "30", "phones": "3"}), ("/enrolment/window/close", {})):
+        assert person.post(path, site="default", **fields).status_code in {404, 422}, path
+    assert [row.site for row in installation.store.windows()] == ["berlin"]
+    assert person.post("/enrolment/window/close", site="berlin").status_code == 303
+    assert person.post("/enrolment/open-again", mac=THEIRS).status_code == 404
+    for mac in (SEEN_THERE, NESTED):
+        assert person.post(f"/seen/{mac.colons}", model="acme/a1", site="berlin").status_code == 404
+    assert person.post(f"/seen/{SEEN_HERE.colons}", model="acme/a1", site="default").status_code == 422
+    assert person.post(f"/seen/{SEEN_HERE.colons}", model="acme/a1", **{"line.1.extension": "77001"}).status_code == 422
+    assert person.post(f"/seen/{SEEN_HERE.colons}", model="acme/a1").status_code == 303
+    taken = installation.store.phone(SEEN_HERE)
+    assert taken is not None and taken.site == "berlin"
+
+
+def test_phone_is_taken_in_at_the_one_of_several_own_sites_where_it_was_seen(
+    app: Flask, two_sites: None, installation: Installation
+) -> None:
+    installation.changes.create_user("tests", "of-two", {"role": "technician", "password": PASSWORD, "sites": [f"{MARK}-site", "berlin"]})
+    assert Person(app, "of-two").post(f"/seen/{SEEN_HERE.colons}", model="acme/a1").status_code == 303
+    taken = installation.store.phone(SEEN_HERE)
+    assert taken is not None and taken.site == "berlin"
+
+
+def test_code_that_was_dialled_at_another_site_does_not_show_the_phone(app: Flask, two_sites: None, installation: Installation) -> None:
+    changes = installation.changes
+    code, _ends = changes.make_claim_code("tests", "88001", 5)
+    assert changes.claim_by_code(SEEN_THERE, code, PhoneInput(model="acme/a1", site="default")) is not None
+    person = Person(app, "berlin-technician")
+    for path in ("/enrolment", "/changes"):
+        answer = person.get(path)
+        assert "88001" in words_in(answer) and _said_of_beyond(answer.text) == [], path
+    assert SEEN_THERE.colons in words_in(Person(app, "technician").get("/enrolment"))
 
 
 def test_forms_of_the_whole_installation_are_refused_and_not_offered(app: Flask, two_sites: None, installation: Installation) -> None:

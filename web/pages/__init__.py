@@ -21,12 +21,13 @@ from web.pages import (
     phone_install,
     phones,
     provider,
+    redirects,
     sightings,
     sign_in,
     sites,
 )
 
 PAGES = (
-    sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, extensions.pages, sites.pages,
+    sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, redirects.pages, extensions.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

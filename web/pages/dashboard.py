@@ -46,7 +46,7 @@ def index() -> Response:
     shown = _whole() if may_all("viewer") else _of_sites()
     return page(
         "dashboard.html", stages=shown.stages, total=sum(shown.stages.values()), pbx=shown.pbx, fetches=shown.fetches,
-        attention=[*shown.attention, *_of_phones(shown.stages)], changes=store.changes(limit=EVENTS),
+        attention=[*shown.attention, *_of_scans(), *_of_phones(shown.stages)], changes=store.changes(limit=EVENTS),
     )  # fmt: skip
 
 
@@ -76,13 +76,22 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
     if pbx and (refused := int(str(pbx["errors"]))):
         text = ngettext("The PBX refused %(num)s extension or department.", "The PBX refused %(num)s extensions or departments.", refused)
         yield Attention("bad", text, url_for("web.pbx.index"))
-    if store.frozen_scopes(installation().changes.clock()):
-        yield Attention(
-            "bad", _("Somebody scans for MACs: first fetches are frozen."), url_for("web.enrolment.index") if may("technician") else ""
+    if refused := store.redirect_removals_refused():
+        text = ngettext(
+            "%(num)s phone could not be taken off its maker's redirect service.",
+            "%(num)s phones could not be taken off their makers' redirect services.",
+            refused,
         )
+        yield Attention("warn", text, url_for("web.redirects.index") if may("technician") else "")
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))
+
+
+def _of_scans() -> Iterator[Attention]:
+    if installation().store.frozen_scopes(installation().changes.clock()):
+        where = url_for("web.enrolment.index") if may("technician") else ""
+        yield Attention("bad", _("Somebody scans for MACs: first fetches are frozen."), where)
 
 
 def _of_phones(stages: Mapping[str, int]) -> Iterator[Attention]:
