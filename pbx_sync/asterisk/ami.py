@@ -124,7 +124,9 @@ class Session:
         """Returns the event by which Asterisk says that it has booted; before that it knows none of the actions that we need."""
         while b"\r\n" not in self._buffer:
             self._receive_before_deadline()
-        del self._buffer[: self._buffer.index(b"\r\n") + 2]  # the banner: its name and version of the protocol
+        banner, _, self._buffer = self._buffer.partition(b"\r\n")
+        if not banner.startswith(b"Asterisk Call Manager/"):  # a web server, or a proxy that answers in its place
+            raise PBXUnavailable(f"what answers at {self._address} does not speak as Asterisk does")
         booted: list[Message] = []
         self.on_event = lambda event: booted.append(event) if event.get("Event") == "FullyBooted" else None
         login = {"Username": self._address.ami_user, "Secret": self._address.ami_password, "Events": "system"}

@@ -76,10 +76,16 @@ class AsteriskBackend:
         if len(reached) == len(known):
             replies = self._ask([Action("PJSIPNotify", {"Endpoint": number, **header})])
             return len(reached) if replies[0].is_success else 0
+        self._make_notifier()
+        replies = self._ask([Action("PJSIPNotify", {"URI": uri, **header}) for uri in reached])
+        return sum(reply.is_success for reply in replies)
+
+    def _make_notifier(self) -> None:
+        """Makes the endpoint by which addresses are told, unless the owner of the Asterisk has one of that name: it will do."""
         (family, name), row = NOTIFIER_ROW
-        notifier = Action("DBPut", {"Family": family, "Key": name, "Val": row})
-        replies = self._ask([notifier, *(Action("PJSIPNotify", {"URI": uri, **header}) for uri in reached)])
-        return sum(reply.is_success for reply in replies[1:])
+        place = {"Family": family, "Key": name}
+        if self.is_ours or not self._ask([Action("DBGet", place)])[0].items:
+            self._ask([Action("DBPut", {**place, "Val": row})])
 
     def contacts(self) -> Sequence[Contact]:
         return self._observer.snapshot().contacts

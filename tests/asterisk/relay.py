@@ -16,6 +16,8 @@ class Relay:
         self.asked = 0
         """Actions that were sent towards Asterisk."""
         self.is_cut = False
+        self.says = b""
+        """What whoever connects is told instead, and nothing more; empty: they are passed on."""
         self._target = target
         self._server = socket.create_server(("127.0.0.1", 0))
         self._pairs: dict[socket.socket, socket.socket] = {}
@@ -38,6 +40,14 @@ class Relay:
         yield
         self.is_cut = False
 
+    @contextmanager
+    def answering(self, text: bytes) -> Iterator[None]:
+        """Something else is at the address, for as long as the block lasts: it says ``text`` to everybody, and hangs up."""
+        self.says = text
+        with self.cut():
+            yield
+        self.says = b""
+
     def close(self) -> None:
         self._ends = True
         self._thread.join()
@@ -59,6 +69,11 @@ class Relay:
 
     def _accept(self) -> None:
         ours, _ = self._server.accept()
+        if self.says:
+            with suppress(OSError):
+                ours.sendall(self.says)
+            ours.close()
+            return
         try:
             theirs = socket.create_connection(self._target)
         except OSError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -49,16 +50,22 @@ def test_a_trunk_of_ones_own_is_read_by_a_reload(asterisk: Instance) -> None:
     assert not [finding for finding in asterisk.findings() if "module" in finding.what]
 
 
-@pytest.fixture
-def external(asterisk_program: Program) -> Iterator[Instance]:
-    """An Asterisk set up by hand, as the page tells: its manager user, sorcery and dialplan are the page's own."""
+@contextmanager
+def set_up_by_hand(program: Program) -> Iterator[Instance]:
+    """Yields an Asterisk set up by hand, as the page tells: its manager user, sorcery and dialplan are the page's own. It is not started."""
     manager, sorcery, dialplan, *_ = blocks("external-pbx.md")
-    with fresh_instance(asterisk_program, started=False) as instance:
+    with fresh_instance(program, started=False) as instance:
         etc = instance.folder / "etc"
         port = f"port = {instance.facts.ami.port}"
         (etc / "manager.conf").write_text(manager.replace("port = 5038", port).replace("a-long-random-secret", instance.passwords.ami))
         (etc / "sorcery.conf").write_text(sorcery)
         (etc / "extensions.conf").write_text(dialplan)
+        yield instance
+
+
+@pytest.fixture
+def external(asterisk_program: Program) -> Iterator[Instance]:
+    with set_up_by_hand(asterisk_program) as instance:
         instance.start()
         instance.wait_until_ready()
         yield instance

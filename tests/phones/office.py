@@ -319,16 +319,26 @@ def office(program: Program, *, beside: Mapping[str, str] | None = None, **setti
     # Not below pytest's folder: the path of Asterisk's control socket may have 107 bytes.
     with tempfile.TemporaryDirectory(prefix="office-", ignore_cleanup_errors=True) as folder:
         _lend(program, Path(folder) / "var")
-        with world(Path(folder), *PARTS, ready=False, beside=beside, **{**bundled(), **settings}) as running, Network() as network:
-            made = Office(running, network)
-            try:
-                wait_until(lambda: is_answering(running.http_port), PATIENCE_S, "the phones listener")
-                yield made
-                assert network.failures == [], network.failures[:5]
-            finally:
-                lived = (f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8])
-                print(made.world.serve.log()[-20_000:], *lived, made.pbx_log(), sep="\n")
-                network.all([desk.phone.stop() for desk in made.desks])
+        given = {**bundled(), **settings}
+        with (
+            world(Path(folder), *PARTS, ready=False, beside=beside, **given) as running,
+            Network() as network,
+            open_for_work(Office(running, network)) as made,
+        ):
+            yield made
+
+
+@contextmanager
+def open_for_work(made: Office) -> Iterator[Office]:
+    """Yields an office as soon as its server answers phones; at the end it is told what server, phones and Asterisk lived through."""
+    try:
+        wait_until(lambda: is_answering(made.world.http_port), PATIENCE_S, "the phones listener")
+        yield made
+        assert made.network.failures == [], made.network.failures[:5]
+    finally:
+        lived = (f"{desk.number} {desk.phone.asked[-4:]} {desk.phone.failures[-2:]}" for desk in made.desks[:8])
+        print(made.world.serve.log()[-20_000:], *lived, made.pbx_log(), sep="\n")
+        made.network.all([desk.phone.stop() for desk in made.desks])
 
 
 def _lend(program: Program, data_dir: Path) -> None:
