@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 DURATIONS = Path(__file__).with_name("durations.json")
 """File of tests -> seconds that all of it took, set-up and end included."""
 UNKNOWN_S = 10.0
@@ -18,7 +19,7 @@ UNKNOWN_S = 10.0
 
 
 class Measuring:
-    """Adds up what every file took, and keeps it where the run was one of all tests."""
+    """Adds up what every file took, and keeps it; what did not run keeps what it had, and what is gone goes."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
@@ -27,8 +28,15 @@ class Measuring:
         self.seconds[report.nodeid.partition("::")[0]] += report.duration
 
     def pytest_sessionfinish(self) -> None:
-        kept = {name: round(seconds, 1) for name, seconds in sorted(self.seconds.items())}
+        measured = {**durations(), **{name: round(seconds, 1) for name, seconds in self.seconds.items()}}
+        kept = {name: seconds for name, seconds in sorted(measured.items()) if (ROOT / name).exists()}
         DURATIONS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+
+
+def durations() -> dict[str, float]:
+    """Returns what was kept."""
+    found: dict[str, float] = json.loads(DURATIONS.read_text("utf-8")) if DURATIONS.exists() else {}
+    return found
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Sorts files, not the tests in them; a run on one core keeps the order that it has."""
     if not hasattr(config, "workerinput"):
         return
-    known = json.loads(DURATIONS.read_text("utf-8")) if DURATIONS.exists() else {}
+    known = durations()
     items.sort(key=lambda item: (-known.get(_file(item), UNKNOWN_S), _file(item)))
 
 

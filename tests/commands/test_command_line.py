@@ -22,6 +22,11 @@ from tests.commands.conftest import MAC, Cli
 from tests.contract.world import wait_until
 
 PROGRAM = [sys.executable, "-m", "provisioner"]
+INTERRUPTIBLE = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background of a shell has it ignored
+from provisioner.__main__ import main
+main()
+"""
 HELP_BUDGET_S = 0.150
 
 
@@ -120,8 +125,9 @@ def test_reader_that_goes_away_is_no_error(cli: Cli) -> None:
 def test_interrupt_ends_with_130(bare: Cli) -> None:
     bare("init")
     process = subprocess.Popen(
-        [*PROGRAM, "import", "-"], env={**os.environ, **bare.env}, cwd=bare.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", INTERRUPTIBLE, "import", "-"],
+        env={**os.environ, **bare.env}, cwd=bare.folder, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert process.stdin is not None
     process.stdin.write("mac,model\n")
     process.stdin.flush()
