@@ -60,10 +60,10 @@ class PhonebookReads(StoreBase):
             for part in _parts(connection, people, most):
                 source.contacts.extend(Contact(*row) for row in part)
                 yield
-            for part in _parts(connection, lines.order_by(phone_line.c.mac, phone_line.c.line.desc()), most):
+            for part in _parts(connection, lines.order_by(phone_line.c.mac, phone_line.c.line), most):
                 for number, mac, place, department in part:
                     source.numbers_at.setdefault(place, set()).add(number)
-                    first_department[mac] = department
+                    first_department.setdefault(mac, department)
                 yield
             for part in _parts(connection, phones, most):
                 for row in part:

@@ -125,6 +125,7 @@ class Phonebooks:
     def _assign(self, source: BookSource) -> Pieces:
         wanted = {mac: book for mac, book in source.book_of.items() if source.vendor_of[mac] in self._rules}
         there = self._store.books_of_phones()
+        yield
         changed = sorted(mac for mac in wanted.keys() | there.keys() if wanted.get(mac) != there.get(mac))
         yield
         for start in range(0, len(changed), PIECE):
