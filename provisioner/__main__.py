@@ -26,6 +26,7 @@ COMMANDS = {
     "sheet": ("provisioner.commands.sheet:sheet", "Write the instruction sheet of one phone, as PDF or HTML."),
     "import": ("provisioner.commands.spreadsheet:import_", "Read phones and extensions from a CSV file."),
     "export": ("provisioner.commands.spreadsheet:export", "Write phones and extensions to a CSV file."),
+    "change": ("provisioner.commands.change:change", "List who changed what, and undo it."),
     "render": ("provisioner.commands.render:render", "Print the files of one phone."),
     "explain": ("provisioner.commands.explain:explain", "Say where a phone's setting or parameter comes from."),
     "lockstep": ("provisioner.commands.lockstep:lockstep", "Show how far each phone is behind what it should have."),

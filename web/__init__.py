@@ -18,6 +18,7 @@ from provisioner.errors import ProvisionerError
 from web import guard, i18n, navigation, page, plain, words
 from web.assets import Asset, load_assets
 from web.pages import PAGES
+from web.previewing import row_of
 
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -45,7 +46,7 @@ def _prepare_templates(app: Flask) -> None:
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")
     cast("Any", env).install_gettext_callables(i18n.plain_gettext, i18n.plain_ngettext, newstyle=True)
-    env.filters.update(words.FILTERS, plainly=plain.plainly, secret_names=plain.secret_names)
+    env.filters.update(words.FILTERS, plainly=plain.plainly, secret_names=plain.secret_names, field_names=plain.field_names, as_row=row_of)
     env.globals.update(words.GLOBALS)
     env.globals.update(asset=_asset_url, form_token=guard.form_token, said=page.said, languages=LANGUAGES, themes=page.THEMES)
     env.globals.update(navigation=navigation.navigation)

@@ -22,6 +22,10 @@ FIELDS: Mapping[str, str] = {
     "role": mark("Role"), "sites": mark("Sites"), "extensions": mark("Extensions"), "language": mark("Language"), "phones": mark("Phones"),
     "left_out": mark("Rows left out"), "unchanged": mark("Rows that change nothing"), "phones_created": mark("Phones, new"),
     "phones_updated": mark("Phones, changed"), "extensions_created": mark("Extensions, new"), "extensions_updated": mark("Extensions, changed"),
+    "lines": mark("Lines"), "keys": mark("Keys"), "change": mark("Number of the change"),
+    "phones_listed": mark("Phones, listed again"), "phones_put_back": mark("Phones, put back"), "phones_taken_off": mark("Phones, taken off"),
+    "extensions_made": mark("Extensions, made again"), "extensions_put_back": mark("Extensions, put back"),
+    "extensions_deleted": mark("Extensions, deleted"),
     "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
 }  # fmt: skip
 
@@ -55,6 +59,12 @@ def secret_names(names: Iterable[str]) -> str:
     """Returns how secrets are called, settings by their label."""
     settings = installation().catalogue.settings
     return ", ".join(_name(name, settings.get(name)) for name in names)
+
+
+def field_names(names: Iterable[str]) -> str:
+    """Returns how fields of a change are called, one after the other."""
+    settings = installation().catalogue.settings
+    return ", ".join(_name(name, settings.get(name.removeprefix(SETTING)) if name.startswith(SETTING) else None) for name in names)
 
 
 def _name(name: str, setting: Setting | None) -> str:

@@ -18,12 +18,15 @@ from provisioner.changes import Changes
 from provisioner.changes.rehearsing import Outcome, TakenBack
 from provisioner.core.mac import Mac
 from provisioner.records import ChangeRecord
+from provisioner.records_changes import ChangePart
 from provisioner.wiring import Installation
 from web.page import page
 
 MOST_ALIKE = 12
 """Kinds of phones, alike in what changes, that are shown."""
 MOST_LINES = 80
+SHOWN = 50
+"""Things of a change of many that are shown, each with what becomes of it."""
 _KINDS = {"+": "new", "-": "gone"}
 _BUTTONS = frozenset({CSRF_FIELD, "preview", "save", "again"})
 
@@ -61,6 +64,8 @@ class Preview:
     alike: Sequence[Alike]
     is_shortened: bool
     changes: Sequence[ChangeRecord]
+    things: Sequence[ChangeRecord] = ()
+    """What it makes of the first of many things, each as a row of its own."""
 
 
 def rehearsed(write: Callable[[Installation], object]) -> Preview:
@@ -92,9 +97,15 @@ def _preview(outcome: Outcome) -> Preview:
         group = Alike(model, row["change"], row["restart"] != "no", tuple(_file(each) for each in row["files"]))
         found.setdefault(_likeness(row, model), group).macs.append(row["mac"])
     alike = sorted(found.values(), key=lambda group: -len(group.macs))
+    things = [row_of(part) for part in outcome.parts[: SHOWN + 1]]
     return Preview(
-        outcome.touched, len(outcome.phones), len(rows), alike[:MOST_ALIKE], len(alike) > MOST_ALIKE, outcome.changes
+        outcome.touched, len(outcome.phones), len(rows), alike[:MOST_ALIKE], len(alike) > MOST_ALIKE, outcome.changes, things
     )  # fmt: skip
+
+
+def row_of(part: ChangePart) -> ChangeRecord:
+    """Returns what a change of many things made of one, as a change of that one alone would be shown."""
+    return ChangeRecord(0, 0.0, "", f"{part.noun}.update", part.subject, part.before, part.after, 1)
 
 
 def _likeness(row: Mapping[str, Any], model: str) -> Any:

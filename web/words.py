@@ -86,7 +86,7 @@ ACTIONS: Mapping[str, str] = {
     "department.put": mark("Set department"), "department.delete": mark("Deleted department"), "site.create": mark("Made site"),
     "site.update": mark("Changed site"), "site.delete": mark("Deleted site"), "group.put": mark("Set group"), "group.delete": mark("Deleted group"),
     "layout.put": mark("Set layout"), "layout.delete": mark("Deleted layout"), "layout.assign": mark("Gave layout"),
-    "import.commit": mark("Imported"), "pbx.sync": mark("Put right"), "pbx.restart": mark("Restarted"), "pbx.reload": mark("Reloaded"),
+    "layout.undo": mark("Took back layout"), "import.commit": mark("Imported"), "import.undo": mark("Took back import of"), "pbx.sync": mark("Put right"), "pbx.restart": mark("Restarted"), "pbx.reload": mark("Reloaded"),
     "token.create": mark("Made token"), "token.delete": mark("Revoked token"), "user.create": mark("Made user"), "user.update": mark("Changed user"),
     "user.delete": mark("Deleted user"), "user.password": mark("New password for"), "user.totp": mark("One-time codes of"), "user.recovery_codes": mark("New recovery codes of"),
     "claim_code.use": mark("Claimed by code"),

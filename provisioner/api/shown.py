@@ -15,6 +15,8 @@ from provisioner.core.values import PhoneConfig
 from provisioner.records import ChangeRecord, FileRecord, LineRecord, PhoneRecord, SiteRecord
 
 _TOKEN_IN_PATH = re.compile(r"(/p/)[a-z2-7]{16,}")
+_OF_PHONES = ("phone.", "layout.assign", "layout.undo", "import.")
+"""Changes whose subject is, or can be, a phone's MAC."""
 _SHORTEST_SECRET = 4
 """Shorter ones are left to the vendor's masks: replacing them wherever they appear would leave nothing readable."""
 
@@ -63,7 +65,7 @@ def shown_site(record: SiteRecord) -> dict[str, Any]:
 
 
 def shown_change(record: ChangeRecord) -> dict[str, Any]:
-    mac = try_parse(record.subject) if record.action.startswith("phone.") else None
+    mac = try_parse(record.subject) if record.action.startswith(_OF_PHONES) else None
     return {
         "id": record.id,
         "at": record.at,

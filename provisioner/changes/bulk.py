@@ -14,12 +14,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.changes.departments import DepartmentWrites
+from provisioner.changes.keys import KeyInput
+from provisioner.changes.parts import Secrecy, extension_part, phone_part
 from provisioner.changes.phones import LineInput, first_epochs
 from provisioner.changes.rotation import RotationWrites, in_use
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
-from provisioner.models import extension, index_log, pbx_removal, phone, phone_line, sighting
+from provisioner.models import extension, index_log, pbx_removal, phone, phone_key, phone_line, sighting
 from provisioner.models_layouts import phone_layout
 from provisioner.records import ExtensionRecord, PhoneRecord
 from provisioner.secrets import new_sip_secret
@@ -28,7 +30,7 @@ from provisioner.store import CHUNK
 
 @dataclass(frozen=True, slots=True)
 class ExtensionRow:
-    """An extension to make, or to change where ``before`` is there. ``given``: display_name, secret, email, department."""
+    """An extension to make, or to change where ``before`` is there. ``given``: display_name, secret, email, department, site."""
 
     number: str
     given: Mapping[str, str] = field(repr=False)
@@ -39,7 +41,8 @@ class ExtensionRow:
 class PhoneRow:
     """A phone to list, or to change where ``before`` is there; every value is the one to stand in the end.
 
-    ``lines`` None leaves the lines; ``settings`` holds only what changes, None taking a setting off the phone's own layer.
+    ``lines``, ``keys`` and ``modules`` None leave what is there; ``settings`` holds only what changes, None taking a setting off the
+    phone's own layer; ``firmware`` is of a phone to list alone.
     """
 
     mac: Mac
@@ -51,6 +54,9 @@ class PhoneRow:
     settings: Mapping[str, SettingValue | None] = field(default_factory=dict, repr=False)
     before: PhoneRecord | None = None
     layout: str | None = None
+    modules: int | None = None
+    firmware: str = ""
+    keys: tuple[KeyInput, ...] | None = None
 
 
 class BulkWrites(DepartmentWrites, RotationWrites):
@@ -61,19 +67,30 @@ class BulkWrites(DepartmentWrites, RotationWrites):
 
         Raises ``RenderError`` (and with it the caller's transaction rolls back) where a template fails for the new facts.
         """
+        self.write_rows(unit, extensions, phones)
+        named = self.store.phones_of_extensions([row.number for row in extensions], unit.connection)
+        touched = unit.rerender(named | {row.mac for row in phones})
+        parts = [*map(extension_part, extensions), *(phone_part(row, self.secrecy()) for row in phones)]
+        unit.log("import.commit", f"{len(extensions)} extensions, {len(phones)} phones", None, dict(about), touched, parts)
+        return touched
+
+    def write_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow]) -> None:
+        """Writes every row and tells serving of the phones; what has to be rendered anew is the caller's to say."""
         self._insert_extensions(unit, [row for row in extensions if row.before is None])
         self._update_extensions(unit, [row for row in extensions if row.before is not None])
         self.members_changed(unit, _departments(extensions))
         self._insert_phones(unit, [row for row in phones if row.before is None])
         self._update_phones(unit, [row for row in phones if row.before is not None])
-        self._replace_lines(unit, [row for row in phones if row.lines is not None])
+        self._replace_rows(unit, phone_line, [(row, row.lines) for row in phones])
+        self._replace_rows(unit, phone_key, [(row, row.keys) for row in phones])
         self._put_settings(unit, [row for row in phones if row.settings])
         self._put_layouts(unit, [row for row in phones if row.layout != (row.before.layout if row.before else None)])
-        named = self.store.phones_of_extensions([row.number for row in extensions], unit.connection)
-        touched = unit.rerender(named | {row.mac for row in phones})
         self._tell(unit, [row.mac for row in phones])
-        unit.log("import.commit", f"{len(extensions)} extensions, {len(phones)} phones", None, dict(about), touched)
-        return touched
+
+    def secrecy(self) -> Secrecy:
+        """Returns what says of a setting whether it is a secret."""
+        hidden = {name for name, kind in self.store.catalogue.settings.items() if kind.type == "secret"}
+        return hidden.__contains__
 
     def _insert_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
         values = []
@@ -123,23 +140,33 @@ class BulkWrites(DepartmentWrites, RotationWrites):
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             again = first_epochs(unit, [row.mac for row in part])
-            unit.connection.execute(phone.insert(), [{"mac": row.mac, **_columns(row), **fresh, **again.get(row.mac, {})} for row in part])
+            of_new = [{"modules": row.modules or 0, "firmware": row.firmware, **again.get(row.mac, {})} for row in part]
+            values = [{"mac": row.mac, **_columns(row), **fresh, **more} for row, more in zip(part, of_new, strict=True)]
+            unit.connection.execute(phone.insert(), values)
 
     def _update_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         statement = phone.update().where(phone.c.mac == sa.bindparam("which"))
-        columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("model", "site", "group", "enabled")}
+        columns: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in ("model", "site", "group", "enabled", "modules")}
         statement = statement.values({**columns, "revision": phone.c.revision + 1})
-        parameters = [{"which": row.mac, **{f"new_{name}": value for name, value in _columns(row).items()}} for row in rows]
+        parameters = [
+            {"which": row.mac, **{f"new_{name}": value for name, value in _columns(row).items()}, "new_modules": _modules(row)}
+            for row in rows
+        ]
         if parameters:
             unit.connection.execute(statement, parameters)
 
-    def _replace_lines(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
-        known = [row.mac for row in rows if row.before is not None]
+    def _replace_rows(
+        self, unit: Unit, table: sa.Table, rows: Sequence[tuple[PhoneRow, Sequence[LineInput] | Sequence[KeyInput] | None]]
+    ) -> None:
+        """Gives each phone the lines or keys that stand beside it; None leaves those that are there."""
+        given = [(row, wanted) for row, wanted in rows if wanted is not None]
+        known = [row.mac for row, _ in given if row.before is not None]
         for start in range(0, len(known), CHUNK):
-            unit.connection.execute(phone_line.delete().where(phone_line.c.mac.in_(known[start : start + CHUNK])))
-        lines = [{"mac": row.mac, **_line(line)} for row in rows for line in row.lines or ()]
-        if lines:
-            unit.connection.execute(phone_line.insert(), lines)
+            unit.connection.execute(table.delete().where(table.c.mac.in_(known[start : start + CHUNK])))
+        names = [column.name for column in table.c if column.name != "mac"]
+        made = [{"mac": row.mac, **{name: getattr(each, name) for name in names}} for row, wanted in given for each in wanted]
+        if made:
+            unit.connection.execute(table.insert(), made)
 
     def _put_layouts(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:
         for start in range(0, len(rows), CHUNK):
@@ -190,5 +217,5 @@ def _columns(row: PhoneRow) -> dict[str, Any]:
     return {"model": row.model, "site": row.site, "group": row.group, "enabled": row.enabled}
 
 
-def _line(line: LineInput) -> dict[str, Any]:
-    return {"line": line.line, "extension": line.extension, "label": line.label}
+def _modules(row: PhoneRow) -> int:
+    return row.modules if row.modules is not None else row.before.modules if row.before else 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioner.changes.keys import KeyInput, layout_mistake, value_mistakes
+from provisioner.changes.parts import layout_part
 from provisioner.changes.phones import PhoneWrites
 from provisioner.changes.unit import Unit
 from provisioner.core.laying import LayoutKey, LayoutRecord
@@ -79,12 +80,12 @@ class LayoutWrites(PhoneWrites):
             records = {record.mac: record for record in unit.phones(macs)}
             if mistakes := self._assign_mistakes(macs, records, layout):
                 raise InputError(mistakes)
-            changed = [record.mac for record in records.values() if record.layout != name]
+            changed = [record for record in records.values() if record.layout != name]
             for start in range(0, len(changed), CHUNK):
-                part = changed[start : start + CHUNK]
+                part = [record.mac for record in changed[start : start + CHUNK]]
                 self.lay_out(unit, part, name)
                 unit.connection.execute(phone.update().where(phone.c.mac.in_(part)).values(revision=phone.c.revision + 1))
-            unit.rerender(changed)
+            unit.rerender(record.mac for record in changed)
             self._log_given(unit, name, changed)
             return len(changed)
 
@@ -107,10 +108,11 @@ class LayoutWrites(PhoneWrites):
                 mistakes[f"phones.{at}"] = f"{mac.colons}: {unfit[records[mac].model]}"
         return mistakes
 
-    def _log_given(self, unit: Unit, name: str | None, changed: Sequence[Mac]) -> None:
+    def _log_given(self, unit: Unit, name: str | None, changed: Sequence[PhoneRecord]) -> None:
         if changed:
-            subject = changed[0] if len(changed) == 1 else name or "no layout"
-            unit.log("layout.assign", subject, None, {"layout": name, "phones": [mac.colons for mac in changed]}, len(changed))
+            subject = changed[0].mac if len(changed) == 1 else name or "no layout"
+            after = {"layout": name, "phones": [record.mac.colons for record in changed]}
+            unit.log("layout.assign", subject, None, after, len(changed), [layout_part(record, name) for record in changed])
 
     def _unfit(self, unit: Unit, before: LayoutRecord | None, wanted: LayoutRecord) -> dict[str, str]:
         """Returns which keys do not fit a model of the phones that have the layout already."""

@@ -5,6 +5,8 @@ The worker does it (``worker.redirecting``). A phone that is registered again me
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from provisioner.changes.unit import Unit
@@ -17,13 +19,19 @@ MOST_REMOVALS = 20_000
 _GONE = redirect_removal.delete()
 
 
-def leave_service(unit: Unit, record: PhoneRecord) -> None:
-    """Queues the phone's removal where its service was ever asked for it, whatever is known to have come of that.
+def leave_services(unit: Unit, records: Sequence[PhoneRecord]) -> None:
+    """Queues the removal of those phones (at most ``CHUNK``) that their services were ever asked for, whatever is known to have come of that.
 
-    Called before the phone's row goes, and what is known of the service with it.
+    Called before the phones' rows go, and what is known of the services with them.
     """
-    if unit.connection.execute(sa.select(redirect.c.mac).where(redirect.c.mac == record.mac)).first() is None:
-        return
+    asked = sa.select(redirect.c.mac).where(redirect.c.mac.in_([record.mac for record in records]))
+    there = set(unit.connection.execute(asked).scalars())
+    for record in records:
+        if record.mac in there:
+            _leave(unit, record)
+
+
+def _leave(unit: Unit, record: PhoneRecord) -> None:
     stay_at_service(unit, record.mac)
     _make_room(unit)
     times = {"asked_at": unit.at, "changed_at": unit.at, "due_at": unit.at}

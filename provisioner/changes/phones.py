@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes, layout_mistake
-from provisioner.changes.leaving import leave_service
+from provisioner.changes.leaving import leave_services
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
@@ -110,12 +110,17 @@ class PhoneWrites(UnitMaker):
 
     def _taken_off(self, unit: Unit, before: PhoneRecord) -> dict[str, Any]:
         """Takes the phone off the list, its token retired for ever; returns what the change row keeps of it."""
-        leave_service(unit, before)
-        unit.connection.execute(phone.delete().where(phone.c.mac == before.mac))
-        unit.connection.execute(retired_token.delete().where(retired_token.c.mac == before.mac))
-        unit.connection.execute(retired_token.insert().values(mac=before.mac, epoch=before.token_epoch))
-        unit.reindex(before.mac)
+        self.take_off(unit, [before])
         return shown_for_change(before)
+
+    def take_off(self, unit: Unit, records: Sequence[PhoneRecord]) -> None:
+        """Takes phones (at most ``CHUNK``) off the list, their tokens retired for ever."""
+        macs = [record.mac for record in records]
+        leave_services(unit, records)
+        unit.connection.execute(phone.delete().where(phone.c.mac.in_(macs)))
+        unit.connection.execute(retired_token.delete().where(retired_token.c.mac.in_(macs)))
+        unit.connection.execute(retired_token.insert(), [{"mac": record.mac, "epoch": record.token_epoch} for record in records])
+        unit.reindex(*macs)
 
     def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
         """Opens the first fetch again, for a phone that was reset: the next ``FIRST_FETCH_HOURS`` count from now."""

@@ -6,7 +6,7 @@ there; the files are rendered by whoever shows them, when the write is taken bac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -19,6 +19,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import PhoneConfig
 from provisioner.models import phone
 from provisioner.records import ChangeRecord
+from provisioner.records_changes import ChangePart
 from provisioner.scope import Scope
 from provisioner.store.scoped import ScopedStore
 
@@ -43,6 +44,8 @@ class Outcome:
     phones: list[Rehearsed] = field(default_factory=list)
     changes: list[ChangeRecord] = field(default_factory=list)
     """What the write would have kept of itself, with what was before and after."""
+    parts: list[ChangePart] = field(default_factory=list)
+    """The same of each thing, where it is a write of many."""
 
 
 class TakenBack(Exception):
@@ -59,10 +62,12 @@ class _Watched(Unit):
 
     macs: set[Mac] = field(default_factory=set)
     changes: list[ChangeRecord] = field(default_factory=list)
+    parts: list[ChangePart] = field(default_factory=list)
 
-    def log(self, action: str, subject: str, before: Any, after: Any, phones: int = 0) -> None:
+    def log(self, action: str, subject: str, before: Any, after: Any, phones: int = 0, parts: Sequence[ChangePart] = ()) -> None:
         self.changes.append(ChangeRecord(0, self.at, self.actor, action, subject, before, after, phones))
-        Unit.log(self, action, subject, before, after, phones)
+        self.parts.extend(parts)
+        Unit.log(self, action, subject, before, after, phones, parts)
 
     def rerender(self, macs: Iterable[Mac], *, proven: bool = True) -> int:
         wanted = set(macs)
@@ -97,7 +102,7 @@ class Rehearsal(Changes):
         looked_at = wanted[:LOOKED_AT]
         after = {job.config.mac: job.config for job in self.store.render_jobs(looked_at, unit.connection)}
         before = {job.config.mac: job.config for job in self.store.render_jobs(looked_at)}  # another connection: it sees what is committed
-        return Outcome(len(wanted), [Rehearsed(mac, before.get(mac), after.get(mac)) for mac in looked_at], unit.changes)
+        return Outcome(len(wanted), [Rehearsed(mac, before.get(mac), after.get(mac)) for mac in looked_at], unit.changes, unit.parts)
 
     def _beyond(self, macs: Collection[Mac]) -> set[Mac]:
         """Returns the phones that the writer does not see, as they are committed: one that is not there yet is of their own making."""

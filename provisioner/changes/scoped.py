@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy.engine import Connection
+
 from provisioner.changes.copying import CopyPlan, Place
 from provisioner.changes.keys import KeyInput
+from provisioner.changes.parts import Standing
 from provisioner.changes.phones import LineInput, PhoneInput
 from provisioner.changes.previews import KeyPreview
 from provisioner.changes.sites import networks
@@ -20,7 +23,7 @@ from provisioner.core.numbers import NUMBER
 from provisioner.core.phonebook import SETTING as PHONEBOOK
 from provisioner.core.phonebook import SPANNING
 from provisioner.errors import Forbidden, InputError, NotFound
-from provisioner.records import ExtensionRecord, PhoneRecord, SiteRecord
+from provisioner.records import ChangeRecord, ExtensionRecord, PhoneRecord, SiteRecord
 from provisioner.records_enrolment import WindowRecord
 from provisioner.records_install import IssuedLink
 from provisioner.scope import Scope, closed
@@ -74,6 +77,26 @@ class ScopedChanges(Changes):
 
     def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
         return self._whole.swap_phone(actor, self._phone_seen(mac).mac, new_mac, model)
+
+    def swap_back(self, actor: str, record: ChangeRecord, expected: int | None = None) -> PhoneRecord:
+        in_place = self._phone_seen(Mac(record.after["mac"]))
+        lines = tuple(LineInput(*line) for line in record.before["lines"])
+        if mistakes := self._place_mistakes(record.before["site"], None) | self._line_mistakes(lines, in_place):
+            raise InputError(mistakes)
+        return self._whole.swap_back(actor, record, expected)
+
+    def standings(self, record: ChangeRecord, connection: Connection | None = None) -> list[Standing]:
+        """As ``Changes.standings``, of a change that was of phones within the scope alone."""
+        self._no_user()
+        found = self._whole.standings(record, connection)
+        if self._reach.sites is not None and not record.action.startswith("layout."):
+            raise Forbidden("this is of the whole installation: it needs the right to all sites")
+        self._all_seen([Mac(each.part.subject) for each in found if each.record is not None])
+        return found
+
+    def undo_many(self, actor: str, record: ChangeRecord, expected: int | None = None, *, over_later: bool = False) -> None:
+        self.standings(record)
+        self._whole.undo_many(actor, record, expected, over_later=over_later)
 
     def note_secrets_shown(self, actor: str, action: str, subject: str) -> None:
         self._whole.note_secrets_shown(actor, action, self._phone_seen(Mac(subject)).mac)

@@ -7,6 +7,7 @@ from typing import Any
 
 from provisioner.changes.extensions import ExtensionWrites
 from provisioner.changes.keys import key_inputs
+from provisioner.changes.parts import phone_as_kept
 from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites
 from provisioner.changes.rotation import in_use, phones_on_line
 from provisioner.changes.unit import Unit
@@ -14,7 +15,8 @@ from provisioner.changes.uploads import UploadWrites
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError
 from provisioner.models import extension
-from provisioner.records import PhoneRecord
+from provisioner.records import ChangeRecord, PhoneRecord
+from provisioner.records_changes import ChangePart
 from provisioner.secrets import new_sip_secret
 
 
@@ -34,16 +36,37 @@ class SwapWrites(ExtensionWrites, PhoneWrites, UploadWrites):
             if new_mac == mac:
                 raise InputError({"mac": "the new phone has another MAC than the old one"})
             settings = {**before.settings, **self.store.own_settings(mac, unit.connection)[1]}
-            kept = self.uploads_to_carry(unit, mac)
-            told = self._taken_off(unit, before)
-            numbers = sorted({line.extension for line in before.lines})
-            shared = in_use(unit, numbers)  # by others: the old phone is gone, the new one not there yet
-            after = self.add_phone(unit, new_mac, _as_input(before, settings, model or before.model))
-            if after.model.partition("/")[0] == before.model.partition("/")[0]:  # another maker's phone reads other forms
-                self.carry_uploads(unit, kept, mac, new_mac)
-            touched = self._renew(unit, numbers, shared)
-            unit.log("phone.swap", mac, told, {"mac": new_mac, "model": after.model}, touched)
-            return after
+            return self._put_in_place(unit, before, new_mac, _as_input(before, settings, model or before.model))
+
+    def swap_back(self, actor: str, record: ChangeRecord, expected: int | None = None) -> PhoneRecord:
+        """Undoes a swap: the old phone comes back as it was before ``record``, the one in its place goes off the list.
+
+        It is a swap like another, with the same safety: the old phone gets a new address, its first fetch is open anew, and the lines
+        get new secrets, so that nothing which either phone knew opens anything. Secret settings come from the one that has them now.
+        ``expected`` is the revision of that one. Raises as ``swap_phone`` does, and ``StaleWrite``.
+        """
+        old, new = Mac(record.subject), Mac(record.after["mac"])
+        with self.unit(actor) as unit:
+            before = self.store.phone(new, unit.connection)
+            if before is None:
+                raise InputError({"id": f"phone {new.colons}, which was put in its place, is off the list: list {old.colons} anew instead"})
+            unit.expect(before.revision, expected)
+            secrets = self.store.own_settings(new, unit.connection)[1]
+            return self._put_in_place(unit, before, old, phone_as_kept(record.before, secrets))
+
+    def _put_in_place(self, unit: Unit, before: PhoneRecord, new_mac: Mac, given: PhoneInput) -> PhoneRecord:
+        """Takes a phone off the list and lists another one for it; every secret that the first one knew is renewed."""
+        kept = self.uploads_to_carry(unit, before.mac)
+        told = self._taken_off(unit, before)
+        numbers = sorted({line.extension for line in before.lines} | {line.extension for line in given.lines or ()})
+        shared = in_use(unit, numbers)  # by others: the old phone is gone, the new one not there yet
+        after = self.add_phone(unit, new_mac, given)
+        if after.model.partition("/")[0] == before.model.partition("/")[0]:  # another maker's phone reads other forms
+            self.carry_uploads(unit, kept, before.mac, new_mac)
+        touched = self._renew(unit, numbers, shared)
+        part = ChangePart("phone", new_mac, {"mac": before.mac.colons}, {"mac": new_mac.colons})
+        unit.log("phone.swap", before.mac, told, {"mac": new_mac, "model": after.model}, touched, [part])
+        return after
 
     def _renew(self, unit: Unit, numbers: Collection[str], shared: Collection[str]) -> int:
         """Gives the extensions new secrets, leaving the old ones of those ``shared``; returns how many phones are rendered anew."""

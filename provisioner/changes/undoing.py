@@ -1,17 +1,20 @@
-"""Undoing: puts one object back to what it was before a change, by the same writes that a person would use, and with their checks.
+"""Undoing: puts back what was before a change, by the same writes that a person would use, and with their checks.
 
-What a change row keeps is enough for everything but secrets, of which it keeps none: those that are gone stay gone, and are named.
+A change of one object puts that object back whole. One of many things (``restoring``) gives each of them back the fields that it changed.
+A swap is swapped back. What the changes keep is enough for everything but secrets, of which they keep none: those that are gone stay
+gone, and are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.changes.keys import KeyInput
 from provisioner.changes.layouts import LayoutKeyInput
-from provisioner.changes.phones import SHOWN_SECRET, LineInput, PhoneInput
+from provisioner.changes.parts import Standing, phone_as_kept
+from provisioner.changes.phones import SHOWN_SECRET
+from provisioner.changes.restoring import UNDONE_BY, standing
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NeedsConfirmation
@@ -27,22 +30,39 @@ STATES = {
     "layout": ("layout.put", "layout.delete"),
     "user": ("user.create", "user.update"),
 }
-"""Noun -> the actions that changed its state; only these are undone."""
+"""Noun -> the actions that changed the state of one object, which is put back whole."""
+SWAP = "phone.swap"
+_BESIDES = {"phone": (*UNDONE_BY, SWAP), "extension": tuple(kind for kind in UNDONE_BY if kind.startswith("import."))}
+"""Noun -> further actions that change its state."""
 PAGE = 100
 """Changes read at once."""
 _KEPT_IN_PART = frozenset({"extension", "site", "user"})
 """Nouns whose changes keep only the fields that they changed."""
-_OF_ADMINS = frozenset({"site", "group", "user"})
+_OF_ADMINS = frozenset({"site", "group", "user", "import"})
 
 
 def is_undoable(record: ChangeRecord) -> bool:
     """Returns whether a change is of a kind that can be undone at all."""
-    return record.action in STATES.get(_noun(record), ())
+    return record.action in STATES.get(_noun(record), ()) or record.action in UNDONE_BY or record.action == SWAP
 
 
 def role_to_undo(record: ChangeRecord) -> str:
-    """Returns the role that undoing needs, the one of the write: admins write sites, groups and users, and delete extensions."""
+    """Returns the role that undoing needs, the one of the write: admins write sites, groups and users, import, and delete extensions."""
     return "admin" if _noun(record) in _OF_ADMINS or record.action == "extension.create" else "technician"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What undoing a change comes upon."""
+
+    revision: int | None
+    """Of what it would write: another number once that was changed. None: it is not there now."""
+    later: Sequence[ChangeRecord]
+    """Changes of the same object since, the newest first: they are undone with it."""
+    since: Sequence[Standing]
+    """Of a change of many things: those that are otherwise by now than it left them."""
+    lost: Sequence[str]
+    """Names of the secrets that cannot come back: no change keeps them, and they are not there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +72,36 @@ class Undoing:
     store: Store
     changes: Changes
 
-    def revision(self, record: ChangeRecord) -> int | None:
-        """Returns the revision of what a change was of; None where it is not there now. Raises ``InputError`` for what cannot be undone."""
+    def outlook(self, record: ChangeRecord) -> Outlook:
+        """Returns what undoing ``record`` comes upon. Raises ``InputError`` for what cannot be undone."""
         if not is_undoable(record):
             raise InputError({"id": f"a change of the kind {record.action} cannot be undone"})
-        found = self._readers()[_noun(record)](record.subject)
-        return None if found is None else int(found.revision)
+        if record.action in UNDONE_BY:
+            found = self.changes.standings(record)
+            lost = sorted({name for each in found for name in each.lost})
+            return Outlook(standing(found), [], [each for each in found if each.is_gone or each.changed], lost)
+        there = self._readers()[_noun(record)](_subject(record))
+        revision = None if there is None else int(there.revision)
+        return Outlook(revision, self.later(record), [], self.lost(record))
 
     def undo(self, actor: str, record: ChangeRecord, revision: int | None, *, over_later: bool = False) -> list[str]:
-        """Puts back what was before ``record``; ``revision`` is that of the object as it was read. Returns the secrets that stay lost.
+        """Puts back what was before ``record``; ``revision`` is that of its outlook. Returns the secrets that stay lost.
 
         Raises ``NeedsConfirmation`` where the object was changed again since, unless ``over_later``; besides what the writes raise.
         """
+        if record.action in UNDONE_BY:
+            lost = list(self.outlook(record).lost)
+            self.changes.undo_many(actor, record, revision, over_later=over_later)
+            return lost
         noun = _noun(record)
         self._check_newest(record, over_later=over_later)
         if record.before is None:
             self._delete(noun, actor, record.subject, revision)
             return []
         lost = self.lost(record)
+        if record.action == SWAP:
+            self.changes.swap_back(actor, record, revision)
+            return lost
         writes: Mapping[str, Callable[[str, ChangeRecord, int | None], object]] = {
             "phone": self._phone,
             "extension": self._extension,
@@ -83,11 +115,11 @@ class Undoing:
         return lost
 
     def lost(self, record: ChangeRecord) -> list[str]:
-        """Returns the names of the secrets that undoing cannot bring back: no change keeps them, and they are not there now."""
+        """Returns the names of the secrets that undoing a change of one object cannot bring back."""
         if record.before is None:
             return []
         if _noun(record) == "phone":
-            there = self.store.phone(Mac(record.subject))
+            there = self.store.phone(Mac(_subject(record)))
             return sorted(set(record.before["secret_settings"]) - set(there.secret_names if there else ()))
         return ["secret"] if _noun(record) == "extension" and self.store.extension(record.subject) is None else []
 
@@ -105,11 +137,12 @@ class Undoing:
 
     def later(self, record: ChangeRecord) -> list[ChangeRecord]:
         """Returns the changes of the same object since, the newest first: undoing ``record`` undoes them with it."""
-        actions = STATES[_noun(record)]  # rows of other kinds are none of this
+        noun, subject = _noun(record), _subject(record)
+        actions = STATES[noun] + _BESIDES.get(noun, ())  # rows of other kinds are none of this
         found: list[ChangeRecord] = []
         before: int | None = None
         while True:
-            rows = self.store.changes(subject=record.subject, actions=actions, before=before, limit=PAGE)
+            rows = self.store.changes(subject=subject, actions=actions, before=before, limit=PAGE)
             found += [row for row in rows if row.id > record.id]
             if len(rows) < PAGE or rows[-1].id <= record.id:
                 return found
@@ -125,7 +158,7 @@ class Undoing:
         later = [] if over_later else self.later(record)
         if later:
             raise NeedsConfirmation(
-                f"{record.subject} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"
+                f"{_subject(record)} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"
             )
 
     def _delete(self, noun: str, actor: str, subject: str, revision: int | None) -> None:
@@ -144,7 +177,7 @@ class Undoing:
     def _phone(self, actor: str, record: ChangeRecord, revision: int | None) -> None:
         mac = Mac(record.subject)
         there = self.store.phone(mac)
-        given = _phone_input(record.before, set(there.secret_names) if there else set())
+        given = phone_as_kept(record.before, dict.fromkeys(there.secret_names, SHOWN_SECRET) if there else {})
         if there is None:
             self.changes.create_phone(actor, mac, given)
         else:
@@ -181,21 +214,6 @@ def _noun(record: ChangeRecord) -> str:
     return record.action.partition(".")[0]
 
 
-def _phone_input(before: Mapping[str, Any], kept: set[str]) -> PhoneInput:
-    """Returns a kept state as somebody would write it: ``***`` stands for the secrets that are still there."""
-    hidden = {name: SHOWN_SECRET for name in before["secret_settings"] if name in kept}
-    return PhoneInput(
-        model=before["model"],
-        site=before["site"],
-        group=before["group"],
-        clear_group=before["group"] is None,
-        layout=before.get("layout"),  # changes from before there were layouts do not name one
-        clear_layout="layout" in before and before["layout"] is None,
-        keeps_hidden=True,
-        enabled=before["enabled"],
-        modules=before["modules"],
-        firmware=before["firmware"],
-        settings={**before["settings"], **hidden},
-        lines=[LineInput(line, extension, label) for line, extension, label in before["lines"]],
-        keys=[KeyInput(key, type_, value, label, module, line) for module, key, type_, value, label, line in before["keys"]],
-    )
+def _subject(record: ChangeRecord) -> str:
+    """Returns what would be written: of a swap the phone that is in the other one's place now."""
+    return str(record.after["mac"]) if record.action == SWAP else record.subject

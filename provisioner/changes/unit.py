@@ -14,7 +14,9 @@ from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.errors import InputError, StaleWrite
 from provisioner.models import change, index_log, phone, site
+from provisioner.models_changes import change_part
 from provisioner.records import PhoneRecord
+from provisioner.records_changes import ChangePart
 from provisioner.store import CHUNK, IndexPart, Store
 
 MOST_PHONES = 2000
@@ -31,10 +33,17 @@ class Unit:
     actor: str
     at: float
 
-    def log(self, action: str, subject: str, before: Any, after: Any, phones: int = 0) -> None:
-        """Appends the change row: audit and outbox in one. ``before`` and ``after`` carry no secret."""
+    def log(self, action: str, subject: str, before: Any, after: Any, phones: int = 0, parts: Sequence[ChangePart] = ()) -> None:
+        """Appends the change row: audit and outbox in one. ``before`` and ``after`` carry no secret.
+
+        ``parts`` say of a change of many things what it made of each: what undoing it has to know.
+        """
         row = {"at": self.at, "actor": self.actor, "action": action, "subject": subject, "before": before, "after": after, "phones": phones}
-        self.connection.execute(change.insert().values(**row))
+        made = self.connection.execute(change.insert().values(**row))
+        if parts:
+            [number] = made.inserted_primary_key or [None]
+            rows = [{"noun": part.noun, "subject": part.subject, "before": part.before, "after": part.after} for part in parts]
+            self.connection.execute(change_part.insert(), [{"change": number, **each} for each in rows])
 
     def phones(self, macs: Sequence[Mac]) -> list[PhoneRecord]:
         """Returns the phones named that are listed, in the order of their MAC. Raises ``InputError`` for too many."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
-from provisioner.changes.bulk import BulkWrites
 from provisioner.changes.copying import CopyWrites
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
@@ -15,6 +14,7 @@ from provisioner.changes.installs import InstallWrites
 from provisioner.changes.many import ManyWrites
 from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
+from provisioner.changes.restoring import RestoreWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.second_factor import SecondFactorWrites
 from provisioner.changes.sessions import SessionWrites
@@ -37,7 +37,7 @@ class Changes(
     InstallWrites,
     RedirectWrites,
     SiteWrites,
-    BulkWrites,
+    RestoreWrites,
     AskingWrites,
     SecondFactorWrites,
     TokenWrites,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from provisioner.core.mac import Mac
 from provisioner.models import (
@@ -17,11 +19,13 @@ from provisioner.models import (
     phone,
     rendered_file,
 )
+from provisioner.models_changes import change_part
 from provisioner.records import (
     ChangeRecord,
     FetchRecord,
     FileRecord,
 )
+from provisioner.records_changes import ChangePart
 from provisioner.store.base import StoreBase
 
 
@@ -50,14 +54,29 @@ class HistoryReads(StoreBase):
         actions: Collection[str] = (),
         within: sa.ColumnElement[bool] | None = None,
     ) -> list[ChangeRecord]:
-        """Returns changes, newest first: those of ``subject`` and of the kinds ``actions``, where they are given."""
+        """Returns changes, newest first: those of ``subject`` and of the kinds ``actions``, where they are given.
+
+        Of a change of many things that ``subject`` was one of, a row says what it made of this one.
+        """
         query = sa.select(change).order_by(change.c.id.desc()).limit(limit)
         query = query.where(change.c.id < before) if before is not None else query
-        query = query.where(change.c.subject == subject) if subject else query
+        query = query.where((change.c.subject == subject) | change.c.id.in_(_of_many(subject))) if subject else query
         query = query.where(change.c.action.in_(actions)) if actions else query
         query = query.where(within) if within is not None else query
         with self.database.read() as connection:
-            return [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+            found = [ChangeRecord(**row._mapping) for row in connection.execute(query)]
+            return _narrowed(connection, found, subject) if subject else found
+
+    def change_parts(
+        self, number: int, connection: Connection | None = None, *, after: tuple[str, str] = ("", ""), limit: int | None = None
+    ) -> list[ChangePart]:
+        """Returns what a change of many things made of each of them, by noun and subject; of any other change nothing."""
+        if connection is None:
+            with self.database.read() as own:
+                return self.change_parts(number, own, after=after, limit=limit)
+        query = sa.select(change_part).where(change_part.c.change == number, sa.tuple_(change_part.c.noun, change_part.c.subject) > after)
+        query = query.order_by(change_part.c.noun, change_part.c.subject).limit(limit)
+        return [ChangePart(row.noun, row.subject, row.before, row.after) for row in connection.execute(query)]
 
     def change(self, number: int, *, within: sa.ColumnElement[bool] | None = None) -> ChangeRecord | None:
         query = sa.select(change).where(change.c.id == number)
@@ -94,3 +113,16 @@ class HistoryReads(StoreBase):
         }
         with self.database.read() as connection:
             return {name: int(connection.execute(query).scalar() or 0) for name, query in queries.items()}
+
+
+def _of_many(subject: str) -> sa.Select[tuple[int]]:
+    return sa.select(change_part.c.change).where(change_part.c.subject == subject)
+
+
+def _narrowed(connection: Connection, rows: Sequence[ChangeRecord], subject: str) -> list[ChangeRecord]:
+    """Returns the rows of changes of many things as rows of this one."""
+    query = sa.select(change_part).where(change_part.c.subject == subject, change_part.c.change.in_([row.id for row in rows]))
+    parts = {row.change: row for row in connection.execute(query)}
+    return [
+        replace(row, subject=subject, before=parts[row.id].before, after=parts[row.id].after) if row.id in parts else row for row in rows
+    ]

@@ -56,6 +56,12 @@ class ListingReads(StageReads):
         with self.database.read() as connection:
             return [extension_of(row) for row in connection.execute(query)]
 
+    def extensions_named(self, numbers: Sequence[str], connection: Connection) -> list[ExtensionRecord]:
+        """Returns the extensions named, however many, as a transaction sees them."""
+        chunks = (numbers[start : start + CHUNK] for start in range(0, len(numbers), CHUNK))
+        query = sa.select(extension).order_by(extension.c.number)
+        return [extension_of(row) for chunk in chunks for row in connection.execute(query.where(extension.c.number.in_(chunk)))]
+
     def extension(self, number: str, connection: Connection | None = None) -> ExtensionRecord | None:
         if connection is None:
             with self.database.read() as own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from provisioner.models import change, extension, phone, phone_line
+from provisioner.models_changes import change_part
 from provisioner.scope import Scope
 
 
@@ -38,4 +39,23 @@ def changes_within(scope: Scope) -> sa.ColumnElement[bool]:
         change.c.action.like("claim_code.%") & change.c.subject.in_(numbers),
         change.c.action.like("site.%") & change.c.subject.in_(scope.sites or ()),
         change.c.action.like("window.%") & change.c.subject.in_(scope.sites or ()),
+        (change.c.action == "phone.swap") & change.c.id.in_(sa.select(change_part.c.change).where(change_part.c.subject.in_(macs))),
+        change.c.action.like("layout.%") & _whole_within(macs),
     )
+
+
+def _whole_within(macs: sa.Select[tuple[str]]) -> sa.ColumnElement[bool]:
+    """Returns the condition that a change was of phones within the scope, and of no other: its row names all of them."""
+    of_it = sa.select(change_part.c.change).where(change_part.c.change == change.c.id)
+    return of_it.where(change_part.c.subject.in_(macs)).exists() & ~of_it.where(change_part.c.subject.not_in(macs)).exists()
+
+
+def parts_within(scope: Scope, subject: str) -> sa.ColumnElement[bool]:
+    """Returns the condition that a change of many things was of ``subject``, where that is within the scope: of the others nothing is told."""
+    macs = sa.select(phone.c.mac).where(phones_within(scope))
+    numbers = sa.select(extension.c.number).where(extensions_within(scope))
+    seen = sa.or_(
+        (change_part.c.noun == "phone") & change_part.c.subject.in_(macs),
+        (change_part.c.noun == "extension") & change_part.c.subject.in_(numbers),
+    )
+    return change.c.id.in_(sa.select(change_part.c.change).where(change_part.c.subject == subject, seen)) if subject else sa.false()

@@ -34,13 +34,14 @@ from provisioner.records import (
     UploadRecord,
     WakeRecord,
 )
+from provisioner.records_changes import ChangePart
 from provisioner.records_enrolment import AlarmRecord, CallRecord, NewcomerRecord, RefusalRecord, WindowRecord
 from provisioner.records_install import InstallLink
 from provisioner.records_rendering import RenderJob
 from provisioner.scope import Scope, closed
 from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
-from provisioner.store.reach import changes_within, extensions_within, phones_within
+from provisioner.store.reach import changes_within, extensions_within, parts_within, phones_within
 
 _BATCH = 500
 
@@ -164,6 +165,10 @@ class ScopedStore(Store):
         self, *, after: str = "", limit: int = 100, search: str = "", numbers: Sequence[str] | None = None, within: Any = None
     ) -> list[ExtensionRecord]:
         return self._whole.extensions(after=after, limit=limit, search=search, numbers=numbers, within=extensions_within(self._reach))
+
+    def extensions_named(self, numbers: Sequence[str], connection: Connection) -> list[ExtensionRecord]:
+        seen = self.numbers_seen(numbers)
+        return [record for record in self._whole.extensions_named(numbers, connection) if record.number in seen]
 
     def extension(self, number: str, connection: Connection | None = None) -> ExtensionRecord | None:
         return self._whole.extension(number, connection) if self.numbers_seen([number]) else None
@@ -371,7 +376,9 @@ class ScopedStore(Store):
     def changes(
         self, *, before: int | None = None, limit: int = 100, subject: str = "", actions: Collection[str] = (), within: Any = None
     ) -> list[ChangeRecord]:
-        rows = self._whole.changes(before=before, limit=limit, subject=subject, actions=actions, within=changes_within(self._reach))
+        within = changes_within(self._reach) | parts_within(self._reach, subject)
+        found = self._whole.changes(before=before, limit=limit, subject=subject, actions=actions, within=within)
+        rows = [replace(row, phones=1) if subject and row.action.startswith(("layout.", "import.")) else row for row in found]
         return self._without_beyond(rows)
 
     def change(self, number: int, *, within: Any = None) -> ChangeRecord | None:
@@ -383,3 +390,8 @@ class ScopedStore(Store):
         dialled = {row.id: Mac(row.after["mac"]) for row in rows if row.action == "claim_code.use" and row.after}
         seen = set(self.macs_seen(dialled.values())) if dialled else set()
         return [replace(row, after=None) if row.id in dialled and dialled[row.id] not in seen else row for row in rows]
+
+    def change_parts(
+        self, number: int, connection: Connection | None = None, *, after: tuple[str, str] = ("", ""), limit: int | None = None
+    ) -> list[ChangePart]:
+        return self._whole.change_parts(number, connection, after=after, limit=limit) if self.change(number) else []

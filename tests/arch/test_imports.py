@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": set(),
     "models_enrolment": {"models"},
     "models_layouts": {"models"},
+    "models_changes": {"models"},
     "models_encryption": {"models"},
     "models_testcall": {"models"},
     "models_accounts": {"models"},
@@ -42,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "records_install": {"core"},
     "records": {"core", "records_install"},
     "records_enrolment": {"core"},
+    "records_changes": set(),
     "records_rendering": {"core"},
     "places": {"records"},
     # Edges to files: settings, key, catalogue.
@@ -53,14 +55,14 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
     "store": {
-        "core", "db", "errors", "models", "models_accounts", "models_api", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "core", "db", "errors", "models", "models_accounts", "models_api", "models_changes", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "places", "records", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
+        "places", "records", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
     },
     "changes": {
-        "core", "errors", "models", "models_accounts", "models_api", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "passwords", "places", "records", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
+        "passwords", "places", "records", "records_changes", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
     "redirect": {"core", "deadline"},
@@ -112,7 +114,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
     },
     "web": {
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
+        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
@@ -151,13 +153,13 @@ ONLY: dict[str, tuple[str, ...]] = {
     "psycopg": ("provisioner.postgres",),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
-        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",
+        "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
-        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
+        "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
         "provisioner.models_api", "provisioner.models_testcall",
     ),
@@ -171,6 +173,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_encryption": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_changes": ("provisioner.store", "provisioner.changes"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.remote_pbx", "provisioner.commands.doctor_pbx",

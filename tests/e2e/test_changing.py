@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from provisioner.changes import LayoutKeyInput
+from provisioner.changes import KeyInput, LayoutKeyInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.importing import apply_plan, preview_csv
 from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, Server, signed_in
 from tests.e2e.office import Office, mac_of
 from tests.e2e.test_every_page import SIZES, THEMES, mistakes
@@ -119,6 +120,28 @@ def test_second_of_two_people_sees_what_the_first_saved_and_nothing_is_lost(page
     assert [(line.extension, line.label) for line in record.lines] == [("1002", "Hoa"), ("1005", "")]
     actors = [row.actor for row in office.installation.store.changes(subject=PHONE, limit=2)]
     assert actors == ["user:tech", "user:admin"]
+
+
+def test_import_is_undone_as_a_whole_with_what_was_changed_since(page: Page, office: Office) -> None:
+    place, new = office.installation, mac_of(0x700)
+    text = f"mac,model,extension,display_name,setting:voice_vlan\n{new.colons},yealink/t46u,4700,Linh,30\n{PHONE.colons},,1002,Renamed,41\n"
+    apply_plan(place, "user:admin", preview_csv(place, text), all_or_nothing=True)
+    place.changes.update_phone("user:tech", new, PhoneInput(keys=[KeyInput(3, "speed_dial", "112", "Help")]))
+    page.goto("/changes")
+    page.get_by_role("row", name="Imported").get_by_role("link", name="Undo …").click()
+    expect(page.get_by_text("1 thing that it touched was changed since.")).to_be_visible()
+    expect(page.locator("#since li")).to_contain_text("is taken away, with Keys that it got since")
+    expect(page.get_by_text("Taken off the list: it gets no files any more.")).to_be_visible()
+    page.locator("#changes-now summary").first.click()
+    look(page, "undo-import")
+    page.get_by_role("button", name="Undo it, with what was changed since").click()
+    expect(page.get_by_text("Undone.")).to_be_visible()
+    assert place.store.phone(new) is None and place.store.extension("4700") is None
+    record = place.store.phone(PHONE)
+    assert record is not None and "voice_vlan" not in record.settings
+    page.goto(f"/phones/{PHONE.colons}/changes")
+    expect(page.get_by_role("row", name="Took back import of").first).to_contain_text("41")
+    look(page, "phone-changes-import")
 
 
 def spreadsheet(path: Path) -> dict[int, str]:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from pbx_sync.fake import FakePBX
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
 from provisioner.changes.phones import LineInput, PhoneInput
+from provisioner.changes.undoing import Undoing
 from provisioner.core.catalogue import Catalogue
 from provisioner.wiring import Installation
 from provisioner.worker import Worker
@@ -51,6 +52,12 @@ def statements(installation: Installation, action: Callable[[], object]) -> int:
     return len([statement for statement in sent if not statement.startswith(("BEGIN", "PRAGMA"))])
 
 
+def undo(installation: Installation, action: str) -> None:
+    undoing = Undoing(installation.store, installation.changes)
+    [record] = installation.store.changes(actions=[action], limit=1)
+    undoing.undo("t", record, undoing.outlook(record).revision, over_later=True)
+
+
 def test_statements_are_as_many_as_agreed(many: Installation) -> None:
     store, macs = many.store, [mac_of(number) for number in range(PHONES)]
     pbx = FakePBX()
@@ -71,6 +78,12 @@ def test_statements_are_as_many_as_agreed(many: Installation) -> None:
     counted["page of 100 phones"] = statements(many, lambda: store.phones(limit=100))
     counted["page of 100 extensions"] = statements(many, lambda: store.extensions(limit=100))
     counted["one phone's edit"] = statements(many, lambda: many.changes.update_phone("t", macs[0], PhoneInput(firmware="2")))
+    worker.drain()
+    many.changes.put_layout("t", "Sales", [])
+    counted["layout given to 200 phones"] = statements(many, lambda: many.changes.assign_layout("t", macs, "Sales"))
+    counted["layout of 200 phones undone"] = statements(many, lambda: undo(many, "layout.assign"))
+    counted["import of 200 phones undone"] = statements(many, lambda: undo(many, "import.commit"))
+    counted["import of 200 phones put back"] = statements(many, lambda: undo(many, "import.undo"))
     assert counted == json.loads(COUNTS.read_text()), json.dumps(counted, indent=1)
     worker.drain()
     assert settled_mistakes(store, many.renderer, pbx.objects) == []

@@ -11,6 +11,7 @@ from flask import Flask
 
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.importing import apply_plan, preview_csv
 from provisioner.wiring import Installation
 from tests.web.conftest import Person
 
@@ -20,7 +21,7 @@ PATHS = (
     "/", "/phones", "/phones?stage=rendering", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches", f"/phones/{MAC}/settings",
     f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions/1001", "/departments", "/sites", "/sites/default", "/models", "/pbx", "/changes",
     "/people", "/you", "/help", "/enrolment", "/install", "/install/1001", "/install/1002/02:ac:de:00:00:01", f"/phones/{MAC}/install",
-    "/changes/LISTING/undo", "/redirects", f"/phones/{MAC}/redirect",
+    "/changes/LISTING/undo", "/redirects", f"/phones/{MAC}/redirect", "/changes/IMPORT/undo", f"/phones/{MAC}/changes",
 )  # fmt: skip
 
 
@@ -32,11 +33,14 @@ def furnish(installation: Installation, numbers: range) -> None:
             model="acme/a1", lines=[LineInput(1, str(1000 + number))], keys=[KeyInput(3, "blf", str(1000 + number))], settings={"voice_vlan": number}
         )  # fmt: skip
         installation.changes.create_phone("tests", Mac(f"02acde{number:06x}"), given)
+    rows = "".join(f"{Mac(f'02acde{number:06x}').colons},{1000 + number},Person {number}\n" for number in numbers)
+    apply_plan(installation, "tests", preview_csv(installation, f"mac,extension,display_name\n{rows}"), all_or_nothing=True)
 
 
 def counted(person: Person, installation: Installation) -> dict[str, int]:
-    """Returns path -> statements; LISTING stands for the change that listed the first phone."""
+    """Returns path -> statements; LISTING stands for the change that listed the first phone, IMPORT for the newest import."""
     [listing] = installation.store.changes(subject=Mac.parse(MAC), actions=["phone.create"])
+    [imported] = installation.store.changes(actions=["import.commit"], limit=1)
     found: dict[str, int] = {}
     for path in PATHS:
         sent: list[str] = []
@@ -46,7 +50,7 @@ def counted(person: Person, installation: Installation) -> dict[str, int]:
 
         sa.event.listen(installation.database.engine, "before_cursor_execute", note)
         try:
-            assert person.get(path.replace("LISTING", str(listing.id))).status_code == 200
+            assert person.get(path.replace("LISTING", str(listing.id)).replace("IMPORT", str(imported.id))).status_code == 200
         finally:
             sa.event.remove(installation.database.engine, "before_cursor_execute", note)
         found[path] = len([statement for statement in sent if not statement.startswith(("BEGIN", "PRAGMA"))])

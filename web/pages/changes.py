@@ -10,6 +10,7 @@ from werkzeug.exceptions import Forbidden as NotAllowed
 from provisioner.api.context import actor, installation
 from provisioner.api.paging import BIGGEST_ID
 from provisioner.api.shown import subject_of
+from provisioner.changes.restoring import UNDONE_BY
 from provisioner.changes.undoing import Undoing, role_to_undo
 from provisioner.core.mac import Mac, try_parse
 from provisioner.errors import Forbidden, InputError, NotFound, RenderError, StaleWrite
@@ -20,7 +21,7 @@ from web.guard import needs
 from web.i18n import _
 from web.page import done, mistakes_of, page
 from web.plain import secret_names
-from web.previewing import rehearsed
+from web.previewing import SHOWN, rehearsed, row_of
 from web.words import may
 
 pages = Blueprint("changes", __name__)
@@ -50,7 +51,7 @@ def put_back(change: int) -> Response:
     """Undoes it, with everything that was changed of the same since; where that was changed again meanwhile, shows it anew."""
     record = _found(change)
     undoing = _of(installation())
-    revision = undoing.revision(record)
+    revision = undoing.outlook(record).revision
     meanwhile = _("Somebody changed this again since you opened the page. Look once more at what undoing would change.")
     if revision != revision_of(request.form):
         return _undoing(record, {"": meanwhile}, 409)
@@ -68,8 +69,17 @@ def put_back(change: int) -> Response:
 
 def _undoing(record: ChangeRecord, mistakes: Mapping[str, str], status: int = 200) -> Response:
     undoing = _of(installation())
-    revision, later = undoing.revision(record), undoing.later(record)
-    about = {"record": record, "later": later, "revision": revision, "lost": undoing.lost(record), "back": _back(record)}
+    outlook = undoing.outlook(record)
+    revision = outlook.revision
+    about = {
+        "record": record,
+        "later": outlook.later,
+        "since": outlook.since,
+        "things": _things(record),
+        "revision": revision,
+        "lost": outlook.lost,
+        "back": _back(record),
+    }
     try:
         preview = rehearsed(lambda place: _of(place).undo(actor(), record, revision, over_later=True))
     except (InputError, RenderError, Forbidden, StaleWrite) as error:
@@ -86,6 +96,12 @@ def _found(number: int) -> ChangeRecord:
     if not may(needed):
         raise NotAllowed(_("Undoing this change needs the role %(needed)s.", needed=needed))
     return record
+
+
+def _things(record: ChangeRecord) -> list[ChangeRecord]:
+    """Returns what a change of many things made of the first of them, each as a row of its own."""
+    parts = installation().store.change_parts(record.id, limit=SHOWN + 1) if record.action in UNDONE_BY else []
+    return [row_of(part) for part in parts]
 
 
 def _of(place: Installation) -> Undoing:

@@ -100,10 +100,11 @@ def set_setting(mac: str) -> Response:
 
 @pages.get("/phones/<string:mac>/changes")
 def changes(mac: str) -> Response:
-    """What people changed of it."""
-    record = found_phone(mac)
-    rows = installation().store.changes(subject=record.mac, limit=PAGE)
-    return page("phone_changes.html", **_common(record, "changes"), changes=rows)
+    """What was changed of it, the newest first."""
+    record, before = found_phone(mac), whole(request.args.get("before", ""), 17)
+    rows = installation().store.changes(subject=record.mac, before=before, limit=PAGE + 1)
+    following = url_for(".changes", mac=record.mac.colons, before=rows[PAGE - 1].id) if len(rows) > PAGE else ""
+    return page("phone_changes.html", **_common(record, "changes"), changes=rows[:PAGE], next=following, is_first=before is None)
 
 
 @pages.post("/phones/<string:mac>/wake")
