@@ -25,7 +25,6 @@ from tests.conftest import load_cases
 from tests.installations import fresh_installation
 
 CASES = load_cases("import_cases")
-BUDGET_10000_S = 15.0
 
 
 @pytest.fixture
@@ -441,11 +440,17 @@ def test_export_and_import_are_a_round_trip(tmp_path_factory: pytest.TempPathFac
 # ---- scale ----------------------------------------------------------------------------------------------------------
 
 
-def test_10000_rows_are_written_in_time(installation: Installation) -> None:
-    rows = (f"02acde{at:06x},A1,{10000 + at},Person {at},p{at}@example.com,Desk {at},Europe/Amsterdam\n" for at in range(10_000))
-    text = "mac,model,extension,name,email,label,setting:timezone\n" + "".join(rows)
-    start = time.process_time()  # CPU and not the clock: a busy machine is not a slow import
+def test_ten_times_the_rows_cost_ten_times_the_work(installation: Installation) -> None:
+    """In CPU and beside each other, so that a busy machine is no slow import; twice as much for each row is allowed."""
+    few, many = (imported_cpu_s(installation, first, rows) for first, rows in ((0, 1000), (1000, 10_000)))
+    assert many < 2 * 10 * few
+
+
+def imported_cpu_s(installation: Installation, first: int, rows: int) -> float:
+    numbers = range(first, first + rows)
+    lines = (f"02acde{at:06x},A1,{10000 + at},Person {at},p{at}@example.com,Desk {at},Europe/Amsterdam\n" for at in numbers)
+    text = "mac,model,extension,name,email,label,setting:timezone\n" + "".join(lines)
+    start = time.process_time()
     result = apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
-    took = time.process_time() - start
-    assert (result.phones_created, result.extensions_created) == (10_000, 10_000)
-    assert took < BUDGET_10000_S
+    assert (result.phones_created, result.extensions_created) == (rows, rows)
+    return time.process_time() - start

@@ -26,6 +26,7 @@ FIELDS: Mapping[str, str] = {
     "phones_listed": mark("Phones, listed again"), "phones_put_back": mark("Phones, put back"), "phones_taken_off": mark("Phones, taken off"),
     "extensions_made": mark("Extensions, made again"), "extensions_put_back": mark("Extensions, put back"),
     "extensions_deleted": mark("Extensions, deleted"),
+    "state": mark("State"), "reason": mark("What became of it"), "wanted": mark("To be at the service"),
     "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
 }  # fmt: skip
 
