@@ -260,12 +260,12 @@ def test_details_describe_line_1_where_no_extension_is_named(installation: Insta
     assert installation.store.extension("1001").display_name == "Alice"
 
 
-def test_model_of_another_maker_is_a_note(installation: Installation, catalogue: object) -> None:
+def test_model_of_another_maker_is_a_note(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     vendor = installation.catalogue.vendors["acme"]
     other = type(vendor)(
         **{**{name: getattr(vendor, name) for name in vendor.__slots__}, "id": "other", "name": "Other", "ouis": frozenset({"021111"})}
     )
-    installation.catalogue.vendors["other"] = other  # a second maker with a prefix of its own
+    monkeypatch.setitem(installation.catalogue.vendors, "other", other)  # a second maker with a prefix of its own
     plan = preview_csv(installation, "mac,model\n021111000001,acme/a1\n")
     assert plan.notes == ("line 2: 02:11:11:00:00:01 is an address of Other, and the model is Acme A1",)
 

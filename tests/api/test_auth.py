@@ -87,6 +87,8 @@ WRITES = [
     ("DELETE", f"/phones/{MAC}/redirect", None, {"technician", "admin"}),
     ("PUT", "/redirect-services/acme", {"fields": {}}, {"admin"}),
     ("DELETE", "/redirect-services/acme", None, {"admin"}),
+    ("DELETE", f"/redirect-removals/{MAC}", None, {"technician", "admin"}),
+    ("POST", f"/redirect-removals/{MAC}/retry", None, {"technician", "admin"}),
     ("POST", f"/sightings/{MAC}/adopt", None, {"technician", "admin"}),
     ("POST", "/scans", {"network": "192.168.1.0/24"}, {"technician", "admin"}),
     ("POST", "/scans/1/cancel", None, {"technician", "admin"}),

@@ -40,19 +40,20 @@ def _write(admin: Api) -> None:
     admin.post("/extensions", {"number": "1003", "secret": f"{sip} with blanks"})
 
 
-def _filled(rule: Rule, name: str, values: Mapping[str, str]) -> str | int:
+def _filled(rule: Rule, name: str, values: Mapping[str, str | int]) -> str | int:
     if name == "number":  # of an extension, or of a row
         return 1 if isinstance(rule._converters[name], IntegerConverter) else "1001"
     return values[name]
 
 
 def _paths(app: Flask) -> list[str]:
-    values = {"mac": MAC, "name": "default", "setting": "admin_password", "vendor": "acme", "model": "a1"}
-    values |= {"layout": "Sales", "server": "dnsmasq", "target": "acme/a1"}
+    values: dict[str, str | int] = {"mac": MAC, "name": "default", "setting": "admin_password", "vendor": "acme", "model": "a1"}
+    values |= {"layout": "Sales", "server": "dnsmasq", "target": "acme/a1", "change": 1}
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())]
     adapter = app.url_map.bind("localhost")
     paths = [adapter.build(rule.endpoint, {name: _filled(rule, name, values) for name in rule.arguments}) for rule in rules]
-    return [*paths, f"/api/v1/phones/{MAC}/files?secrets=false", f"/api/v1/phones/{MAC}/explain/user_password"]
+    of_changes = [f"/api/v1/changes/{number}/{what}" for number in range(1, 20) for what in ("parts", "undo-outlook")]
+    return [*paths, *of_changes, f"/api/v1/phones/{MAC}/files?secrets=false", f"/api/v1/phones/{MAC}/explain/user_password"]
 
 
 def test_no_answer_and_no_line_of_the_log_holds_a_secret(
