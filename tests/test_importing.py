@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -435,22 +434,3 @@ def test_export_and_import_are_a_round_trip(tmp_path_factory: pytest.TempPathFac
         assert facts(two) == facts(one)
         assert export_csv(two, with_secrets=True) == text
         assert preview_csv(one, text).counts["update"] == 0
-
-
-# ---- scale ----------------------------------------------------------------------------------------------------------
-
-
-def test_ten_times_the_rows_cost_ten_times_the_work(installation: Installation) -> None:
-    """In CPU and beside each other, so that a busy machine is no slow import; twice as much for each row is allowed."""
-    few, many = (imported_cpu_s(installation, first, rows) for first, rows in ((0, 1000), (1000, 10_000)))
-    assert many < 2 * 10 * few
-
-
-def imported_cpu_s(installation: Installation, first: int, rows: int) -> float:
-    numbers = range(first, first + rows)
-    lines = (f"02acde{at:06x},A1,{10000 + at},Person {at},p{at}@example.com,Desk {at},Europe/Amsterdam\n" for at in numbers)
-    text = "mac,model,extension,name,email,label,setting:timezone\n" + "".join(lines)
-    start = time.process_time()
-    result = apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
-    assert (result.phones_created, result.extensions_created) == (rows, rows)
-    return time.process_time() - start
