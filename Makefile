@@ -55,8 +55,8 @@ test: $(VENV)/installed-test tools-test tools-sheets ## Set everything up; check
 durations: $(VENV)/installed-test tools-test tools-sheets ## Run every test and keep what each file took: the longest come first from then on.
 	@$(BIN)/python -m pytest $(PYTEST_OPTIONS) --keep-durations
 
-storm: $(VENV)/installed-test tools-test ## Break everything between server and PBX at random moments under 200 phones; FAULT_SEED plays a run again.
-	@FAULT_SEED=$${FAULT_SEED:-random} $(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py
+storm: $(VENV)/installed-test tools-test ## Break everything between server and PBX at random moments, each fault 20 times, under 200 phones; FAULT_SEED plays a run again.
+	@FAULT_SEED=$${FAULT_SEED:-random} FAULT_ROUNDS=21 $(BIN)/python -m pytest --timeout=900 -m storm -rP tests/asterisk/test_faults.py
 
 check: $(VENV)/installed-test ## Check format, style, types, catalogue, architecture and documentation.
 	@failed=; \

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -230,7 +230,8 @@ class World:
         """Sends raw bytes and returns everything that comes back until the server closes or falls silent."""
         with socket.create_connection(("127.0.0.1", self.http_port), timeout=seconds) as connection:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # what the server refuses it may have ended before we do
+                connection.shutdown(socket.SHUT_WR)
             parts = []
             try:
                 while part := connection.recv(65536):
