@@ -1,6 +1,6 @@
 """wazo-provd as a peer: its own HTTP, processing and database services in one process, without the rest of a Wazo platform.
 
-Run with the Python that wazo-provd is installed for, not with the project's: ``wazo_provd.py HOME STATE PORT PHONES``. ``HOME`` holds the
+Run with the Python that wazo-provd is installed for, not with the project's: ``wazo_peer.py HOME STATE PORT PHONES``. ``HOME`` holds the
 two checkouts, ``STATE`` the plugin and nothing else, ``PHONES`` has a line ``MAC TAB MODEL`` for each. What asks other
 daemons of the platform (authentication, message bus, package downloads) is replaced by empty classes: a phone's request never reaches it.
 """

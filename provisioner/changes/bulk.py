@@ -88,9 +88,9 @@ class BulkWrites(DepartmentWrites, RotationWrites):
         self._tell(unit, [row.mac for row in phones])
 
     def secrecy(self) -> Secrecy:
-        """Returns what says of a setting whether it is a secret."""
-        hidden = {name for name, kind in self.store.catalogue.settings.items() if kind.type == "secret"}
-        return hidden.__contains__
+        """Returns what says of a setting, a parameter by hand included, whether it is a secret."""
+        known = self.store.catalogue.settings
+        return lambda name: (row := known.get(name)) is not None and row.type == "secret"
 
     def _insert_extensions(self, unit: Unit, rows: Sequence[ExtensionRow]) -> None:
         values = []
@@ -188,7 +188,8 @@ class BulkWrites(DepartmentWrites, RotationWrites):
     def _settings_of(self, row: PhoneRow, kept: Mapping[str, SettingValue]) -> dict[str, Any]:
         merged = {**(row.before.settings if row.before else {}), **kept, **row.settings}
         values = {name: value for name, value in merged.items() if value is not None}
-        hidden = {name for name, kind in self.store.catalogue.settings.items() if kind.type == "secret"} | kept.keys()
+        is_secret = self.secrecy()
+        hidden = {name for name in values if name in kept or is_secret(name)}
         secret = {name: value for name, value in values.items() if name in hidden and value}
         visible = {name: value for name, value in values.items() if name not in hidden}
         sealed = self.store.box.seal(json.dumps(secret, sort_keys=True).encode(), f"phone:{row.mac}") if secret else None

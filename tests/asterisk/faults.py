@@ -14,6 +14,7 @@ from pbx_sync.asterisk.instance import processes_of
 from pbx_sync.backend import PBXUnavailable
 from provisioner.bundled import bundled_instance, bundled_program
 from provisioner.changes import KeyInput, PhoneInput
+from provisioner.errors import InputError
 from tests.phones.office import Desk, Office
 
 TOO_LONG = {"display_name": "😀" * 128, "department": "😀" * 64, "email": f"{'a' * 60}@{'b' * 180}.example"}
@@ -52,7 +53,14 @@ class Faults:
             elif what == 1:
                 changes.update_extension("test", desk.number, {"display_name": f"Name {self.edits}"})
             else:
-                changes.update_extension("test", desk.number, {"secret": f"Secret-{self.edits:08d}"})
+                self._new_secret(desk)
+
+    def _new_secret(self, desk: Desk) -> None:
+        """Gives a desk a new secret; where its phone did not come for the last ones yet, waits with that, as the refusal says."""
+        try:
+            self.firm.world.installation.changes.update_extension("test", desk.number, {"secret": f"Secret-{self.edits:08d}"})
+        except InputError as error:
+            assert "wait until its phones have moved" in error.fields["secret"]
 
     def some(self, count: int) -> list[Desk]:
         return self.chance.sample([desk for desk in self.firm.desks if desk.number not in self.refused], count)

@@ -50,6 +50,13 @@ def facts(record: PhoneRecord) -> list[object]:
     return [getattr(record, name) for name in names]
 
 
+def test_parameter_by_hand_that_names_a_password_is_a_secret_of_many_as_it_is_of_one(world: World) -> None:
+    """Were it none, the change would keep it in clear."""
+    hidden = world.changes.secrecy()
+    assert hidden("raw.ring.password") and hidden("admin_password")
+    assert not hidden("raw.ring.tone") and not hidden("voice_vlan") and not hidden("no_such_setting")
+
+
 @pytest.fixture
 def imported(world: World) -> ChangeRecord:
     world.changes.create_site("t", "utrecht", {})
