@@ -69,6 +69,7 @@ def happens(faults: Faults, fault: Callable[[], None], called: str) -> None:
     began = time.monotonic()
     fault()
     print(f"{called} {fault.__name__} {time.monotonic() - began:.1f} s; {faults.firm.counted()}")
+    # Rows that a wipe takes between being written and read back are called refused until the next look, a few seconds later.
     if others := held(faults.firm) - faults.refused:
         print("   ", {faults.firm.facts(desk).error for desk in faults.firm.desks if desk.number in others})
     wait_until(lambda: held(faults.firm) <= faults.refused, SETTLED_WITHIN_S, "only phones whose extension was refused being held")
