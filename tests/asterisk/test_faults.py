@@ -68,11 +68,12 @@ def happens(faults: Faults, fault: Callable[[], None], called: str) -> None:
     faults.wait(0.0, 1.5)
     began = time.monotonic()
     fault()
-    print(f"{called} {fault.__name__} {time.monotonic() - began:.1f} s; {faults.firm.counted()}")
+    took_s, firm = time.monotonic() - began, faults.firm
     # Rows that a wipe takes between being written and read back are called refused until the next look, a few seconds later.
-    if others := held(faults.firm) - faults.refused:
-        print("   ", {faults.firm.facts(desk).error for desk in faults.firm.desks if desk.number in others})
-    wait_until(lambda: held(faults.firm) <= faults.refused, SETTLED_WITHIN_S, "only phones whose extension was refused being held")
+    others = held(firm) - faults.refused
+    why = {firm.facts(desk).error for desk in firm.desks if desk.number in others} or ""
+    print(f"{called} {fault.__name__} {took_s:.1f} s; {firm.counted()} {why}")
+    wait_until(lambda: held(firm) <= faults.refused, SETTLED_WITHIN_S, "only phones whose extension was refused being held")
 
 
 def heals(faults: Faults) -> None:
