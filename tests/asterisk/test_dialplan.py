@@ -249,11 +249,15 @@ def test_intercom_says_in_every_vendors_way_that_it_wants_an_answer(floor: Floor
 
 def test_a_slots_key_parks_and_takes_back(floor: Floor, caller: UserAgent) -> None:
     """A blind transfer to 705 parks there; whoever then dials 705 has the call."""
-    out = floor.dial(caller, "1003")
+    floor.dial(caller, "1003")
     there = floor.ringing(floor.phones["1003"][0])
     floor.answer(there)
-    wait_state(out, State.CONFIRMED)
+    wait_until(
+        lambda: there.hears(caller),
+        what="their talk: Asterisk answers the caller before it connects the two, and transfers only afterwards",
+    )
     assert floor.network.run(there.transfer("705")) == 202
+    wait_until(lambda: there.reports[-1:] == ["SIP/2.0 200 OK"], what="the transfer")
     wait_until(lambda: "705" in floor.asterisk.cli("parking show default").partition("Parked Calls")[2], what="the parked call")
     back = floor.dial(floor.phones["1002"][0], "705")
     wait_state(back, State.CONFIRMED)

@@ -264,11 +264,12 @@ class Office:
             self.network.run(call.hang_up())
 
     def connect(self, caller: Desk, called: Desk) -> tuple[Call, Call]:
-        """Returns both ends of a call between two desks, answered."""
+        """Returns both ends of a call between two desks, who hear each other: a PBX answers the caller before it connects the two."""
         out = self.dial(caller, called.number)
         there = self.rings(called)
         self.answer(there)
         wait_state(out, State.CONFIRMED)
+        wait_speech(there, caller)
         return out, there
 
 
