@@ -16,7 +16,7 @@ from dataclasses import replace
 from provisioner.bell import Bell
 from provisioner.core.mac import Mac
 from provisioner.db import DatabaseError, Watcher
-from provisioner.places import SiteFinder, closest_network
+from provisioner.places import Networks, SiteFinder
 from provisioner.records import LiveFile, ServingRecord, SiteRecord
 from provisioner.records_install import InstallLink
 from provisioner.store import Store
@@ -50,7 +50,7 @@ class SiteRule:
         self.access = record.access
         self._enrolment = record.enrolment
         self._window_until = window_until
-        self._networks = [ipaddress.ip_network(text) for text in record.trusted_networks]
+        self._networks = Networks(ipaddress.ip_network(text) for text in record.trusted_networks)
         self._verdicts: dict[str, bool] = {}
 
     def takes_in(self, in_warehouse: bool, now: float) -> bool:
@@ -65,11 +65,8 @@ class SiteRule:
         if verdict is None:
             if len(self._verdicts) >= _PEERS:
                 self._verdicts.clear()
-            verdict = self._verdicts[peer] = self._look(peer)
+            verdict = self._verdicts[peer] = self._networks.closest(peer) is not None
         return verdict
-
-    def _look(self, peer: str) -> bool:
-        return closest_network(self._networks, peer) is not None
 
 
 class ServingIndex:

@@ -50,7 +50,7 @@ def picture(index: ServingIndex) -> dict:
             if files
         },
         "uploads": {mac: names for mac, names in index.uploads.items() if names},
-        "sites": {name: (rule.access, tuple(map(str, rule._networks)), rule.made_of) for name, rule in index.sites.items()},
+        "sites": {name: (rule.access, rule.made_of) for name, rule in index.sites.items()},
         "warehouse": index.warehouse,
         "any_digest": index.any_digest,
     }
