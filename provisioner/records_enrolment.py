@@ -85,7 +85,7 @@ class AlarmRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class CallRecord:
+class TestCallRecord:
     """The last test call to a phone. ``state`` is asked, ringing, heard or failed; ``at`` is when it came into it."""
 
     mac: Mac

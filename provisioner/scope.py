@@ -27,11 +27,15 @@ class Scope:
 
 
 def closed(base: type[Any], *, but: Container[str] = ()) -> Callable[[Kind], Kind]:
-    """Makes every public method of ``base`` that a class does not define itself refuse; ``but`` names those that hold nothing of a site."""
+    """Makes every public method of ``base`` that a class, or one between the two, does not define itself refuse.
+
+    ``but`` names those that hold nothing of a site.
+    """
 
     def decorate(kind: Kind) -> Kind:
+        thought_of = {name for each in kind.__mro__[: kind.__mro__.index(base)] for name in vars(each)}
         for name in dir(base):
-            if not name.startswith("_") and name not in vars(kind) and name not in but and callable(getattr(base, name)):
+            if not name.startswith("_") and name not in thought_of and name not in but and callable(getattr(base, name)):
                 setattr(kind, name, _refusal(name))
         return kind
 

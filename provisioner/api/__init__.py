@@ -17,6 +17,7 @@ from flask.json.provider import DefaultJSONProvider
 from provisioner.api import (
     auth,
     bootstrap,
+    calls,
     catalogue,
     changes_,
     context,
@@ -73,6 +74,7 @@ NOUNS = [
     phone_keys.noun,
     phone_state.noun,
     fetches.noun,
+    calls.noun,
     lockstep.noun,
     phone_actions.noun,
     sightings.noun,

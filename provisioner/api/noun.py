@@ -185,6 +185,7 @@ _PATH_HELP: Mapping[str, tuple[str, str]] = {
     "name": ("Name", "default"),
     "delivery": ("Number of the delivery", "1"),
     "change": ("Number of the change", "1"),
+    "call": ("Number of the call", "1"),
     "layout": ("Name of the layout", "Sales"),
     "setting": ("Name of the setting", "timezone"),
     "vendor": ("Vendor", "yealink"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from provisioner.store.accounts import AccountReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
+from provisioner.store.calls import CallReads
 from provisioner.store.departments import DepartmentReads
 from provisioner.store.enrolment import EnrolmentReads
 from provisioner.store.firmware import FirmwareReads, ReleaseCounts
@@ -69,5 +70,6 @@ class Store(
     EnrolmentReads,
     WaitingReads,
     TestingReads,
+    CallReads,
 ):
     """All reads of an installation."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from provisioner.models import change, extension, phone, phone_line
+from provisioner.models_calls import call_party
 from provisioner.models_changes import change_part
 from provisioner.scope import Scope
+from provisioner.store.calls import took_part
 
 
 def phones_within(scope: Scope) -> sa.ColumnElement[bool]:
@@ -27,6 +29,11 @@ def extensions_within(scope: Scope) -> sa.ColumnElement[bool]:
         return sa.true()
     on_line = sa.select(phone_line.c.extension).join(phone, phone.c.mac == phone_line.c.mac).where(phones_within(scope))
     return extension.c.site.in_(scope.sites) | extension.c.number.in_(on_line)
+
+
+def calls_within(scope: Scope) -> sa.ColumnElement[bool]:
+    """Returns the condition that an extension within the scope took part in a row of ``call``."""
+    return took_part(call_party.c.number.in_(sa.select(extension.c.number).where(extensions_within(scope))))
 
 
 def changes_within(scope: Scope) -> sa.ColumnElement[bool]:

@@ -35,19 +35,20 @@ from provisioner.records import (
     WakeRecord,
 )
 from provisioner.records_changes import ChangePart
-from provisioner.records_enrolment import AlarmRecord, CallRecord, NewcomerRecord, RefusalRecord, WindowRecord
+from provisioner.records_enrolment import AlarmRecord, NewcomerRecord, RefusalRecord, TestCallRecord, WindowRecord
 from provisioner.records_install import InstallLink
 from provisioner.records_rendering import RenderJob
 from provisioner.scope import Scope, closed
 from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
 from provisioner.store.reach import changes_within, extensions_within, parts_within, phones_within
+from provisioner.store.scoped_calls import ScopedCalls
 
 _BATCH = 500
 
 
 @closed(Store, but={"secret_settings", "secrets_of", "stage_column"})
-class ScopedStore(Store):
+class ScopedStore(ScopedCalls):
     """The part of a store that a scope reaches."""
 
     def __init__(self, whole: Store, scope: Scope) -> None:
@@ -138,7 +139,7 @@ class ScopedStore(Store):
     def laid_keys(self, record: PhoneRecord) -> list[LaidKey]:
         return self._whole.laid_keys(record) if self.sees(record) else []
 
-    def test_call(self, mac: Mac) -> CallRecord | None:
+    def test_call(self, mac: Mac) -> TestCallRecord | None:
         return self._whole.test_call(mac) if self.macs_seen([mac]) else None
 
     def seen_at(self, mac: Mac) -> float | None:

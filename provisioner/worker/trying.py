@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pbx_sync.testcalls import TestCalls
 from provisioner.core.contacts import wake_uris
 from provisioner.models_testcall import test_call
-from provisioner.records_enrolment import CallRecord
+from provisioner.records_enrolment import TestCallRecord
 from provisioner.store import Store
 from provisioner.worker.contacts import Contacts
 
@@ -57,7 +57,7 @@ class Trying:
                 connection.execute(_NOTED, done)
         return len(done)
 
-    def _rung(self, item: CallRecord) -> dict[str, object]:
+    def _rung(self, item: TestCallRecord) -> dict[str, object]:
         record = self._store.phone(item.mac)
         numbers = [line.extension for line in record.lines] if record else []
         phones = self._store.phones_with_lines(numbers)
@@ -68,7 +68,7 @@ class Trying:
                 return self._noted(item, "failed" if why else "ringing", why)
         return self._noted(item, "failed", NOT_REGISTERED)
 
-    def _ended(self, ringing: Sequence[CallRecord]) -> list[dict[str, object]]:
+    def _ended(self, ringing: Sequence[TestCallRecord]) -> list[dict[str, object]]:
         outcomes, done = self._calls.outcomes(), []
         for item in ringing:
             outcome = outcomes.get(str(item.mac))
@@ -80,7 +80,7 @@ class Trying:
                 done.append(self._noted(item, "failed", "the PBX never told what became of it"))
         return done
 
-    def _noted(self, item: CallRecord, state: str, detail: str) -> dict[str, object]:
+    def _noted(self, item: TestCallRecord, state: str, detail: str) -> dict[str, object]:
         return {"which": item.mac, "now_state": state, "why": detail[:200], "now": self._clock()}
 
 

@@ -21,6 +21,7 @@ from provisioner.store import Store
 from provisioner.store.scoped import ScopedStore
 from provisioner.wiring import Installation, within
 from tests.api.conftest import Api, errors
+from tests.calls import add_call
 from tests.installations import render_all
 
 MARK = "zebra"
@@ -90,6 +91,7 @@ def _observed(installation: Installation) -> None:
             sent = {"mac": mac, "name": f"{mark}.log", "kind": "log", "content_type": "text/plain", "received_at": 5.0, "size": 9}
             body = installation.box.seal(mark.encode(), f"upload:{mac}:{mark}.log")
             connection.execute(upload.insert().values(**sent, sha256="0" * 64, body=body))
+    add_call(installation.database, caller="1001", called="1002", caller_name=MARK, uid="1")
     installation.changes.issue_install_link(f"{MARK}-issuer", Mac("02acde000001"), 72)
 
 
@@ -114,7 +116,7 @@ def _operations(app: Flask, document: dict[str, Any]) -> list[tuple[str, str, bo
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/") and rule.rule != "/api/v1/session":
             shown = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-            is_theirs = bool({"mac", "number", "name", "change"} & rule.arguments)
+            is_theirs = bool({"mac", "number", "name", "change", "call"} & rule.arguments)
             for method in sorted((rule.methods or set()) & {"GET", "POST", "PUT", "PATCH", "DELETE"}):
                 content = document["paths"][shown][method.lower()].get("requestBody", {}).get("content", {})
                 found.append((method, shown.format(**_values(rule)), is_theirs, content.get("application/json", {}).get("example")))
@@ -135,7 +137,7 @@ def _snapshot(admin: Api) -> list[Any]:
     ]
     phone += [f"/phones/{THEIRS}{part}" for part in ("/lights", "/install-link", f"/uploads/{MARK}.log", "/keys/laid")]
     other = ["/extensions/1001", "/extensions/1002", "/sites/default", f"/groups/{MARK}-group", f"/departments/{MARK}-department"]
-    rest = [f"/sightings/{SEEN_THERE}", f"/users/{MARK}-user"]
+    rest = ["/calls/1", f"/sightings/{SEEN_THERE}", f"/users/{MARK}-user"]
     answers = [(path, admin.get(path)) for path in [*phone, *other, *rest]]
     assert {path for path, answer in answers if answer.status_code != 200} == set()
     return [(path, answer.get_json(force=True)) for path, answer in answers]

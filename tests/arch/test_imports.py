@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_changes": {"models"},
     "models_encryption": {"models"},
     "models_testcall": {"models"},
+    "models_calls": {"models"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_second_factor": {"models"},
@@ -44,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": {"core", "records_install"},
     "records_enrolment": {"core"},
     "records_changes": set(),
+    "records_calls": set(),
     "records_rendering": {"core"},
     "places": {"records"},
     # Edges to files: settings, key, catalogue.
@@ -55,9 +57,9 @@ ALLOWED: dict[str, set[str]] = {
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
     "store": {
-        "core", "db", "errors", "models", "models_accounts", "models_api", "models_changes", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "core", "db", "errors", "models", "models_accounts", "models_api", "models_calls", "models_changes", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "places", "records", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
+        "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts",
@@ -110,7 +112,7 @@ ALLOWED: dict[str, set[str]] = {
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
-        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records",
+        "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "records_calls",
         "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
     },
     "web": {
@@ -155,13 +157,13 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api", "provisioner.models_testcall",
+        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api", "provisioner.models_testcall",
+        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
@@ -174,6 +176,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_encryption": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_changes": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_calls": ("provisioner.store", "provisioner.changes", "provisioner.worker"),
     "pbx_sync": (
         "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.remote_pbx", "provisioner.commands.doctor_pbx",

@@ -1,0 +1,47 @@
+"""Reads of calls that have ended."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from provisioner.models_calls import call, call_party
+from provisioner.records_calls import CallRecord
+from provisioner.store.base import StoreBase
+
+
+class CallReads(StoreBase):
+    """Calls, the newest first."""
+
+    def calls(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        extension: str = "",
+        outcome: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        within: sa.ColumnElement[bool] | None = None,
+    ) -> list[CallRecord]:
+        """Returns calls, the newest first: those that ``extension`` took part in, ended so, and began in [since, until)."""
+        query = sa.select(call).order_by(call.c.number.desc()).limit(limit)
+        query = query.where(call.c.number < before) if before is not None else query
+        query = query.where(took_part(call_party.c.number == extension)) if extension else query
+        query = query.where(call.c.outcome == outcome) if outcome else query
+        query = query.where(call.c.started_at >= since) if since is not None else query
+        query = query.where(call.c.started_at < until) if until is not None else query
+        query = query.where(within) if within is not None else query
+        with self.database.read() as connection:
+            return [CallRecord(**row._mapping) for row in connection.execute(query)]
+
+    def call(self, number: int, *, within: sa.ColumnElement[bool] | None = None) -> CallRecord | None:
+        query = sa.select(call).where(call.c.number == number)
+        query = query.where(within) if within is not None else query
+        with self.database.read() as connection:
+            row = connection.execute(query).first()
+        return CallRecord(**row._mapping) if row else None
+
+
+def took_part(who: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
+    """Returns the condition that a row of ``call`` has a party like ``who``."""
+    return call.c.number.in_(sa.select(call_party.c.call).where(who))
