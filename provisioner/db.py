@@ -8,15 +8,24 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+if TYPE_CHECKING:
+    from provisioner.notices import Notices
+
 _WRITE_LOCK = 0x70726F76  # "prov": the PostgreSQL advisory lock that writers take
+_CHANNEL = "provisioner"
+_LOCK_AND_RING = sa.text("SELECT pg_advisory_xact_lock(:key), pg_notify(:channel, '')")
+"""The notice goes out with the commit, and not at all without one; asked for together with the lock it costs no round trip."""
+LOOK_EVERY_S = 1.0
+"""How often a watcher looks at PostgreSQL although it heard nothing: a notice may be lost where nobody knows, a change may not."""
 
 DatabaseError = sa.exc.SQLAlchemyError
 """What a database that cannot be read or written raises, for those who show that rather than fail."""
@@ -30,6 +39,7 @@ class Database:
         self.url = _with_driver(sa.make_url(url.replace("postgres://", "postgresql://", 1)))
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url, durable) if self.is_sqlite else _postgres(self.url)
+        self.notices = None if self.is_sqlite else _notices(self.engine)
         self.file = Path(self.url.database) if self.is_sqlite and self.url.database not in (None, "", ":memory:") else None
 
     @contextmanager
@@ -52,7 +62,7 @@ class Database:
                 connection.execution_options(immediate=True)
             with connection.begin():
                 if not self.is_sqlite:
-                    connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITE_LOCK})
+                    connection.execute(_LOCK_AND_RING, {"key": _WRITE_LOCK, "channel": _CHANNEL})
                 yield connection
         if self.file:
             with contextlib.suppress(OSError):  # whoever listens (``bell``) then finds it by itself, a moment later
@@ -78,13 +88,19 @@ class Database:
 
 
 class Watcher:
-    """Tells whether another connection committed anything since the last call. Not for sharing between threads."""
+    """Tells whether another connection committed anything since the last call. Not for sharing between threads.
+
+    Where a ``Bell`` of the same database hears PostgreSQL's notices, nothing is asked while none comes, but for a look once a second.
+    """
 
     def __init__(self, database: Database, logs: Sequence[str] = ()) -> None:
         # One writer at a time: so the highest number grows with each commit that writes one, and is seen with it.
         self._logs = sa.select(*(_newest(log) for log in logs)) if logs else None
         self._newest: Any = None
         self._engine = database.engine
+        self._notices = database.notices
+        self._heard: int | None = None
+        self._look_at = 0.0
         # Both change with any commit of another connection, and neither reads a table: SQLite's data_version costs two microseconds.
         # (The last value of a sequence would not do: it is seen before the row that it numbers, and a reader would come too early.)
         self._query = sa.text("SELECT CAST(pg_current_snapshot() AS text)")
@@ -94,12 +110,17 @@ class Watcher:
 
     def changed(self) -> bool:
         """True when something was committed since the last call; True at the first call, and at the first after a lost connection."""
+        heard = self._notices.count if self._notices and self._notices.is_listening else None
+        if heard is not None and heard == self._heard and time.monotonic() < self._look_at:
+            return False
         try:
             value = self._value()
             newest = self._read_logs() if value != self._seen else None
         except sa.exc.SQLAlchemyError:
             self.close()
             raise
+        # What was heard before the look: a commit that came during it is looked for again.
+        self._heard, self._look_at = heard, time.monotonic() + LOOK_EVERY_S
         seen, self._seen = self._seen, value
         if value == seen or self._logs is None:
             return bool(value != seen)
@@ -108,6 +129,7 @@ class Watcher:
 
     def close(self) -> None:
         connection, self._connection, self._seen, self._newest = self._connection, None, None, None
+        self._heard = None
         if connection is not None:
             connection.close()
 
@@ -160,15 +182,21 @@ def _sqlite(url: sa.URL, durable: bool) -> Engine:
 
 
 def _postgres(url: sa.URL) -> Engine:
-    from provisioner.postgres import WithoutNUL  # late: an installation on SQLite starts without the driver of PostgreSQL
+    from provisioner import postgres  # late: an installation on SQLite starts without the driver of PostgreSQL
 
-    engine = sa.create_engine(url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED")
-
-    @sa.event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _record: object) -> None:
-        connection.adapters.register_dumper(str, WithoutNUL)
-
+    engine = sa.create_engine(
+        url, pool_pre_ping=True, pool_size=8, isolation_level="READ COMMITTED", connect_args=postgres.connect_args(url.query)
+    )
+    sa.event.listen(engine, "connect", lambda connection, _record: postgres.prepare(connection))
     return engine
+
+
+def _notices(engine: Engine) -> Notices:
+    from provisioner import postgres
+    from provisioner.notices import Notices
+
+    _, options = engine.dialect.create_connect_args(engine.url)
+    return Notices(lambda: postgres.connect({**options, **postgres.connect_args(engine.url.query)}), _CHANNEL)
 
 
 def _with_driver(url: sa.URL) -> sa.URL:

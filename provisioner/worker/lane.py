@@ -37,6 +37,7 @@ class Lane:
         self._bell = Bell(database, POLL_S)
         self._is_told = False
         self._next_check = 0.0
+        self._ours_at = 0.0
         self.other: Lane | None = None
         self.trouble = ""
         """Why it cannot go on; empty while it can."""
@@ -50,17 +51,17 @@ class Lane:
         self._bell.close()
 
     def run(self, beat: Callable[[bool, str], None] = lambda ok, detail: None, is_ours: Callable[[], bool] = lambda: True) -> None:
-        """Runs until ``stop``. Raises ``ProvisionerError`` where after an outage of the database ``is_ours`` says no."""
+        """Runs until ``stop``. ``is_ours`` is asked once a second and after each outage of the database: ``ProvisionerError`` is raised where it says no."""
         with contextlib.closing(self._database.watcher("change", "index_log")) as watcher:
             while not self._stop.is_set():
+                self._expect(is_ours)
                 try:
                     self._turn(watcher, beat)
                     self.trouble = ""
                 except sa.exc.SQLAlchemyError as error:
                     log.error("event=database_away lane=%s detail=%s", self._name, type(error).__name__)
                     self._rest(DATABASE_AWAY, beat)
-                    if not is_ours():
-                        raise ProvisionerError("the lease is lost with its connection: another process may be the worker now") from error
+                    self._ours_at = 0.0
                 except ProvisionerError as error:  # the key does not fit a row, for one: whoever mends it need not restart anything
                     log.error("event=worker_stuck lane=%s reason=%s detail=%s", self._name, error.reason, error)
                     self._rest(str(error), beat)
@@ -102,6 +103,14 @@ class Lane:
         else:
             self._look()
         beat(True, "")
+
+    def _expect(self, is_ours: Callable[[], bool]) -> None:
+        """Raises ``ProvisionerError`` where another may be the worker: the lease's connection may break while all others hold."""
+        if time.monotonic() < self._ours_at:
+            return
+        self._ours_at = time.monotonic() + IDLE_CHECK_S
+        if not is_ours():
+            raise ProvisionerError("the lease is lost with its connection: another process may be the worker now")
 
     def _rest(self, trouble: str, beat: Callable[[bool, str], None]) -> None:
         self.trouble = trouble

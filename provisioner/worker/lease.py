@@ -51,6 +51,7 @@ class Lease:
         try:
             self._connection.execute(sa.text("SELECT 1"))
         except sa.exc.SQLAlchemyError:
+            self.release()  # for good: asked once more, the connection would be opened anew, without the lock
             return False
         return True
 

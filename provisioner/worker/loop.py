@@ -33,7 +33,7 @@ from provisioner.worker.waiting import Waiting
 from provisioner.worker.waking import Waking
 
 SETTLE_S = 0.06
-"""Listeners look for new files every 20 ms. A phone that is told at once, and is quick, would get the old file and be content with it."""
+"""Listeners look for new files some milliseconds after the commit. A phone that is told at once, and is quick, would get the old file and be content with it."""
 BOOKS_AFTER_S = 1.0
 """A single edit is on its way to the phone by then."""
 BOOKS_WITHIN_S = 30.0
@@ -124,8 +124,8 @@ class Worker:
     def run(self, stop: threading.Event, beat: Callable[[bool, str], None], is_ours: Callable[[], bool] = lambda: True) -> None:
         """Steps whenever something was committed, and once a second besides, until ``stop``.
 
-        What asks the PBX has a lane of its own: a PBX that hangs, or is compared as a whole, holds up no file. ``is_ours`` tells after an
-        outage of the database whether this is still the one worker; where not, ``ProvisionerError`` is raised.
+        What asks the PBX has a lane of its own: a PBX that hangs, or is compared as a whole, holds up no file. ``is_ours`` tells
+        whether this is still the one worker; where not, ``ProvisionerError`` is raised.
         """
         self.rendering.start()
         with ExitStack() as stack:

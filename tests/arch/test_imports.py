@@ -16,7 +16,8 @@ ALLOWED: dict[str, set[str]] = {
     "client": set(),
     "errors": set(),
     "postgres": set(),
-    "db": {"postgres"},
+    "notices": set(),
+    "db": {"notices", "postgres"},
     "bell": {"db"},
     "deadline": set(),
     "models": set(),
@@ -152,7 +153,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "babel": ("provisioner.sheets", "web.i18n", "web.texts"),
     "argon2": ("provisioner.passwords",),
     "netaddr": ("provisioner.core.mac",),
-    "psycopg": ("provisioner.postgres",),
+    "psycopg": ("provisioner.notices", "provisioner.postgres"),
     "sqlalchemy": (
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",

@@ -86,6 +86,7 @@ def test_watcher_and_lease_notice_a_lost_connection(request: pytest.FixtureReque
             others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
             connection.execute(sa.text(others))
         assert not lease.is_held()
+        assert not lease.is_held(), "asked again, a connection that was opened anew would say yes, without the lock"
         with pytest.raises(sa.exc.OperationalError):
             watcher.changed()
         assert watcher.changed(), "after a gap anything may have changed"

@@ -75,6 +75,17 @@ def test_worker_that_lost_its_lease_ends(world: World, monkeypatch: pytest.Monke
     assert running.error and "another process may be the worker now" in str(running.error)
 
 
+def test_worker_whose_lease_alone_is_lost_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Was: only an outage that a step noticed made it ask; a lease whose connection a firewall had cut left two workers."""
+    monkeypatch.setattr("provisioner.worker.lane.IDLE_CHECK_S", 0.05)
+    held = [True, True, False]
+    running = Running(world, is_ours=lambda: held.pop(0))
+    running.thread.join(60)
+    assert not running.thread.is_alive()
+    assert running.error and "another process may be the worker now" in str(running.error)
+    assert (True, "") in running.said
+
+
 def test_lease_is_held_once(world: World, tmp_path: Path) -> None:
     first, second = Lease(world.installation.database, tmp_path), Lease(world.installation.database, tmp_path)
     assert first.acquire() and first.is_held()
