@@ -92,6 +92,7 @@ ACTIONS: Mapping[str, str] = {
     "claim_code.use": mark("Claimed by code"),
     "session.open": mark("Signed in"), "session.end": mark("Signed out"),
     "phone.install_link": mark("Made install link for"), "phone.install_link_withdrawn": mark("Withdrew install link of"),
+    "phone.seat_in": mark("Logged somebody in at"), "phone.seat_out": mark("Logged somebody out at"),
     "phone.delete_upload": mark("Deleted upload of"), "phone.test_call": mark("Asked for test call to"),
     "phone.redirect_asked": mark("Asked redirect service for"), "phone.redirect": mark("Redirect service answered for"),
     "redirect_removal.forgotten": mark("Gave up removal from redirect service of"),

@@ -58,6 +58,7 @@ class _SettingSchema(Strict):
     maximum = fields.Integer()
     max_length = fields.Integer()
     unit = fields.String()
+    by_server = fields.Boolean()
 
 
 class _FileSchema(Strict):
@@ -196,7 +197,9 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     raw = mistakes.read(path, _VendorSchema())
     templates = {file.name: mistakes.text(file) for file in sorted((folder / "templates").glob("*.j2"))}
     types = frozenset(raw.get("key_types", ()))
-    unsupported = followed.unsupported_by_vendor(raw.get("unsupported", {}), settings, followed.used_settings(templates), settings)
+    unsupported = followed.unsupported_by_vendor(
+        raw.get("unsupported", {}), settings, followed.followed_settings(templates, settings), settings
+    )
     looks = words.looked_up(templates, settings)
     models = vendor_models(VendorPart(folder, types, raw.get("missing_keys", {}), settings, zones, unsupported, looks), mistakes)
     words.note_words(path, raw, models, looks, mistakes)

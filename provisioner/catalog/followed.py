@@ -53,6 +53,11 @@ def used_settings(templates: Mapping[str, str]) -> frozenset[str]:
     return frozenset(_USED.findall(text)) | {name for name, pattern in _INDIRECT.items() if pattern.search(text)}
 
 
+def followed_settings(templates: Mapping[str, str], every: Mapping[str, Any]) -> frozenset[str]:
+    """Returns the settings that the templates use, and those that the server itself follows."""
+    return used_settings(templates) | {name for name, row in every.items() if row.by_server}
+
+
 def unsupported_by_vendor(
     declared: Mapping[str, str], known: Container[str], used: frozenset[str], every: Mapping[str, Any]
 ) -> dict[str, str]:
@@ -68,11 +73,14 @@ def vendor_mistakes(declared: Mapping[str, str], used: frozenset[str], every: Ma
             yield f"unsupported.{name}", "there is no such setting"
         elif name in used:
             yield f"unsupported.{name}", "a template uses this setting: it is supported"
-    silent = [name for name in every if name not in used and name not in declared] if ALL_OTHERS not in declared else []
+    missing = [name for name, row in every.items() if name not in used and name not in declared and not row.by_server]
+    silent = missing if ALL_OTHERS not in declared else []
     if silent:
         yield "unsupported", f"neither a template nor this table has {', '.join(silent)}"
     for name in sorted(used - set(every)):
         yield "unsupported", f"a template uses settings.{name}, which is no setting"
+    for name in sorted(name for name in used & set(every) if every[name].by_server):
+        yield "unsupported", f"a template uses settings.{name}, which the server follows: it belongs into no file"
 
 
 def raw_rule(folder: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRule | None:

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from provisioner.changes.departments import DepartmentWrites
 from provisioner.changes.keys import KeyInput
 from provisioner.changes.parts import Secrecy, extension_part, phone_part
-from provisioner.changes.phones import LineInput, first_epochs
+from provisioner.changes.phones import LineInput, PhoneInput, first_epochs
 from provisioner.changes.rotation import RotationWrites, in_use
+from provisioner.changes.seated import changes_seat, refuse_seated
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.values import SettingValue
@@ -76,6 +77,7 @@ class BulkWrites(DepartmentWrites, RotationWrites):
 
     def write_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow]) -> None:
         """Writes every row and tells serving of the phones; what has to be rendered anew is the caller's to say."""
+        refuse_seated(unit, [row.mac for row in phones if row.before is not None and changes_seat(row.before, _input(row))])
         self._insert_extensions(unit, [row for row in extensions if row.before is None])
         self._update_extensions(unit, [row for row in extensions if row.before is not None])
         self.members_changed(unit, _departments(extensions))
@@ -216,6 +218,10 @@ def _departments(rows: Sequence[ExtensionRow]) -> set[str]:
 
 def _columns(row: PhoneRow) -> dict[str, Any]:
     return {"model": row.model, "site": row.site, "group": row.group, "enabled": row.enabled}
+
+
+def _input(row: PhoneRow) -> PhoneInput:
+    return PhoneInput(model=row.model, lines=row.lines, keys=row.keys, layout=row.layout, clear_layout=row.layout is None)
 
 
 def _modules(row: PhoneRow) -> int:

@@ -109,6 +109,9 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
             users = list(unit.connection.execute(sa.select(phone_line.c.mac).where(phone_line.c.extension == number).limit(5)).scalars())
             if users:
                 raise InputError({"number": f"extension {number} is on a line of {', '.join(users)}: take it off there first"})
+            if places := self.store.places_of(number, unit.connection):
+                where = ", ".join(mac.colons for mac in places)
+                raise InputError({"number": f"extension {number} is the own one of the hot desk {where}: log out whoever sits there first"})
             owners = sum(number in (record.extensions or ()) for record in self.store.users(unit.connection))
             if owners:  # whoever gets a new extension of that number would be theirs too
                 raise InputError({"number": f"{owners} users have extension {number} as their own: give them another one first"})

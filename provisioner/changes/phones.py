@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes, layout_mistake
 from provisioner.changes.leaving import leave_services
+from provisioner.changes.seated import changes_seat, refuse_seated
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.mac import Mac
@@ -98,6 +99,8 @@ class PhoneWrites(UnitMaker):
             lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
             keys = key_inputs(before.keys)
             given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
+        if changes_seat(before, given):
+            refuse_seated(unit, [before.mac])
         self._check(unit, given, model, before)
         return self._write(unit, before.mac, given, before, "phone.update")
 
@@ -114,8 +117,9 @@ class PhoneWrites(UnitMaker):
         return shown_for_change(before)
 
     def take_off(self, unit: Unit, records: Sequence[PhoneRecord]) -> None:
-        """Takes phones (at most ``CHUNK``) off the list, their tokens retired for ever."""
+        """Takes phones (at most ``CHUNK``) that nobody sits at off the list, their tokens retired for ever."""
         macs = [record.mac for record in records]
+        refuse_seated(unit, macs)
         leave_services(unit, records)
         unit.connection.execute(phone.delete().where(phone.c.mac.in_(macs)))
         unit.connection.execute(retired_token.delete().where(retired_token.c.mac.in_(macs)))

@@ -26,6 +26,7 @@ from provisioner.errors import Forbidden, InputError, NotFound
 from provisioner.records import ChangeRecord, ExtensionRecord, PhoneRecord, SiteRecord
 from provisioner.records_enrolment import WindowRecord
 from provisioner.records_install import IssuedLink
+from provisioner.records_seats import SeatRecord
 from provisioner.scope import Scope, closed
 from provisioner.store.scoped import ScopedStore
 
@@ -141,6 +142,15 @@ class ScopedChanges(Changes):
         self, actor: str, source: Mac, macs: Sequence[Mac], places: Sequence[Place] | None = None, *, only_fitting: bool = False
     ) -> list[CopyPlan]:
         return self._whole.copy_keys(actor, self._phone_seen(source).mac, self._all_seen(macs), places, only_fitting=only_fitting)
+
+    def take_seat(self, actor: str, mac: Mac, number: str) -> SeatRecord:
+        desk = self._all_seen([mac])[0]
+        if not self._seen.numbers_seen([number]):
+            raise InputError({"extension": f"there is no extension {number[:32]}"})
+        return self._whole.take_seat(actor, desk, number)
+
+    def leave_seat(self, actor: str, mac: Mac, expected: SeatRecord | None = None) -> PhoneRecord:
+        return self._whole.leave_seat(actor, self._all_seen([mac])[0], expected)
 
     def _all_seen(self, macs: Sequence[Mac]) -> list[Mac]:
         """Returns the phones named. Raises ``NotFound`` for the first of them that is not seen: then nothing is done to any."""

@@ -16,6 +16,7 @@ from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
 from provisioner.changes.restoring import RestoreWrites
 from provisioner.changes.scans import ScanWrites
+from provisioner.changes.seats import SeatWrites
 from provisioner.changes.second_factor import SecondFactorWrites
 from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
@@ -38,6 +39,7 @@ class Changes(
     RedirectWrites,
     SiteWrites,
     RestoreWrites,
+    SeatWrites,
     AskingWrites,
     SecondFactorWrites,
     TokenWrites,

@@ -17,6 +17,7 @@ from provisioner.commands.lockstep import Standing
 from provisioner.commands.remote_enrolment import EnrolmentReads, EnrolmentWrites
 from provisioner.commands.remote_fleet import FleetReads, FleetWrites
 from provisioner.commands.remote_people import PeopleReads, PeopleWrites
+from provisioner.commands.remote_seats import SeatReads, SeatWrites
 from provisioner.core.lockstep import LockstepFacts
 from provisioner.core.mac import Mac
 from provisioner.core.sightings import Evidence
@@ -53,7 +54,7 @@ class RemoteDesk:
         self.changes = RemoteChanges(client)
 
 
-class RemoteStore(PeopleReads, EnrolmentReads, FleetReads):
+class RemoteStore(PeopleReads, EnrolmentReads, FleetReads, SeatReads):
     """Reads."""
 
     def phone(self, mac: Mac) -> PhoneRecord | None:
@@ -113,7 +114,7 @@ class RemoteStore(PeopleReads, EnrolmentReads, FleetReads):
         ]
 
 
-class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites):
+class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites, SeatWrites):
     """Writes. ``actor`` is left to the server: it is whoever the token is of."""
 
     def create_phone(self, actor: str, mac: Mac, given: PhoneInput) -> PhoneRecord:

@@ -46,6 +46,8 @@ class Setting:
     maximum: int | None = None
     max_length: int = 255
     unit: str = ""
+    by_server: bool = False
+    """It is followed by the server, whatever the phone: no file has it."""
 
 
 @dataclass(frozen=True, slots=True)

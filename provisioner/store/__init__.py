@@ -25,6 +25,7 @@ from provisioner.store.redirects import RedirectReads
 from provisioner.store.registrations import LinePhone, RegistrationReads
 from provisioner.store.rendering import RenderingReads
 from provisioner.store.requests import RequestReads
+from provisioner.store.seats import SeatReads
 from provisioner.store.second_factor import SecondFactorReads
 from provisioner.store.serving import IndexPart, ServingReads
 from provisioner.store.sightings import SightingReads
@@ -69,6 +70,7 @@ class Store(
     FirmwareReads,
     EnrolmentReads,
     WaitingReads,
+    SeatReads,
     TestingReads,
     CallReads,
 ):

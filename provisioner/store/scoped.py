@@ -43,12 +43,13 @@ from provisioner.store import EVERY_PHONE, LinePhone, Store
 from provisioner.store.base import CHUNK, in_chunks
 from provisioner.store.reach import changes_within, extensions_within, parts_within, phones_within
 from provisioner.store.scoped_calls import ScopedCalls
+from provisioner.store.scoped_seats import ScopedSeats
 
 _BATCH = 500
 
 
 @closed(Store, but={"secret_settings", "secrets_of", "stage_column"})
-class ScopedStore(ScopedCalls):
+class ScopedStore(ScopedSeats, ScopedCalls):
     """The part of a store that a scope reaches."""
 
     def __init__(self, whole: Store, scope: Scope) -> None:

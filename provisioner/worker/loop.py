@@ -11,6 +11,7 @@ from pbx_sync.backend import Backend, PBXUnavailable
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.rotation import RotationWrites
+from provisioner.changes.seats import SeatWrites
 from provisioner.core.render import Renderer
 from provisioner.errors import ProvisionerError
 from provisioner.store import Store
@@ -27,6 +28,7 @@ from provisioner.worker.promoting import Promoting
 from provisioner.worker.pushing import Pushing
 from provisioner.worker.rendering import Rendering
 from provisioner.worker.rotating import Rotating
+from provisioner.worker.seating import Seating
 from provisioner.worker.timekeeping import Timekeeping, boot_time
 from provisioner.worker.trying import Trying
 from provisioner.worker.waiting import Waiting
@@ -61,6 +63,7 @@ class Worker:
         self.rollout = Rollout(store, FirmwareWrites(store, renderer, clock), clock, timer)
         self.rendering = Rendering(store, renderer, clock)
         self.enrolling = Enrolling(store, EnrolmentWrites(store, renderer, clock), clock, timer)
+        self.seating = Seating(store, SeatWrites(store, renderer, clock), clock, timer)
         self.promoting = Promoting(store, clock, has_pbx=backend is not None)
         self.lockstep = WithPBX(store, renderer, backend, clock, timer, rotation_s) if backend else None
         self._store = store
@@ -82,14 +85,14 @@ class Worker:
 
     def step(self) -> int:
         """Does a bounded part of everything that is open; returns how much it was."""
-        done = self.enrolling.step() + self.phonebooks.step() + self.rollout.step() + self.rendering.step()
+        done = self.enrolling.step() + self.seating.step() + self.phonebooks.step() + self.rollout.step() + self.rendering.step()
         done += self.lockstep.push() if self.lockstep else 0
         done += self.promoting.step()
         return done + (self.lockstep.follow() if self.lockstep else 0)
 
     def make_files(self) -> int:
         """As ``step``, of what asks no PBX. Phone books, which read every extension, come last."""
-        done = self.enrolling.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
+        done = self.enrolling.step() + self.seating.step() + self.rollout.step() + self.rendering.step() + self.promoting.step()
         if not done:
             self._make_books()
         return done

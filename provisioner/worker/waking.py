@@ -141,7 +141,12 @@ class Waking:
         return Told(item, reached, item.tries + 1, PAUSES_S[item.tries])
 
     def _notify(self, mac: Mac, numbers: Sequence[str], phones: Mapping[str, Sequence[LinePhone]], event: str) -> int:
-        """Tells the phone by the first of its lines that is registered; returns how many contacts were reached."""
+        """Tells the phone by the first of its lines that is registered; returns how many contacts were reached.
+
+        One that shares its extension and has not registered with it yet is told where it was: the contacts are those of the other phones.
+        """
+        if any(len(phones.get(number, ())) > 1 for number in numbers) and (reached := self._notify_newcomer(mac, numbers, event)):
+            return reached
         for number in numbers:
             uris = wake_uris(mac, self._contacts.of(number), self._contacts.phones(phones.get(number, ())))
             reached = self._backend.notify(number, event, uris) if uris else 0
@@ -150,6 +155,10 @@ class Waking:
                 self._facts.counters["notifies"] += reached
                 return reached
         return self._notify_where_it_was(mac, numbers, event)
+
+    def _notify_newcomer(self, mac: Mac, numbers: Sequence[str], event: str) -> int:
+        there = {row.extension for row in self._store.registrations([mac]).get(mac, ()) if row.ended_at is None}
+        return self._notify_where_it_was(mac, numbers, event) if there and there.isdisjoint(numbers) else 0
 
     def _notify_where_it_was(self, mac: Mac, numbers: Sequence[str], event: str) -> int:
         """Tells a phone whose numbers are all new to it by the registrations that it still has; returns how many contacts were reached."""

@@ -74,6 +74,8 @@ WRITES = [
     ("POST", f"/phones/{MAC}/keys/copy", {"macs": []}, {"technician", "admin"}),
     ("DELETE", f"/phones/{MAC}/uploads/nothing.xml", None, {"technician", "admin"}),
     ("POST", f"/phones/{MAC}/test-call", None, {"technician", "admin"}),
+    ("POST", f"/phones/{MAC}/seat", {"extension": "1002"}, {"technician", "admin"}),
+    ("DELETE", f"/phones/{MAC}/seat", None, {"technician", "admin"}),
     ("PUT", "/sites/default/window", {}, {"technician", "admin"}),
     ("DELETE", "/sites/default/window", None, {"technician", "admin"}),
     ("POST", "/warehouse", {}, {"technician", "admin"}),

@@ -388,3 +388,13 @@ def test_what_nobody_thought_about_is_refused(installation: Installation) -> Non
             if not name.startswith("_") and callable(getattr(base, name)) and getattr(kind, name) is getattr(base, name)
         }
         assert left <= {"secret_settings", "secrets_of", "stage_column"}
+
+
+def test_hot_desks_are_those_of_the_own_site(ours: dict[str, Api], admin: Api) -> None:
+    assert {admin.patch(f"/phones/{mac}", {"settings": {"hot_desk": True}}).status_code for mac in (OURS, THEIRS)} == {200}
+    technician, _ = ours["technician"], admin.post("/extensions", {"number": "2002", "site": "berlin"})
+    assert errors(technician.post(f"/phones/{OURS}/seat", {"extension": "1002"})) == {"extension": "there is no extension 1002"}
+    assert [technician.post(f"/phones/{mac}/seat", {"extension": "2002"}).status_code for mac in (THEIRS, OURS)] == [404, 200]
+    assert admin.post(f"/phones/{THEIRS}/seat", {"extension": "1002"}).status_code == 200
+    assert [row["extension"] for row in technician.get("/seats").get_json()["items"]] == ["2002"]
+    assert [technician.delete(f"/phones/{mac}/seat").status_code for mac in (THEIRS, OURS)] == [404, 204]

@@ -27,6 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "models_encryption": {"models"},
     "models_testcall": {"models"},
     "models_calls": {"models"},
+    "models_seats": {"models"},
+    "records_seats": {"core"},
     "models_accounts": {"models"},
     "models_install": {"models"},
     "models_second_factor": {"models"},
@@ -59,13 +61,13 @@ ALLOWED: dict[str, set[str]] = {
     "migrate": {"db", "errors", "migrations"},
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_calls", "models_changes", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets",
+        "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall", "models_seats",
+        "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets", "records_seats",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts",
-        "models_redirect", "models_second_factor", "models_sightings", "models_testcall",
-        "passwords", "places", "records", "records_changes", "records_enrolment", "records_install", "scope", "secrets", "settings", "store",
+        "models_redirect", "models_second_factor", "models_sightings", "models_testcall", "models_seats",
+        "passwords", "places", "records", "records_changes", "records_enrolment", "records_install", "records_seats", "scope", "secrets", "settings", "store",
     },
     "dhcp": {"core", "errors"},
     "redirect": {"core", "deadline"},
@@ -106,7 +108,7 @@ ALLOWED: dict[str, set[str]] = {
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
         "bell", "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_install", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
-        "records", "records_enrolment", "records_install", "records_rendering", "redirect", "seen", "settings", "store",
+        "records", "records_enrolment", "records_install", "records_rendering", "records_seats", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
@@ -114,7 +116,7 @@ ALLOWED: dict[str, set[str]] = {
     "backups": {"db", "errors", "migrate", "secrets", "settings"},
     "api": {
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "records_calls",
-        "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring",
+        "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring", "records_seats",
     },
     "web": {
         "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
@@ -126,7 +128,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "accounts", "api", "backups", "bundled", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "logs", "migrate", "oidc", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "pbx_sync", "pbxstatus", "records", "records_enrolment", "records_install", "records_seats", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip
@@ -158,13 +160,13 @@ ONLY: dict[str, tuple[str, ...]] = {
         "provisioner.db", "provisioner.models", "provisioner.migrations", "provisioner.store", "provisioner.changes", "provisioner.recorder",
         "provisioner.uploads", "provisioner.worker", "provisioner.backups", "provisioner.commands", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts",
         "provisioner.bootstrap_notes", "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall",
+        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall", "provisioner.models_seats",
     ),
     "provisioner.models": (
         "provisioner.store", "provisioner.changes", "provisioner.enroll", "provisioner.worker", "provisioner.recorder", "provisioner.uploads",
         "provisioner.migrate", "provisioner.migrations", "provisioner.models_accounts", "provisioner.models_changes", "provisioner.models_encryption", "provisioner.models_enrolment", "provisioner.models_layouts", "provisioner.bootstrap_notes",
         "provisioner.models_firmware", "provisioner.models_install", "provisioner.models_phonebook", "provisioner.models_redirect", "provisioner.models_second_factor", "provisioner.models_sightings", "provisioner.scans", "provisioner.seen",
-        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall",
+        "provisioner.models_api", "provisioner.models_calls", "provisioner.models_testcall", "provisioner.models_seats",
     ),
     "provisioner.models_firmware": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_phonebook": ("provisioner.store", "provisioner.worker"),
@@ -176,6 +178,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_api": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_encryption": ("provisioner.store", "provisioner.worker"),
     "provisioner.models_layouts": ("provisioner.store", "provisioner.changes"),
+    "provisioner.models_seats": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_changes": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_calls": ("provisioner.store", "provisioner.changes", "provisioner.worker"),
     "pbx_sync": (

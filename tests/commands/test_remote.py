@@ -34,7 +34,7 @@ SHOWN = [
     ["render", MAC, "--live", "--show-secrets"], ["department", "list"], ["department", "list", "--json"], ["firmware", "list"],
     ["firmware", "list", "--json"], ["window", "list"], ["window", "list", "--json"], ["warehouse", "list", "--json"], ["newcomers", "--json"],
     ["refusals", "--json"], ["alarms", "--json"], ["dhcp-config", "dnsmasq"], ["dhcp-config", "kea", "--site", "default"],
-    ["change", "list", "--of", "1001"], ["change", "show", "1"],
+    ["change", "list", "--of", "1001"], ["change", "show", "1"], ["seat", "list"], ["seat", "list", "--json"],
 ]  # fmt: skip
 REFUSED = [
     ["phone", "show", OTHER], ["phone", "add", MAC, "--model", "acme/a1"], ["phone", "add", OTHER, "--model", "acme/a9"],
@@ -44,7 +44,7 @@ REFUSED = [
     ["explain", MAC, "key.9"], ["explain", OTHER, "timezone"], ["render", OTHER], ["site", "add", "default"], ["user", "delete", "nobody"],
     ["user", "add", "bob", "--role", "viewer", "--site", "nowhere"], ["token", "remove", "nothing"], ["department", "remove", "Nobody"],
     ["window", "open", "nowhere"], ["warehouse", "remove", OTHER], ["firmware", "unpin", "acme/a1"], ["dhcp-config", "kea", "--site", "nowhere"],
-    ["change", "show", "99999"], ["change", "undo", "99999"],
+    ["change", "show", "99999"], ["change", "undo", "99999"], ["seat", "in", MAC, "1001"], ["seat", "out", MAC], ["seat", "in", OTHER, "1001"],
 ]  # fmt: skip
 HERE_ONLY = [
     ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["redirect", "show", MAC], ["discover", "192.0.2.0/30"], ["pbx", "install"],

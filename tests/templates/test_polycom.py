@@ -217,7 +217,7 @@ def test_a_setting_changes_the_file_or_is_said_not_to(model: str) -> None:
     """No setting is dropped in silence: what the model cannot follow is declared, and nothing else is."""
     record = VENDOR.models[model]
     silent = set()
-    for name in CATALOGUE.settings:
+    for name in (name for name, row in CATALOGUE.settings.items() if not row.by_server):
         keys = (Key(0, record.keys, CODES.get(name, "none"), "203"),) if record.keys and name in CODES else ()
         phones = [config(model, keys, **(beside(name) | more)) for more in ({}, {name: other_value(name)})]
         if RENDERER.phone_files(phones[0]) == RENDERER.phone_files(phones[1]):
