@@ -64,9 +64,10 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
 def _prepare(session: Session) -> None:
     """Migrates the database and loads what the parts will share, then lets go of every connection: they must not cross a fork."""
     import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
-    from provisioner.wiring import open_installation
+    from provisioner.wiring import open_installation, share_catalogue
 
     installation = open_installation(session.settings, create=True)
+    share_catalogue(installation.catalogue, session.settings.catalogue_dir)
     make_admin(session, installation)
     installation.database.dispose()
 

@@ -10,14 +10,12 @@ import socket
 import struct
 from typing import NamedTuple, Protocol
 
-from scapy.error import Scapy_Exception
-from scapy.layers.l2 import ARP
-
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.sightings import PROVEN, Observation, fact, maker_of
 from provisioner.discovery import wire
 from provisioner.discovery.limits import Recent
 from provisioner.discovery.neighbours import neighbours
+from provisioner.discovery.packets import ARP, Scapy_Exception
 from provisioner.discovery.source import PacketListener, Surroundings
 from provisioner.discovery.wire import Frame, Interface
 

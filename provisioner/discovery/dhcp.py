@@ -11,15 +11,12 @@ import socket
 import struct
 from collections.abc import Mapping
 
-from scapy.error import Scapy_Exception
-from scapy.layers.dhcp import BOOTP, DHCP
-from scapy.layers.inet import IP, UDP
-
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.recognise import Recognised, by_enterprise, by_name, by_vendor_class, hints_of
 from provisioner.core.sightings import TOLD, Observation, fact, maker_of
 from provisioner.discovery.addresses import Addresses, Asking
 from provisioner.discovery.limits import RateLimit
+from provisioner.discovery.packets import BOOTP, DHCP, IP, UDP, Scapy_Exception
 from provisioner.discovery.source import PacketListener, Surroundings
 from provisioner.discovery.wire import IPV4, Datagram, Frame, datagram, local_address_to, udp_to
 

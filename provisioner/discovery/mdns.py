@@ -9,12 +9,10 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from scapy.error import Scapy_Exception
-from scapy.layers.dns import DNS
-
 from provisioner.core.recognise import by_banner, mac_in
 from provisioner.core.sightings import GUESSED, Observation, fact, maker_of
 from provisioner.discovery.neighbours import neighbour
+from provisioner.discovery.packets import DNS, Scapy_Exception
 from provisioner.discovery.source import Off, Surroundings
 
 GROUP, PORT = "224.0.0.251", 5353
