@@ -16,6 +16,7 @@ _ENTRIES = (
     ("sightings", "eye", mark("Seen"), "viewer"),
     ("enrolment", "door", mark("Taking in"), "technician"),
     ("extensions", "person", mark("Extensions"), "viewer"),
+    ("calls", "call", mark("Calls"), "user"),
     ("layouts", "layout", mark("Layouts"), "viewer"),
     ("sites", "site", mark("Sites"), "viewer"),
     ("models", "model", mark("Models"), "viewer"),

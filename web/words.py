@@ -15,6 +15,7 @@ from provisioner.core.values import Reason
 from provisioner.records import ChangeRecord, LineRecord
 from web.i18n import _, ago_text, iso_text, mark, number_text, time_text
 from web.keys import unpacked
+from web.outcomes import OUTCOMES, talk_text
 from web.planned import planned
 from web.sentences import catalogued, full_sentence, translated
 
@@ -250,16 +251,18 @@ def marked(text: str) -> str:
 
 
 def _bytes(size: float) -> str:
-    return f"{number_text(size)} B" if size < 1024 else f"{number_text(round(size / 1024, 1))} KiB"
+    if size < 1024:
+        return f"{number_text(size)} B"
+    return f"{number_text(round(size / 1024, 1))} KiB" if size < 1024**2 else f"{number_text(round(size / 1024**2, 1))} MiB"
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment, "mac": mac_text, "model": model_title, "vendor": vendor_title, "stage": stage_word, "short": short_hash, "number": number_text,
     "marked": marked, "bytes": _bytes, "action": action_word, "actor": actor_text, "pair": pair, "place": place_words,
-    "key_words": key_words, "translated": translated, "full_sentence": full_sentence, "catalogued": catalogued, "planned": planned,
+    "key_words": key_words, "translated": translated, "full_sentence": full_sentence, "catalogued": catalogued, "planned": planned, "talk": talk_text, "full_time": time_text,
 }  # fmt: skip
 GLOBALS: dict[str, Any] = {
     "may": may, "may_all": may_all, "may_undo": may_undo, "here": here, "way_back": way_back, "marks": marks, "caller": caller, "has_pbx": has_pbx, "joined": joined, "types_in_words": types_in_words, "line_choices": line_choices,
-    "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES,
+    "STAGES": STAGES, "TONES": TONES, "REASONS": REASONS, "LAYERS": LAYERS, "ROLES": ROLES, "KEY_TYPES": KEY_TYPES, "OUTCOMES": OUTCOMES,
     "GOOD_REASONS": GOOD_REASONS, "QUIET_REASONS": QUIET_REASONS,
 }  # fmt: skip

@@ -96,10 +96,11 @@ class Call(MethodView):
     @noun.gives(200, CallShown)
     def get(self, call: int) -> CallRecord:
         """Show a call."""
-        return _found(call)
+        return found_call(call)
 
 
-def _found(number: int) -> CallRecord:
+def found_call(number: int) -> CallRecord:
+    """Returns a call that who asks sees. Raises ``NotFound``."""
     record = installation().store.call(number) if number <= BIGGEST_ID else None
     if record is None:
         raise NotFound({"call": f"there is no call {number}"})

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.models import change, department, extension, fetch, index_log, meta, phone, registration, sighting
+from provisioner.models_calls import call
 from provisioner.models_enrolment import newcomer
 from provisioner.models_testcall import test_call
 from provisioner.store.base import StoreBase
@@ -32,12 +33,14 @@ _DEPARTMENTS = sa.select(_agreeing(department), _many(sa.case((department.c.pbx_
 _SIGHTED = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), sa.func.sum(sighting.c.count)).subquery()
 _ASKED = sa.select(_many(newcomer.c.mac), _newest(newcomer.c.at), _many(newcomer.c.judged_at)).subquery()
 _SEEN = sa.select(_SIGHTED, _ASKED).select_from(_SIGHTED.join(_ASKED, sa.true()))
-_PBX = sa.select(meta.c.value).where(meta.c.key.in_((PBX_FACTS, PBX_BUSY))).order_by(meta.c.key)
+_TOLD = (sa.select(meta.c.value).where(meta.c.key == key) for key in (PBX_FACTS, PBX_BUSY))
+_PBX = sa.select(*(told.scalar_subquery() for told in _TOLD), sa.select(_newest(call.c.number)).scalar_subquery())
 
 TOPICS: Mapping[str, tuple[Any, ...]] = {
     "changes": (_CHANGES,),
     "phones": (_CHANGES, _SERVED, _RESULTS, _REGISTERED, _EXTENSIONS),
     "sightings": (_SEEN,),
+    "calls": (_PBX,),
     "pbx": (_PBX, _EXTENSIONS, _DEPARTMENTS, _REGISTERED),
 }
 """Topic -> what reads otherwise after anything of it changed."""

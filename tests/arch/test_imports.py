@@ -119,7 +119,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring", "records_seats",
     },
     "web": {
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
+        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {

@@ -12,6 +12,7 @@ from provisioner.core.mac import Mac
 from provisioner.models import fetch, phone, served_file, sighting
 from provisioner.wiring import Installation
 from provisioner.worker import Worker
+from tests.calls import add_call
 from tests.engines import Clock
 
 PASSWORD = "a long enough password"
@@ -81,6 +82,27 @@ class Office:
             broken = phone.update().where(phone.c.mac == mac_of(7))
             connection.execute(broken.values(error="_accounts.j2 line 12: 'transport' is undefined", error_at=time.time()))
         self.redirected()
+        self.called()
+
+    def called(self) -> None:
+        """Calls of every outcome; the newest was recorded."""
+        now = time.time()
+        rows = [
+            ("0241234567", "Gemeente Aken", "700", "1003", "answered", 9, 247),
+            ("1004", PEOPLE[3], "1002", "", "mailbox", 25, 31),
+            ("1001", PEOPLE[0], "1003", "", "missed", 18, 0),
+            ("1003", PEOPLE[2], "1005", "", "busy", 0, 0),
+            ("", "", "1001", "", "refused", 2, 0),
+            ("1002", PEOPLE[1], "1008", "", "failed", 0, 0),
+            ("1001", PEOPLE[0], "1002", "1002", "answered", 4, 3753),
+        ]
+        for at, (caller, name, called, taker, outcome, rang, talked) in enumerate(rows):
+            began = now - 90000.0 + 14000 * at
+            took = began + rang if outcome in ("answered", "mailbox") else None
+            add_call(
+                self.installation.database, began, caller=caller, caller_name=name, called=called, answered_by=taker, outcome=outcome,
+                answered_at=took, ended_at=began + rang + talked, talk_s=talked, parties=tuple({caller, called, taker} - {""}),
+            )  # fmt: skip
 
     def redirected(self) -> None:
         """A maker's redirect service has one phone, does not answer for another, and will not forget one that left the list."""

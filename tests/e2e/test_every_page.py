@@ -20,7 +20,7 @@ PAGES = {
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
     "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",
     "install": "/install", "install-find": "/install/1005", "install-sure": "/install/1005/80:5e:c0:bb:cc:dd", "installed": f"/install/1001/{mac_of(0).colons}",
-    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
+    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "calls": "/calls", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
 }  # fmt: skip
 SIZES = {"desk": (1280, 900), "hand": (390, 844)}
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
@@ -49,7 +49,8 @@ def test_every_page_is_sound(page: Page, office: Office, size: str) -> None:
         lambda request: wrong.append(f"{page.url} asks {request.url}") if not request.url.startswith((page.url[:20], "data:")) else None,
     )
     listing = office.installation.store.changes(subject=mac_of(0), actions=["phone.create"])[0]
-    for name, path in {**PAGES, "undo-listing": f"/changes/{listing.id}/undo"}.items():
+    newest = office.installation.store.calls(limit=1)[0]
+    for name, path in {**PAGES, "undo-listing": f"/changes/{listing.id}/undo", "call": f"/calls/{newest.number}"}.items():
         answer = page.goto(path)
         assert answer is not None and answer.status == (404 if name == NOT_HERE else 200), name
         for theme in THEMES:

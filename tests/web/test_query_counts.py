@@ -13,6 +13,7 @@ from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.importing import apply_plan, preview_csv
 from provisioner.wiring import Installation
+from tests.calls import AT, add_call
 from tests.web.conftest import Person
 
 COUNTS = Path(__file__).with_name("query_counts.json")
@@ -21,7 +22,7 @@ PATHS = (
     "/", "/phones", "/phones?stage=rendering", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches", f"/phones/{MAC}/settings",
     f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions/1001", "/departments", "/sites", "/sites/default", "/models", "/pbx", "/changes",
     "/people", "/you", "/help", "/enrolment", "/install", "/install/1001", "/install/1002/02:ac:de:00:00:01", f"/phones/{MAC}/install",
-    "/changes/LISTING/undo", "/redirects", f"/phones/{MAC}/redirect", "/changes/IMPORT/undo", f"/phones/{MAC}/changes",
+    "/changes/LISTING/undo", "/redirects", f"/phones/{MAC}/redirect", "/changes/IMPORT/undo", f"/phones/{MAC}/changes", "/calls", "/calls?extension=1001&day=2027-01-15", "/calls/1",
 )  # fmt: skip
 
 
@@ -33,6 +34,7 @@ def furnish(installation: Installation, numbers: range) -> None:
             model="acme/a1", lines=[LineInput(1, str(1000 + number))], keys=[KeyInput(3, "blf", str(1000 + number))], settings={"voice_vlan": number}
         )  # fmt: skip
         installation.changes.create_phone("tests", Mac(f"02acde{number:06x}"), given)
+        add_call(installation.database, AT + number, caller="1001", called=str(1000 + number), parties=("1001",))
     rows = "".join(f"{Mac(f'02acde{number:06x}').colons},{1000 + number},Person {number}\n" for number in numbers)
     apply_plan(installation, "tests", preview_csv(installation, f"mac,extension,display_name\n{rows}"), all_or_nothing=True)
 

@@ -15,6 +15,7 @@ from provisioner.models_enrolment import alarm, bootstrap_refusal, newcomer
 from provisioner.models_sightings import evidence
 from provisioner.records import ROLES
 from provisioner.wiring import Installation
+from tests.calls import add_call
 from tests.installations import render_all
 from tests.web.conftest import PASSWORD, Person, words_in
 from web.guard import is_of_installation, role_needed
@@ -51,6 +52,8 @@ def two_sites(installation: Installation) -> None:
         changes.assign_layout("tests", [mac], "Sales")
     render_all(installation)
     _observed(installation)
+    add_call(installation.database, caller="77001", caller_name=MARK, called="77002")
+    add_call(installation.database, caller="88001", caller_name="bear-name", called="0800")
     for role in WORKERS:
         changes.create_user("tests", f"berlin-{role}", {"role": role, "password": PASSWORD, "sites": ["berlin"]})
 
@@ -97,10 +100,10 @@ def _addresses(app: Flask, *, ours: bool) -> list[tuple[str, str, bool, bool]]:
         mac = (SEEN_HERE if ours else SEEN_THERE) if noun == "seen" else (OURS if ours else THEIRS)
         names = {"sites": "berlin" if ours else "default", "groups": "our-group" if ours else f"{MARK}-group", "models": "a1"}
         values = {"mac": mac.colons, "number": "88001" if ours else "77001", "name": names.get(noun, "Sales"), "vendor": "acme"}
-        values["change"] = _change_of(app, OURS if ours else THEIRS)
+        values |= {"change": _change_of(app, OURS if ours else THEIRS), "call": _call_of(app, "88001" if ours else "77001")}
         address = re.sub(r"<(?:\w+:)?(\w+)>", lambda part, values=values: values[part[1]], rule.rule)
         view = app.view_functions[rule.endpoint]
-        is_named = bool({"mac", "number", "change"} & rule.arguments) or (noun in {"sites", "groups"} and "name" in rule.arguments)
+        is_named = bool({"mac", "number", "change", "call"} & rule.arguments) or (noun in {"sites", "groups"} and "name" in rule.arguments)
         found.append((address, role_needed(view, "GET"), is_of_installation(view), is_named))
     return found
 
@@ -108,6 +111,11 @@ def _addresses(app: Flask, *, ours: bool) -> list[tuple[str, str, bool, bool]]:
 def _change_of(app: Flask, mac: Mac) -> str:
     rows = app.extensions["provisioner"].store.changes(subject=mac)
     return str(next(row.id for row in rows if row.action == "phone.create"))
+
+
+def _call_of(app: Flask, number: str) -> str:
+    [record] = app.extensions["provisioner"].store.calls(extension=number)
+    return str(record.number)
 
 
 def _said_of_beyond(text: str) -> list[str]:
@@ -140,7 +148,7 @@ def test_every_link_from_the_navigation_on_opens_and_leads_nowhere_else(app: Fla
         todo += sorted(links - seen)
         seen |= links
     assert role == "viewer" or {"/enrolment", f"/seen/{SEEN_HERE.colons}"} <= seen
-    assert {"/phones", "/seen", "/extensions", "/layouts", "/sites", "/models", "/changes", "/help", "/you"} <= seen
+    assert {"/phones", "/seen", "/extensions", "/layouts", "/sites", "/models", "/changes", "/calls", "/help", "/you"} <= seen
     assert {f"/phones/{OURS.colons}", "/extensions/88001", "/sites/berlin", "/layouts/Sales"} <= seen
 
 
@@ -150,7 +158,13 @@ def test_what_is_of_another_site_is_not_there(app: Flask, two_sites: None, role:
     for address, _needed, _is_whole, is_named in _addresses(app, ours=False):
         if is_named:
             assert person.get(address).status_code in {403, 404}, address
-    for query in ("/phones?search=77001", "/phones?site=default", f"/extensions?search={MARK}", f"/changes?subject={THEIRS.colons}"):
+    for query in (
+        "/phones?search=77001",
+        "/phones?site=default",
+        f"/extensions?search={MARK}",
+        f"/changes?subject={THEIRS.colons}",
+        "/calls?extension=77001",
+    ):
         assert _said_of_beyond(words_in(person.get(query))) == [], query
 
 

@@ -1,6 +1,7 @@
 """The pages, one module each: a blueprint with its views."""
 
 from web.pages import (
+    calls,
     changes,
     dashboard,
     enrolment,
@@ -28,6 +29,6 @@ from web.pages import (
 )
 
 PAGES = (
-    sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, redirects.pages, extensions.pages, sites.pages,
+    sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, redirects.pages, extensions.pages, calls.pages, sites.pages,
     models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request, url_for
 from provisioner.api.context import actor, caller, installation
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
 from provisioner.records import ExtensionRecord
+from web.calls import Asked, names_in
 from web.forms import revision_of
 from web.guard import needs, of_installation
 from web.i18n import _
@@ -16,7 +17,7 @@ from web.merging import Merged, merged
 from web.page import done, mistakes_of, page
 
 pages = Blueprint("extensions", __name__)
-PAGE = 100
+PAGE, CALLS = 100, 10
 FIELDS = ("display_name", "email", "department", "site")
 
 
@@ -134,9 +135,9 @@ def _new(values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 2
 def _show(
     record: ExtensionRecord, values: Mapping[str, str], mistakes: Mapping[str, str], status: int = 200, both: Merged | None = None
 ) -> Response:
-    store = installation().store
+    store, calls = installation().store, Asked(record.number).rows(limit=CALLS)
     return page(
-        "extension.html", status, it=record, values=values, mistakes=mistakes, both=both, was=_flat(record),
+        "extension.html", status, it=record, values=values, mistakes=mistakes, both=both, was=_flat(record), calls=calls, names=names_in(calls),
         phones=store.phones_with_lines([record.number]).get(record.number, []),
         registrations=store.registrations_of([record.number]), busy=record.number in store.pbx_busy(),
         departments=[row.name for row in store.departments(limit=500)],

@@ -11,11 +11,13 @@ from provisioner.api.auth import came_over_tls
 from provisioner.api.context import caller, installation
 from provisioner.core.languages import LANGUAGES
 from provisioner.errors import InputError
+from web.calls import Asked, names_in
 from web.guard import needs, own_path
 from web.i18n import _
 from web.page import THEMES, done, page
 
 pages = Blueprint("own", __name__)
+CALLS = 5
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -66,10 +68,12 @@ def own_page(mistakes: dict[str, str], status: int = 200) -> Response:
     """Returns one's own page, with what was wrong in its forms."""
     who, accounts = _who(), installation().accounts
     phones = installation().store.phones_on_lines(who.extensions)
+    calls = Asked().rows(limit=CALLS) if who.role == "user" else []
     has_codes = accounts.codes.are_on(who)
     left = accounts.codes.left(who) if has_codes else 0
     return page(
-        "own.html", status, who=who, has_codes=has_codes, left=left, sessions=accounts.sessions(who), mistakes=mistakes, phones=phones
+        "own.html", status, who=who, has_codes=has_codes, left=left, sessions=accounts.sessions(who), mistakes=mistakes, phones=phones,
+        calls=calls, names=names_in(calls) if calls else {},
     )  # fmt: skip
 
 
