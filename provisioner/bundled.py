@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pbx_sync.asterisk.address import AsteriskAddress
-from pbx_sync.asterisk.configuration import USER, Facts, Listen
+from pbx_sync.asterisk.calldetails import CALL_FILE
+from pbx_sync.asterisk.configuration import RECORDINGS, USER, Facts, Listen
 from pbx_sync.asterisk.instance import Instance, passwords_of, reachable
 from pbx_sync.asterisk.program import Program, find_program
 from provisioner.setting_values import Bind
@@ -45,6 +46,16 @@ def bundled_address(settings: Settings) -> AsteriskAddress:
 def mailboxes_file(settings: Settings) -> Path:
     """Returns the SQLite file of its voicemail boxes."""
     return pbx_folder(settings) / "voicemail.sqlite3"
+
+
+def call_details_file(settings: Settings) -> Path:
+    """Returns the SQLite file that it writes the details of calls to."""
+    return pbx_folder(settings) / "log" / CALL_FILE
+
+
+def recordings_folder(settings: Settings) -> Path:
+    """Returns where it records calls."""
+    return pbx_folder(settings) / RECORDINGS
 
 
 def _facts(settings: Settings, certificate: tuple[Path, Path] | None) -> Facts:

@@ -69,6 +69,7 @@ extension = sa.Table(
     sa.Column("former_secrets", sa.LargeBinary, comment="sealed under former:<number>: JSON list, newest first; NULL: none"),
     sa.Column("rotation_started_at", sa.Float, comment="when the newest secret was set, or the last one put back; NULL: all have moved"),
     sa.Column("rotation_rolled_back", sa.Boolean, nullable=False, server_default=sa.false(), comment="the phones are moving back"),
+    sa.Column("record_calls", sa.Boolean, nullable=False, server_default=sa.false(), comment="its calls are recorded"),
     *_pbx_results(),
 )
 

@@ -15,6 +15,7 @@ def endpoint_of(record: ExtensionRecord, secrets: Secrets) -> Endpoint:
         email=record.email,
         department=record.department,
         former_secrets=secrets[1:],
+        record_calls=record.record_calls,
     )
 
 

@@ -53,6 +53,7 @@ class ExtensionRecord:
     pbx_error: str
     site: str
     """Whose it is; empty: nobody's in particular."""
+    record_calls: bool = False
 
     @property
     def rotation(self) -> Literal["none", "moving", "rolled_back"]:

@@ -168,6 +168,9 @@ SETTINGS: tuple[Row, ...] = (
     Row("CACHE_MB", "64", integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
     Row("FETCH_LOG_ROWS", "200000", integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
     Row("SIGHTINGS", "100000", integer(100, 1_000_000), "How many seen phones are kept; the ones seen longest ago go first.", "rows"),
+    Row("CALLS_DAYS", "365", integer(1, 3650), "How long calls that have ended are kept.", "days"),
+    Row("RECORDINGS_DAYS", "90", integer(1, 3650), "How long recordings of calls are kept.", "days"),
+    Row("RECORDINGS_MB", "10240", integer(10, 10_000_000), "How much disk recordings may take; the oldest go first.", "MB"),
     Row("LOG_LEVEL", "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
 )
 PREFIX = "PROVISIONER_"
@@ -235,6 +238,9 @@ class Settings:
     cache_mb: int
     fetch_log_rows: int
     sightings: int
+    calls_days: int
+    recordings_days: int
+    recordings_mb: int
     log_level: str
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from pbx_sync.asterisk.ami import Action, Reply, unspeakable
+from pbx_sync.asterisk.configuration import RECORD_FAMILY as RECORD
 from pbx_sync.asterisk.objects import AOR, AUTH, ENDPOINT, FAMILIES, GROUP, MARK, Key, Rows, bridge_of, keys_of, number_of
 
 Ask = Callable[[Sequence[Action]], list[Reply]]
@@ -14,7 +15,7 @@ Ask = Callable[[Sequence[Action]], list[Reply]]
 
 MANY = 500
 """Of more numbers than this everything is read at once: 0.4 s at 10,000 extensions, as long as so many take one by one."""
-_RANK = {MARK: 0, AUTH: 1, AOR: 2, GROUP: 2, ENDPOINT: 3}
+_RANK = {MARK: 0, AUTH: 1, AOR: 2, GROUP: 2, RECORD: 2, ENDPOINT: 3}
 """What is referred to is written before what refers to it, and deleted after; the mark frames both, so that nothing is ever left unowned."""
 LINGER_S = 0.05
 """How long credentials stay as they are after the endpoint no longer needs them: a request may be on its way from the one to the other."""

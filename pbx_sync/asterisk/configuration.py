@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pbx_sync.asterisk.calldetails import COLUMNS, TABLE
 from pbx_sync.asterisk.errors import AsteriskError
 from pbx_sync.asterisk.modules import loaded_modules
 from pbx_sync.asterisk.program import Program
@@ -26,6 +27,12 @@ DIALLED_FAMILY = "provisioner-dialled"
 """AstDB family of claim codes that were dialled in the waiting room: account -> code."""
 TEST_FAMILY, TESTED_FAMILY = "provisioner-test", "provisioner-tested"
 """AstDB families of test calls: name -> number and contact; name -> what came of it."""
+RECORD_FAMILY = "provisioner-record"
+"""AstDB family of extensions whose calls are recorded: number -> 1."""
+RECORDINGS = "recordings"
+"""Folder of the recordings, one file for each call."""
+BEEP_S = 15
+"""How often a call that is recorded beeps."""
 USER = "provisioner"
 FIRST_SLOT, LAST_SLOT = 701, 720
 """Parking: 700 parks into the first free slot."""
@@ -175,6 +182,8 @@ def _values(folder: Path, program: Program, facts: Facts, passwords: Passwords) 
         "group_family": GROUP_FAMILY,
         "dialled_family": DIALLED_FAMILY,
         "test_family": TEST_FAMILY, "tested_family": TESTED_FAMILY,
+        "record_family": RECORD_FAMILY, "recordings": safe_path(folder / RECORDINGS), "beep_s": str(BEEP_S),
+        "call_table": TABLE, "call_columns": ",".join(COLUMNS), "call_values": ",".join(f"'{value}'" for value in COLUMNS.values()),
         "first_slot": str(FIRST_SLOT), "last_slot": str(LAST_SLOT),
         "parking_slots": "\n".join(f"exten => {slot},1,Set(slot={slot})\n same => n,Goto(park-slot,s,1)" for slot in slots),
         "parking_hints": "\n".join(f"exten => {slot},hint,park:{slot}@parkedcalls" for slot in slots),

@@ -9,6 +9,7 @@ import re
 import secrets
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections import deque
@@ -17,8 +18,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from pbx_sync.asterisk.calldetails import CALL_FILE, make_file
 from pbx_sync.asterisk.children import dying_with_us
-from pbx_sync.asterisk.configuration import USER, Facts, Listen, Passwords, configuration, write_certificate, write_configuration
+from pbx_sync.asterisk.configuration import (
+    RECORDINGS,
+    USER,
+    Facts,
+    Listen,
+    Passwords,
+    configuration,
+    write_certificate,
+    write_configuration,
+)
 from pbx_sync.asterisk.errors import AsteriskError, StartError
 from pbx_sync.asterisk.findings import START, Finding, explain_log, since_start
 from pbx_sync.asterisk.program import Program
@@ -33,7 +44,7 @@ LOOKED_AT = 1000
 """Lines of the log that are looked at for complaints: those of the last minutes of a bad day, or of the last weeks of a good one."""
 LOG_BYTES = 10 * 1024**2
 LOGS_KEPT = 4
-_FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail", "run", "log", "log/cdr-csv", "custom")
+_FOLDERS = ("etc", "db", "keys", "keys/keys", "agi", "spool", "spool/voicemail", "run", "log", "custom", RECORDINGS)
 _LOGS = ("messages", "security")
 TRANSPORTS = ("transport-udp", "transport-tcp")
 _OPEN_FILES = 65536
@@ -62,6 +73,11 @@ class Instance:
         return self.folder / "voicemail.sqlite3"
 
     @property
+    def call_details(self) -> Path:
+        """SQLite file that the details of calls are written to."""
+        return self.folder / "log" / CALL_FILE
+
+    @property
     def passwords(self) -> Passwords:
         """AMI's and ARI's passwords, made at the first call."""
         return passwords_of(self.folder)
@@ -79,9 +95,11 @@ class Instance:
             self.folder.chmod(0o700)
             changed = write_configuration(self.folder, configuration(self.folder, self.program, self.facts, self.passwords))
             changed += write_certificate(self.folder, self.facts)
+            (self.folder / RECORDINGS).chmod(0o700)
+            make_file(self.call_details)
             if account is not None:
                 _give(self.folder, account)
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, UnicodeDecodeError, sqlite3.Error) as error:
             place = getattr(error, "filename", None) or self.folder
             raise AsteriskError(f"{place} cannot be read or written: {getattr(error, 'strerror', error)}") from error
         return changed
@@ -197,9 +215,6 @@ class Instance:
                 for old in log.glob(f"{name}.*"):
                     if old.suffix[1:].isdigit() and int(old.suffix[1:]) >= LOGS_KEPT:
                         old.unlink(missing_ok=True)
-        calls = log / "cdr-csv" / "Master.csv"
-        if _size(calls) > limit_bytes:  # opened anew for each call, so that it can be moved at any time
-            calls.replace(calls.with_suffix(".csv.1"))
 
     def _command(self, *options: str) -> list[str]:
         return [*self.program.command, "-C", str(self.folder / "etc" / "asterisk.conf"), *options]

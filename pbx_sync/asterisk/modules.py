@@ -37,7 +37,7 @@ WANTED: tuple[str, ...] = (
     "res_format_attr_opus", "res_format_attr_g729", "res_format_attr_ilbc", "res_format_attr_h263", "res_format_attr_h264",
     "res_format_attr_vp8", "res_format_attr_silk", "res_format_attr_celt", "res_format_attr_siren7", "res_format_attr_siren14",
     # Seen and steered from outside.
-    "cdr_csv", "res_security_log", "res_clioriginate", "res_convert", "res_limit", "res_mutestream", "res_crypto", "res_http_websocket",
+    "res_cdrel_custom", "cdr_sqlite3_custom", "app_mixmonitor", "app_chanspy", "func_periodic_hook", "res_security_log", "res_clioriginate", "res_convert", "res_limit", "res_mutestream", "res_crypto", "res_http_websocket",
     "res_stasis", "res_stasis_answer", "res_stasis_playback", "res_stasis_recording", "res_stasis_snoop", "res_websocket_client", "res_ari", "res_ari_asterisk", "res_ari_endpoints", "res_ari_device_states", "res_ari_channels", "res_ari_events",
     "res_ari_model", "res_stasis_device_state", "res_manager_devicestate", "app_softhangup",
 )  # fmt: skip

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from pbx_sync.asterisk.ami import LONGEST_VALUE
+from pbx_sync.asterisk.configuration import RECORD_FAMILY as RECORD
 from pbx_sync.state import OTHER_FORM, Endpoint, PBXObject, RingGroup
 
 MARK = "provisioner"
@@ -22,7 +23,7 @@ GROUP = "provisioner-group"
 ENDPOINT = "ps_endpoint/endpoint"
 AOR = "ps_aor/aor"
 AUTH = "ps_auth/auth"
-FAMILIES = (MARK, GROUP, ENDPOINT, AOR, AUTH)
+FAMILIES = (MARK, GROUP, ENDPOINT, AOR, AUTH, RECORD)
 
 Key = tuple[str, str]
 """A row's family and key."""
@@ -88,6 +89,7 @@ def rows_of(item: PBXObject, profile: Profile) -> dict[Key, str]:
         (MARK, number): mark,
         **{(AUTH, name): _json(_auth(number, secret)) for name, secret in secrets.items()},
         (AOR, number): _json(_aor(number)),
+        **({(RECORD, number): "1"} if item.record_calls else {}),
         (ENDPOINT, number): _json(_endpoint(item, profile)),
     }
 
@@ -95,7 +97,7 @@ def rows_of(item: PBXObject, profile: Profile) -> dict[Key, str]:
 def keys_of(number: str) -> tuple[Key, ...]:
     """Returns the keys of every row that a number may have, in the order in which ``rows_of`` makes them."""
     auths = tuple((AUTH, f"{number}{suffix}") for suffix in _AUTH_SUFFIXES)
-    return ((MARK, number), (GROUP, number), *auths, (AOR, number), (ENDPOINT, number))
+    return ((MARK, number), (GROUP, number), *auths, (AOR, number), (RECORD, number), (ENDPOINT, number))
 
 
 def bridge_of(number: str, before: Rows, after: Rows) -> dict[Key, str]:
@@ -150,7 +152,7 @@ def _claimed(number: str, said: Mapping[str, object], rows: Rows) -> PBXObject:
         return RingGroup(number, text("name"), tuple(members.split(",")) if members else ())
     names = [name for family, name in keys_of(number) if family == AUTH][: 1 + MOST_FORMER]
     secrets = [str(_parsed(rows[AUTH, name]).get("password", "")) if (AUTH, name) in rows else "" for name in names]
-    return Endpoint(number, text("name"), secrets[0], text("email"), text("department"), tuple(filter(None, secrets[1:])))
+    return Endpoint(number, text("name"), secrets[0], text("email"), text("department"), tuple(filter(None, secrets[1:])), "record" in said)
 
 
 def _deviations(key: Key, expected: str | None, actual: str | None) -> list[str]:
@@ -158,8 +160,15 @@ def _deviations(key: Key, expected: str | None, actual: str | None) -> list[str]
     if expected == actual:
         return []
     family, name = key
-    what = {MARK: "the mark", GROUP: "the list of members", ENDPOINT: "endpoint", AOR: "aor", AUTH: "auth"}[family]
-    row = what if family in (MARK, GROUP) else f"{what} {name}"
+    what = {
+        MARK: "the mark",
+        GROUP: "the list of members",
+        ENDPOINT: "endpoint",
+        AOR: "aor",
+        AUTH: "auth",
+        RECORD: "the mark of recording",
+    }[family]
+    row = what if family in (MARK, GROUP, RECORD) else f"{what} {name}"
     if actual is None or expected is None:
         return [f"{row} is {'missing' if actual is None else 'there and should not be'}"]
     wanted, found = _parsed(expected), _parsed(actual)
@@ -184,7 +193,8 @@ def _quoted(value: object) -> str:
 def _described(item: PBXObject) -> dict[str, str]:
     if isinstance(item, RingGroup):
         return {"form": FORM, "kind": "group", "name": item.name}
-    return {"form": FORM, "kind": "extension", "name": item.display_name, "email": item.email, "department": item.department}
+    said = {"form": FORM, "kind": "extension", "name": item.display_name, "email": item.email, "department": item.department}
+    return {**said, "record": "1"} if item.record_calls else said  # one that is not recorded is as it was before there were recordings
 
 
 def _auth_names(item: Endpoint) -> list[str]:

@@ -40,6 +40,9 @@ class ExtensionPatch(Strict):
     email = Text(longest=254, metadata={"example": "alice@example.org"})
     department = Text(longest=64)
     site = Text(longest=64, metadata={"description": "Whose it is; empty: nobody's in particular", "example": "default"})
+    record_calls = Flag(
+        metadata={"description": "Its calls are recorded, with a beep; switching needs the role admin. The law may ask for consent"}
+    )
 
 
 class _Numbered(Strict):
@@ -107,6 +110,7 @@ class Extensions(MethodView):
     def post(self, given: dict[str, Any]) -> Answer:
         """Make an extension."""
         _only_admin_sets_secrets(given)
+        _only_admin_records(given, before=False)
         record = installation().changes.create_extension(actor(), given.pop("number"), **given)
         where = url_for("extensions.Extension", number=record.number)
         return record, 201, {**tagged(record.revision), "Location": where}
@@ -130,7 +134,9 @@ class Extension(MethodView):
     def patch(self, given: dict[str, Any], number: str) -> Answer:
         """Change what is given of an extension."""
         _only_admin_sets_secrets(given)
-        expected = expected_revision(_found(number).revision)
+        before = _found(number)
+        _only_admin_records(given, before=before.record_calls)
+        expected = expected_revision(before.revision)
         revoke = given.pop("revoke_former", False)
         record = installation().changes.update_extension(actor(), number, given, expected, revoke_former=revoke)
         return record, 200, tagged(record.revision)
@@ -168,6 +174,11 @@ def _rotation(record: ExtensionRecord) -> dict[str, Any]:
 def _only_admin_sets_secrets(given: dict[str, Any]) -> None:
     if given.get("secret") or given.get("revoke_former"):
         needs_admin("setting the secret of an extension")
+
+
+def _only_admin_records(given: dict[str, Any], *, before: bool) -> None:
+    if given.get("record_calls", before) != before:
+        needs_admin("switching the recording of calls")
 
 
 def _found(number: str) -> ExtensionRecord:

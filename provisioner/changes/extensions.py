@@ -20,17 +20,19 @@ from provisioner.records import ExtensionRecord
 from provisioner.secrets import new_sip_secret
 
 _TEXTS: Mapping[str, int] = {"display_name": 128, "email": 254, "department": 64, "site": 64}
+_FLAGS = ("record_calls",)
+"""Fields that are true or false."""
 
 
 class ExtensionWrites(DepartmentWrites, RotationWrites):
     """Create, update and delete extensions. The secret goes in and never comes out."""
 
-    def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
-        """Makes an extension; a secret is made where none is given. Fields: display_name, secret, email, department, site."""
+    def create_extension(self, actor: str, number: str, **given: Any) -> ExtensionRecord:
+        """Makes an extension; a secret is made where none is given. Fields: display_name, secret, email, department, site, record_calls."""
         with self.unit(actor) as unit:
             return self.add_extension(unit, number, given)
 
-    def add_extension(self, unit: Unit, number: str, given: Mapping[str, str]) -> ExtensionRecord:
+    def add_extension(self, unit: Unit, number: str, given: Mapping[str, Any]) -> ExtensionRecord:
         """As ``create_extension``, inside a transaction of the caller's."""
         values = checked_extension(number, given)
         if self.store.extension(number, unit.connection):
@@ -48,7 +50,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         return self._found(unit, number)
 
     def update_extension(
-        self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+        self, actor: str, number: str, given: Mapping[str, Any], expected: int | None = None, *, revoke_former: bool = False
     ) -> ExtensionRecord:
         """Changes the fields given. ``expected`` is the revision that the writer read. Raises ``NotFound``, ``StaleWrite``.
 
@@ -62,7 +64,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         return self.update_extension(actor, number, {"secret": new_sip_secret()}, revoke_former=revoke_former)
 
     def set_extension(
-        self, unit: Unit, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+        self, unit: Unit, number: str, given: Mapping[str, Any], expected: int | None = None, *, revoke_former: bool = False
     ) -> ExtensionRecord:
         """As ``update_extension``, inside a transaction of the caller's."""
         before = self._found(unit, number)
@@ -86,11 +88,11 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         if "department" in changed:
             self.members_changed(unit, [before.department, changed["department"]])
         touched = unit.rerender(self._concerned(unit, number, changed))
-        kept = {name: getattr(before, name) for name in after if name in _TEXTS}
+        kept = {name: getattr(before, name) for name in after if name in (*_TEXTS, *_FLAGS)}
         unit.log("extension.update", number, kept, after, touched)
         return self._found(unit, number)
 
-    def _check_site(self, unit: Unit, values: Mapping[str, str]) -> None:
+    def _check_site(self, unit: Unit, values: Mapping[str, Any]) -> None:
         name = values.get("site", "")
         if name and self.store.site(name, unit.connection) is None:
             raise InputError({"site": f"there is no site {name[:60]}"})
@@ -120,7 +122,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
             unit.connection.execute(pbx_removal.insert().values(number=number))
             self.members_changed(unit, [before.department])
             touched = unit.rerender(watching)  # after it is gone: the proof is of the files without its name
-            unit.log("extension.delete", number, {name: getattr(before, name) for name in _TEXTS}, None, touched)
+            unit.log("extension.delete", number, _kept(before), None, touched)
 
     def _found(self, unit: Unit, number: str) -> ExtensionRecord:
         record = self.store.extension(number, unit.connection)
@@ -129,7 +131,7 @@ class ExtensionWrites(DepartmentWrites, RotationWrites):
         return record
 
 
-def checked_extension(number: str, given: Mapping[str, str]) -> dict[str, str]:
+def checked_extension(number: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the fields checked. Raises ``InputError`` with every wrong field."""
     mistakes: dict[str, str] = {}
     if why := number_mistake(number):
@@ -145,8 +147,14 @@ def checked_extension(number: str, given: Mapping[str, str]) -> dict[str, str]:
     secret = given.get("secret", "")
     if secret and not re.fullmatch(r"[\x21-\x7e]{8,64}", secret):
         mistakes["secret"] = "8 to 64 printable characters without blanks are needed (or leave it out: one is made)"
-    unknown = given.keys() - {*_TEXTS, "secret"}
+    mistakes |= {name: "true or false is needed" for name in _FLAGS if not isinstance(given.get(name, False), bool)}
+    unknown = given.keys() - {*_TEXTS, *_FLAGS, "secret"}
     mistakes |= dict.fromkeys(sorted(unknown), "there is no such field")
     if mistakes:
         raise InputError(mistakes)
     return dict(given)
+
+
+def _kept(record: ExtensionRecord) -> dict[str, Any]:
+    """Returns what a change keeps of an extension that goes; that it was recorded only where it was."""
+    return {name: getattr(record, name) for name in _TEXTS} | {name: True for name in _FLAGS if getattr(record, name)}

@@ -200,14 +200,14 @@ class ScopedChanges(Changes):
 
     # Extensions.
 
-    def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
+    def create_extension(self, actor: str, number: str, **given: Any) -> ExtensionRecord:
         self._no_user()
         site = given.get("site") or self._only_site()
         self._must_see_site(site)
         return self._whole.create_extension(actor, number, **{**given, "site": site})
 
     def update_extension(
-        self, actor: str, number: str, given: Mapping[str, str], expected: int | None = None, *, revoke_former: bool = False
+        self, actor: str, number: str, given: Mapping[str, Any], expected: int | None = None, *, revoke_former: bool = False
     ) -> ExtensionRecord:
         record = self._writable(number)
         if given.get("site", record.site) != record.site:

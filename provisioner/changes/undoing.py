@@ -47,8 +47,9 @@ def is_undoable(record: ChangeRecord) -> bool:
 
 
 def role_to_undo(record: ChangeRecord) -> str:
-    """Returns the role that undoing needs, the one of the write: admins write sites, groups and users, import, and delete extensions."""
-    return "admin" if _noun(record) in _OF_ADMINS or record.action == "extension.create" else "technician"
+    """Returns the role that undoing needs, the one of the write: admins write sites, groups and users, import, delete and record extensions."""
+    is_recording = "record_calls" in {**(record.before or {}), **(record.after or {})}
+    return "admin" if _noun(record) in _OF_ADMINS or record.action == "extension.create" or is_recording else "technician"
 
 
 @dataclass(frozen=True, slots=True)

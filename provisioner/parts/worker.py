@@ -6,12 +6,15 @@ import logging
 import os
 import threading
 
+from provisioner.bundled import recordings_folder
 from provisioner.heartbeat import FOLDER, HAS_PBX
 from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
+from provisioner.recordings import Recordings
 from provisioner.settings import Settings
 from provisioner.webhooks import Webhooks
 from provisioner.wiring import open_installation
-from provisioner.worker import Worker, pbx_backend
+from provisioner.worker import Worker, call_log, pbx_backend
+from provisioner.worker.calls import CallKeeping
 from provisioner.worker.lease import Lease
 from provisioner.worker.redirecting import Redirecting
 
@@ -40,6 +43,16 @@ def run_worker(settings: Settings) -> None:
     telling.start()
     redirecting = Redirecting(installation.store, installation.changes, installation.changes.clock)
     threading.Thread(target=redirecting.run, args=(stop,), name="redirecting", daemon=True).start()
+    keeping = CallKeeping(
+        installation.store,
+        call_log(settings),
+        Recordings(recordings_folder(settings)),
+        installation.changes.clock,
+        calls_days=settings.calls_days,
+        recordings_days=settings.recordings_days,
+        recordings_mb=settings.recordings_mb,
+    )
+    threading.Thread(target=keeping.run, args=(stop,), name="calls", daemon=True).start()
     try:
         worker.run(stop, beating, lease.is_held)
     finally:

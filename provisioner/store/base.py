@@ -89,7 +89,7 @@ def extension_of(row: Row[Any]) -> ExtensionRecord:
     """Returns an extension row, without its secret."""
     return ExtensionRecord(
         row.number, row.display_name, row.email, row.department, row.revision, row.rotation_started_at, row.rotation_rolled_back,
-        row.pbx_wanted, row.pbx_verified, row.pbx_error, row.site,
+        row.pbx_wanted, row.pbx_verified, row.pbx_error, row.site, row.record_calls,
     )  # fmt: skip
 
 

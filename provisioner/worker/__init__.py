@@ -4,7 +4,7 @@ Every step asks the rows what is open, does a bounded part of it, and writes its
 changed in between. There is no queue to lose and no state to repair: after a crash the rows say the same again.
 """
 
-from provisioner.worker.backends import pbx_backend
+from provisioner.worker.backends import call_log, pbx_backend
 from provisioner.worker.loop import Worker
 
-__all__ = ["Worker", "pbx_backend"]
+__all__ = ["Worker", "call_log", "pbx_backend"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.backend import AsteriskBackend
+from pbx_sync.asterisk.calllog import AsteriskCalls
 from pbx_sync.asterisk.mailboxes import SQLiteMailboxes
 from pbx_sync.backend import Backend
+from pbx_sync.calls import CallLog
 from pbx_sync.fake import FakePBX
 from pbx_sync.testcalls import TestCalls
 from pbx_sync.waiting import WaitingRoom
-from provisioner.bundled import bundled_address, mailboxes_file
+from provisioner.bundled import bundled_address, call_details_file, mailboxes_file
 from provisioner.settings import Settings
 
 
@@ -33,6 +35,11 @@ def test_calls(backend: Backend | None) -> TestCalls | None:
             return backend
         case _:
             return None
+
+
+def call_log(settings: Settings) -> CallLog | None:
+    """Returns where the PBX's calls are taken over from; None at a PBX that keeps none for us."""
+    return AsteriskCalls(bundled_address(settings), call_details_file(settings)) if settings.pbx == "bundled" else None
 
 
 def pbx_backend(settings: Settings) -> Backend | None:

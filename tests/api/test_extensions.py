@@ -15,7 +15,7 @@ def test_an_extension_is_made_with_a_secret_of_its_own_that_is_never_shown(admin
     assert answer.status_code == 201
     assert answer.headers["Location"] == "/api/v1/extensions/1001" and answer.headers["ETag"] == '"1"'
     shown = {"number": "1001", "display_name": "Alice", "email": "a@example.org", "department": "Sales"}
-    shown |= {"site": "", "rotation": "none", "rotation_started_at": None, "revision": 1}
+    shown |= {"site": "", "record_calls": False, "rotation": "none", "rotation_started_at": None, "revision": 1}
     shown |= {"pbx_wanted": None, "pbx_verified": None, "pbx_error": ""}
     assert answer.get_json() == shown == admin.get("/extensions/1001").get_json()
     assert len(installation.store.extension_secret("1001") or "") == 20
@@ -80,3 +80,31 @@ def test_extensions_are_searched(admin: Api) -> None:
         admin.post("/extensions", {"number": number, "display_name": name})
     assert [item["number"] for item in admin.get("/extensions?search=al").get_json()["items"]] == ["1001", "2001"]
     assert [item["number"] for item in admin.get("/extensions?search=100").get_json()["items"]] == ["1001", "1002"]
+
+
+def test_only_an_admin_has_calls_recorded(roles: dict[str, Api]) -> None:
+    admin, technician = roles["admin"], roles["technician"]
+    assert admin.post("/extensions", {"number": "1001"}).status_code == 201
+    assert technician.post("/extensions", {"number": "1002", "record_calls": True}).status_code == 403
+    for wanted, status in ((True, 403), (False, 200)):
+        assert technician.patch("/extensions/1001", {"record_calls": wanted}).status_code == status
+    assert admin.patch("/extensions/1001", {"record_calls": "yes"}).status_code == 422
+    assert admin.patch("/extensions/1001", {"record_calls": True}).get_json()["record_calls"] is True
+    change = admin.get("/changes?subject=1001&limit=1").get_json()["items"][0]
+    assert (change["action"], change["before"], change["after"]) == ("extension.update", {"record_calls": False}, {"record_calls": True})
+    assert technician.patch("/extensions/1001", {"record_calls": True, "display_name": "Alice"}).status_code == 200, "it stays as it is"
+    assert technician.patch("/extensions/1001", {"record_calls": False}).status_code == 403
+
+
+def test_only_an_admin_undoes_the_switching_of_recording(roles: dict[str, Api]) -> None:
+    admin, technician = roles["admin"], roles["technician"]
+    admin.post("/extensions", {"number": "1001", "record_calls": True})
+    admin.patch("/extensions/1001", {"record_calls": False})
+    change = admin.get("/changes?subject=1001&limit=1").get_json()["items"][0]["id"]
+    assert technician.post(f"/changes/{change}/undo").status_code == 403
+    assert admin.post(f"/changes/{change}/undo").status_code == 200
+    assert admin.get("/extensions/1001").get_json()["record_calls"] is True
+    admin.delete("/extensions/1001")
+    gone = admin.get("/changes?subject=1001&limit=1").get_json()["items"][0]["id"]
+    assert admin.post(f"/changes/{gone}/undo").status_code == 200
+    assert admin.get("/extensions/1001").get_json()["record_calls"] is True

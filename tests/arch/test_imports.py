@@ -104,11 +104,12 @@ ALLOWED: dict[str, set[str]] = {
     # Draining changes.
     "pbxview": {"pbx_sync", "records"},
     "bundled": {"pbx_sync", "setting_values", "settings"},
+    "recordings": set(),
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
-        "bell", "bundled", "changes", "core", "db", "errors", "models", "models_encryption", "models_enrolment", "models_install", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
-        "records", "records_enrolment", "records_install", "records_rendering", "records_seats", "redirect", "seen", "settings", "store",
+        "bell", "bundled", "changes", "core", "db", "errors", "models", "models_calls", "models_encryption", "models_enrolment", "models_install", "models_phonebook", "models_testcall", "pbx_sync", "pbxview", "places",
+        "recordings", "records", "records_enrolment", "records_install", "records_rendering", "records_seats", "redirect", "seen", "settings", "store",
     },
     # Wiring, and what people and programs use.
     "wiring": {"accounts", "catalog", "changes", "core", "db", "migrate", "scope", "secrets", "settings", "store"},
@@ -123,7 +124,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {
-        "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "scans", "serve", "serving_index", "setting_values", "settings", "supervisor", "transports", "uploads",
+        "api", "bundled", "db", "digest", "discovery", "heartbeat", "logs", "pbx_sync", "recorder", "recordings", "scans", "serve", "serving_index", "setting_values", "settings", "supervisor", "transports", "uploads",
         "admin", "waiting_room", "webhooks", "wiring", "worker",
     },
     "commands": {

@@ -48,6 +48,22 @@ ENDPOINTS = st.builds(Endpoint, NUMBERS, TEXTS, SECRETS, TEXTS, TEXTS, st.lists(
 GROUPS = st.builds(RingGroup, NUMBERS, TEXTS, st.lists(NUMBERS, max_size=20, unique=True).map(sorted).map(tuple))
 
 
+RECORDED = replace(ALICE, record_calls=True)
+
+
+def test_an_extension_that_is_not_recorded_is_as_it_was_before_there_were_recordings() -> None:
+    """Else an update of this program would look like a change of every extension."""
+    before = Endpoint("1001", "Alice", "secret-of-1001", "a@example.org", "Sales", ("old",))
+    assert before.hash == "683815598afe5c9d54e01947585328094a0c56ae628e4e561f35588582661deb"
+    assert set(rows_of(RECORDED, PROFILE)) - set(rows_of(ALICE, PROFILE)) == {("provisioner-record", "1001")}
+    assert "record" not in rows_of(ALICE, PROFILE)["provisioner", "1001"]
+    assert read_back("1001", rows_of(RECORDED, PROFILE), PROFILE) == RECORDED
+    unmarked = {key: value for key, value in rows_of(RECORDED, PROFILE).items() if key[0] != "provisioner-record"}
+    found = read_back("1001", unmarked, PROFILE)
+    assert found is not None
+    assert found.deviations == ("the mark of recording is missing",)
+
+
 @given(st.one_of(ENDPOINTS, GROUPS))
 def test_what_is_written_reads_back_to_the_letter(item: PBXObject) -> None:
     rows = rows_of(item, PROFILE)
