@@ -23,6 +23,7 @@ import click
 from docs.catalogue_pages import models, phone_settings
 from docs.coverage_page import coverage
 from docs.markdown import code, first_sentence, table
+from docs.peers_page import peers
 from docs.zone_page import is_of_other_rules, zones
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -300,7 +301,7 @@ def openapi() -> Any:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "settings.md": settings, "phone-settings.md": phone_settings, "reasons.md": reasons, "stages.md": stages, "commands.md": commands,
-    "models.md": models, "coverage.md": coverage, "time-zones.md": zones, "templates.md": templates, "schema.md": schema, "errors.md": errors, "api.md": api,
+    "models.md": models, "coverage.md": coverage, "features.md": peers, "time-zones.md": zones, "templates.md": templates, "schema.md": schema, "errors.md": errors, "api.md": api,
 }  # fmt: skip
 
 
