@@ -16,6 +16,7 @@ from provisioner.db import DatabaseError, Watcher
 from provisioner.store import Store
 from provisioner.wiring import Installation
 from web.bodies import WholeBodies
+from web.leaving import PatientSending
 from web.live import App, Board, LiveApp
 
 THREADS = 16
@@ -41,7 +42,7 @@ def create_asgi(installation: Installation) -> App:
     for name in app.jinja_env.list_templates():  # compiled now: the first person to look waits for none
         app.jinja_env.get_template(name)
     bridge = cast("App", WSGIMiddleware(cast("Any", app), workers=THREADS))
-    return LiveApp(WholeBodies(bridge), board, lambda cookie: _knows(installation, cookie), COOKIE)
+    return LiveApp(WholeBodies(PatientSending(bridge)), board, lambda cookie: _knows(installation, cookie), COOKIE)
 
 
 def _knows(installation: Installation, cookie: str) -> bool:

@@ -15,15 +15,16 @@ import sqlite3
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import sqlalchemy as sa
 
 from provisioner import __version__
+from provisioner.backup_copy import copy_database, counted_in, read_back
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
 from provisioner.migrate import upgrade
@@ -41,11 +42,13 @@ _BLOCK = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What an archive says of itself. ``files`` maps each name to its SHA-256."""
+    """What an archive says of itself. ``files`` maps each name to its SHA-256; archives of the first version do not count phones."""
 
     version: str
     created_at: str
     files: Mapping[str, str]
+    phones: int | None = None
+    extensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,34 @@ class Restored:
     kept: Path | None
 
 
-def write_backup(settings: Settings, settings_file: Path, target: Path) -> Manifest:
-    """Writes the archive, whole or not at all, readable by its owner alone. The server may go on running meanwhile."""
-    database = _database_path(settings)
+Told = Callable[[str, int], None]
+"""Is told the step (copying, packing, checking) and the percent of the whole that is done."""
+
+
+def write_backup(
+    settings: Settings, settings_file: Path, target: Path, *, work: Path | None = None, told: Told = lambda _step, _percent: None
+) -> Manifest:
+    """Writes the archive, read back before it counts, whole or not at all, readable by its owner alone. The server may go on running.
+
+    ``work`` is where the database is copied to on the way, the data folder unless said otherwise.
+    """
+    database = database_path(settings)
     key = settings.data_dir / KEY_FILE
     for path in (database, key):
         if not path.exists():
             raise ProvisionerError(f"{path} is not there: is this the data folder? ('provisioner init' makes an installation)")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.data_dir) as folder:
+    with tempfile.TemporaryDirectory(prefix=".backup-", dir=work or settings.data_dir) as folder:
         copy = Path(folder) / DATABASE_FILE
-        _copy_database(database, copy)
+        told("copying", 0)
+        copy_database(database, copy)
+        phones, extensions = counted_in(copy)
         members = {DATABASE_FILE: copy, KEY_FILE: key}
         if settings_file.exists():
             members[SETTINGS_FILE] = settings_file
         created_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        manifest = Manifest(__version__, created_at, {name: _sha256(path) for name, path in members.items()})
-        _write_archive(target, manifest, members)
+        hashes = {name: _sha256(path) for name, path in members.items()}
+        manifest = Manifest(__version__, created_at, hashes, phones, extensions)
+        _write_archive(target, manifest, members, told)
     return manifest
 
 
@@ -82,7 +97,7 @@ def restore_backup(settings: Settings, settings_file: Path, archive: Path, *, fo
     Raises ``ProvisionerError``, and has changed nothing, where the archive is damaged or not one of ours, was written by a newer
     version, where its key does not fit its database, where an installation is there and not ``force``, or where a server uses it.
     """
-    database = _database_path(settings)
+    database = database_path(settings)
     places = {DATABASE_FILE: database, KEY_FILE: settings.data_dir / KEY_FILE, SETTINGS_FILE: settings_file}
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     database.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +115,18 @@ def restore_backup(settings: Settings, settings_file: Path, archive: Path, *, fo
     return Restored(manifest, tuple(places[name] for name in names), kept)
 
 
+def database_path(settings: Settings) -> Path:
+    """Returns the file of the database. Raises ``ProvisionerError`` where it is none of ours to copy."""
+    url = sa.make_url(settings.database)
+    if url.get_backend_name() != "sqlite":
+        raise ProvisionerError(
+            "the database is PostgreSQL: its tool is pg_dump, for example 'pg_dump --format=custom --file=provisioner.dump DATABASE' "
+            f"(back with pg_restore); copy besides {settings.data_dir / KEY_FILE}, without which the dump is worth nothing, "
+            f"and {SETTINGS_FILE}"
+        )
+    return Path(url.database or "").resolve()
+
+
 def settings_text(archive: Path) -> bytes | None:
     """Returns the settings file in an archive, not yet checked, or None where it has none."""
     try:
@@ -111,6 +138,17 @@ def settings_text(archive: Path) -> bytes | None:
     except (tarfile.TarError, EOFError, ValueError, OSError) as error:
         raise ProvisionerError(f"{archive} is not a whole backup: {error}") from error
     return None
+
+
+def described(archive: Path) -> Manifest | None:
+    """Returns what an archive says of itself, read from its beginning alone; None where that cannot be read."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            member = tar.next()
+            source = tar.extractfile(member) if member and member.name == MANIFEST and member.size <= MOST_BYTES[MANIFEST] else None
+            return _manifest_of(archive, source.read()) if source else None
+    except (tarfile.TarError, EOFError, ValueError, OSError, ProvisionerError):
+        return None
 
 
 def unpack(archive: Path, folder: Path) -> Manifest:
@@ -150,15 +188,20 @@ def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) 
 
 
 def _manifest(archive: Path, path: Path) -> Manifest:
+    return _manifest_of(archive, path.read_bytes() if path.exists() else b"")
+
+
+def _manifest_of(archive: Path, text: bytes) -> Manifest:
     try:
-        said: Any = json.loads(path.read_bytes())
+        said: Any = json.loads(text)
         if said["format"] != FORMAT:
             raise ProvisionerError(f"{archive} has the format '{str(said['format'])[:40]}'; this version reads {FORMAT}")
         files = {str(name): str(row["sha256"]) for name, row in said["files"].items()}
         if not {DATABASE_FILE, KEY_FILE} <= files.keys():
             raise ProvisionerError(f"{archive} lacks the database or the key")
-        return Manifest(str(said["version"]), str(said["created_at"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        phones, extensions = (int(said[name]) if name in said else None for name in ("phones", "extensions"))
+        return Manifest(str(said["version"]), str(said["created_at"]), files, phones, extensions)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProvisionerError(f"{archive} is no backup of ours: its {MANIFEST} is missing or cannot be read") from error
 
 
@@ -240,12 +283,14 @@ def _place(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _write_archive(target: Path, manifest: Manifest, members: Mapping[str, Path]) -> None:
+def _write_archive(target: Path, manifest: Manifest, members: Mapping[str, Path], told: Told) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     said = {
         "format": FORMAT,
         "version": manifest.version,
         "created_at": manifest.created_at,
+        "phones": manifest.phones,
+        "extensions": manifest.extensions,
         "files": {name: {"sha256": manifest.files[name], "bytes": path.stat().st_size} for name, path in members.items()},
     }
     text = (json.dumps(said, indent=2) + "\n").encode()
@@ -255,43 +300,37 @@ def _write_archive(target: Path, manifest: Manifest, members: Mapping[str, Path]
                 tar.addfile(_member(MANIFEST, len(text)), io.BytesIO(text))
                 for name, path in members.items():
                     with path.open("rb") as source:
-                        tar.addfile(_member(name, path.stat().st_size), source)
+                        tar.addfile(_member(name, path.stat().st_size), cast("IO[bytes]", _Read(source, path.stat().st_size, told)))
             out.flush()
             os.fsync(out.fileno())
+        told("checking", 80)
+        read_back(partial, manifest.files)
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+class _Read:
+    """A file that tells how far it was read: the database is all but the whole of an archive."""
+
+    def __init__(self, source: IO[bytes], size: int, told: Told) -> None:
+        self._source, self._size, self._told = source, max(size, 1), told
+        self._done = self._last = 0
+
+    def read(self, size: int) -> bytes:
+        block = self._source.read(size)
+        self._done += len(block)
+        percent = 20 + 60 * self._done // self._size
+        if percent >= self._last + 10:
+            self._last = percent
+            self._told("packing", min(percent, 80))
+        return block
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.size, member.mode, member.mtime = size, 0o600, int(time.time())
     return member
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    """Copies a database that is in use, as it is at one moment (SQLite's online backup)."""
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    try:
-        with closing(sqlite3.connect(source, timeout=30)) as read, closing(sqlite3.connect(target)) as write:
-            read.backup(write)
-            write.execute("PRAGMA journal_mode=DELETE")
-            state = write.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise ProvisionerError(f"{source} cannot be copied: {error}") from error
-    if state != "ok":
-        raise ProvisionerError(f"{source} is damaged ({state}): restore the last good backup")
-
-
-def _database_path(settings: Settings) -> Path:
-    url = sa.make_url(settings.database)
-    if url.get_backend_name() != "sqlite":
-        raise ProvisionerError(
-            "the database is PostgreSQL: its tool is pg_dump, for example 'pg_dump --format=custom --file=provisioner.dump DATABASE' "
-            f"(back with pg_restore); copy besides {settings.data_dir / KEY_FILE}, without which the dump is worth nothing, "
-            f"and {SETTINGS_FILE}"
-        )
-    return Path(url.database or "").resolve()
 
 
 def _sha256(path: Path) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
 
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\Z")
+
 
 class Bind(NamedTuple):
     """An address to listen on."""
@@ -32,8 +34,27 @@ class Ports(NamedTuple):
         return f"{self.first}-{self.last}"
 
 
+class TimeOfDay(NamedTuple):
+    """A time on the clock of the machine."""
+
+    hour: int
+    minute: int
+
+    def __str__(self) -> str:
+        return f"{self.hour:02}:{self.minute:02}"
+
+
 def text(text: str) -> str:
     return text
+
+
+def time_or_off(text: str) -> TimeOfDay | None:
+    if text in {"off", ""}:
+        return None
+    match = _TIME.match(text)
+    if not match:
+        raise ValueError("a time of day is needed, for example 02:30, or off")
+    return TimeOfDay(int(match[1]), int(match[2]))
 
 
 def path(text: str) -> Path:

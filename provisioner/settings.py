@@ -18,6 +18,7 @@ from provisioner.setting_values import (
     Bind,
     Ports,
     RoleRule,
+    TimeOfDay,
     bind,
     bind_or_off,
     choice,
@@ -36,6 +37,7 @@ from provisioner.setting_values import (
     role_rules,
     safe_url,
     text,
+    time_or_off,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,6 +173,13 @@ SETTINGS: tuple[Row, ...] = (
     Row("CALLS_DAYS", "365", integer(1, 3650), "How long calls that have ended are kept.", "days"),
     Row("RECORDINGS_DAYS", "90", integer(1, 3650), "How long recordings of calls are kept.", "days"),
     Row("RECORDINGS_MB", "10240", integer(10, 10_000_000), "How much disk recordings may take; the oldest go first.", "MB"),
+    Row(
+        "BACKUP_AT",
+        "02:30",
+        time_or_off,
+        "When each day a backup is made, by the clock of this machine; off, or a time of day. SQLite only.",
+    ),
+    Row("BACKUPS_KEPT", "14", integer(1, 366), "How many of these are kept, besides the first of each of twelve months."),
     Row("LOG_LEVEL", "INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "How much is logged."),
 )
 PREFIX = "PROVISIONER_"
@@ -241,6 +250,8 @@ class Settings:
     calls_days: int
     recordings_days: int
     recordings_mb: int
+    backup_at: TimeOfDay | None
+    backups_kept: int
     log_level: str
 
     @property

@@ -18,9 +18,9 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "phone_templates"
 SPOKEN: tuple[str, ...] = (
-    "provisioner/accounts/*.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
+    "provisioner/accounts/*.py", "provisioner/backup_*.py", "provisioner/sealed_file.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
     "provisioner/importing/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
-    "provisioner/api/lights.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
+    "provisioner/api/backups.py", "provisioner/api/lights.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
     "pbx_sync/plan.py", "pbx_sync/reconcile.py", "pbx_sync/asterisk/ami.py", "pbx_sync/asterisk/astdb.py", "pbx_sync/asterisk/backend.py",
     "pbx_sync/asterisk/findings.py", "pbx_sync/asterisk/instance.py", "pbx_sync/asterisk/objects.py", "pbx_sync/asterisk/observer.py",
     "pbx_sync/asterisk/testcalls.py",
@@ -40,6 +40,8 @@ NO_SENTENCES = frozenset({
     "core show channels count", "pjsip list contacts", "pjsip show transports", "core reload", "logger rotate", "no layout",
     "core stop now", "core stop gracefully", "runs and answers", "runs and does not answer", "does not run", "provisioner: Asterisk is started",
     "{pid}, for {uptime_s} h, {memory_bytes} MB", "phone {model} at {site}", "{extensions} extensions, {phones} phones", "the worker still had something to do after {limit} steps",
+    "this is no sealed backup, or only the beginning of one", "this backup was sealed in a form that this version does not read",
+    "the passphrase does not open this backup", "this backup is damaged, cut or changed in its part {number}: take another copy of it",
     # Differences between the PBX and what it should say: ``web.planned`` has them.
     "the mark", "the list of members", "{row} is missing", "{row} is there and should not be", "{row} is written otherwise than here",
     "{field} is not what it should be", "{field} is {quoted}, should be {quoted2}", "not set", "it is {kinds}", "something else", "{name} is another one",
@@ -49,7 +51,7 @@ NO_SENTENCES = frozenset({
     "password and recovery code", "password and one-time code", "OpenID Connect",
 })  # fmt: skip
 """What reads as a sentence, and stays as it is."""
-_QUIET_CALLS = ("log.", "re.", "sa.text", "cast", "Noun")
+_QUIET_CALLS = ("log.", "connection.execute", "write.execute", "re.", "sa.text", "cast", "Noun")
 _QUIET_KEYWORDS = frozenset({"metadata", "help", "description", "example"})
 _PART = re.compile(r"\{\w+\}")
 _WORD = re.compile(r"[A-Za-z]{2,}")

@@ -24,10 +24,11 @@ _ENTRIES = (
     ("pbx", "pbx", mark("PBX"), "viewer"),
     ("changes", "change", mark("Changes"), "viewer"),
     ("people", "key", mark("People"), "admin"),
+    ("backups", "box", mark("Backups"), "admin"),
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
-_OF_INSTALLATION = frozenset({"imports", "pbx", "people"})
+_OF_INSTALLATION = frozenset({"imports", "pbx", "people", "backups"})
 """Pages that need the right to all sites besides."""
 _BELOW = {
     "phone": "phones",

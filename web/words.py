@@ -103,6 +103,8 @@ ACTIONS: Mapping[str, str] = {
     "claim_code.make": mark("Made claim code for"), "firmware.pin": mark("Pinned firmware of"), "firmware.unpin": mark("Unpinned firmware of"),
     "firmware.resume": mark("Resumed firmware roll-out of"), "firmware.step": mark("Firmware roll-out went on for"),
     "webhook.create": mark("Made webhook"), "webhook.update": mark("Changed webhook"), "webhook.delete": mark("Deleted webhook"),
+    "backup.ask": mark("Asked for backup"), "backup.made": mark("Made backup"), "backup.failed": mark("Could not make backup"),
+    "backup.download": mark("Downloaded backup"), "backup.delete": mark("Deleted backup"),
     "export.with_secrets": mark("Exported with secrets"),
 }  # fmt: skip
 ACCESS: Mapping[str, str] = {

@@ -16,6 +16,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from provisioner.api import (
     auth,
+    backups,
     bootstrap,
     calls,
     catalogue,
@@ -103,6 +104,7 @@ NOUNS = [
     session.noun,
     own_codes.noun,
     webhooks.noun,
+    backups.noun,
     health.noun,
     document.noun,
 ]

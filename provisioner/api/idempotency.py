@@ -39,7 +39,7 @@ def register(app: Flask) -> None:
     def _keep(response: Response) -> Response:
         digest = g.pop("idempotency", None)
         if digest is not None:
-            if response.status_code >= 500:
+            if response.status_code >= 500 or response.is_streamed:  # a stream is as long as it likes: it is made anew
                 everything().changes.release_key(digest)
             else:
                 everything().changes.keep_answer(digest, response.status_code, _packed(response))

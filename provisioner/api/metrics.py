@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric, UnknownMetricFamil
 from prometheus_client.registry import Collector
 
 from provisioner.api.numbers import Numbers
+from provisioner.backup_folder import folder_of, kept_in, newest
 from provisioner.heartbeat import Heartbeat, read_heartbeats
 from provisioner.wiring import Installation
 
@@ -55,7 +56,14 @@ class _Gathered(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from self._rows()
+        yield from self._backups()
         yield from _heartbeats(read_heartbeats(self._installation.settings.data_dir), self._clock())
+
+    def _backups(self) -> Iterator[Metric]:
+        last = newest(kept_in(folder_of(self._installation.settings)), self._clock())
+        if last is not None:
+            about = "When the last backup in the data folder was made, in seconds since the epoch"
+            yield GaugeMetricFamily("provisioner_last_backup_timestamp_seconds", about, value=last)
 
     def _rows(self) -> Iterator[Metric]:
         seen = self._numbers()

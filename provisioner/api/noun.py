@@ -184,6 +184,7 @@ _PATH_HELP: Mapping[str, tuple[str, str]] = {
     "number": ("Number of the extension", "1001"),
     "name": ("Name", "default"),
     "delivery": ("Number of the delivery", "1"),
+    "backup": ("Name of the archive", "provisioner-20261126T013000Z.tar.gz"),
     "change": ("Number of the change", "1"),
     "call": ("Number of the call", "1"),
     "layout": ("Name of the layout", "Sales"),

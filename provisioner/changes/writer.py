@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
+from provisioner.changes.backups import BackupWrites
 from provisioner.changes.copying import CopyWrites
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
@@ -48,6 +49,7 @@ class Changes(
     IdempotencyWrites,
     WebhookWrites,
     FirmwareWrites,
+    BackupWrites,
 ):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.commands.findings import Finding, failure, fine, warning
+from provisioner.commands.output import shown_time
 from provisioner.errors import CatalogueError, ProvisionerError, SecretError
 from provisioner.secrets import KEY_FILE, SecretBox, load_secret_box
 from provisioner.settings import Settings
@@ -38,6 +39,22 @@ def installation_findings(settings: Settings) -> Iterator[Finding]:
         finally:
             database.dispose()
     yield from _parts(settings)
+
+
+def _backups(settings: Settings, store: Store) -> Finding:
+    from provisioner.backup_folder import folder_of
+    from provisioner.backup_standing import standing
+
+    seen = standing(settings, store, time.time())
+    if seen.obstacle:
+        return fine("backups", seen.obstacle)
+    if seen.trouble:
+        return warning(
+            "backups", seen.trouble, "mend what it names, then ask for one on the page Backups; 'provisioner backup FILE' makes one too"
+        )
+    last = f"the last one is of {shown_time(seen.last_at)}, in {folder_of(settings)}" if seen.last_at else "there is none yet"
+    when = f"the next one is due at {shown_time(seen.next_at)}" if seen.next_at else "none is made by itself (PROVISIONER_BACKUP_AT is off)"
+    return fine("backups", f"{last}; {when}")
 
 
 def _folder(settings: Settings) -> Finding:
@@ -119,6 +136,7 @@ def _contents(settings: Settings, database: Database, catalogue: Catalogue | Non
         yield _secrets(store)
         yield _future(store)
         yield _held(store)
+        yield _backups(settings, store)
 
 
 def _secrets(store: Store) -> Finding:

@@ -21,7 +21,7 @@ FOUND_AT_MOST = 100
 
 
 _APART = frozenset({
-    "claim_code", "department", "firmware", "layout", "pbx", "redirect_account", "scan", "session", "token", "user", "warehouse", "webhook", "window",
+    "backup", "claim_code", "department", "firmware", "layout", "pbx", "redirect_account", "scan", "session", "token", "user", "warehouse", "webhook", "window",
 })  # fmt: skip
 """Nouns of changes that leave extensions, phones and their settings as they are."""
 _SAME_PEOPLE = frozenset({"extension.rotated", "extension.rolled_back"})

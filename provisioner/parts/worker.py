@@ -14,6 +14,7 @@ from provisioner.settings import Settings
 from provisioner.webhooks import Webhooks
 from provisioner.wiring import open_installation
 from provisioner.worker import Worker, call_log, pbx_backend
+from provisioner.worker.backing_up import BackingUp
 from provisioner.worker.calls import CallKeeping
 from provisioner.worker.lease import Lease
 from provisioner.worker.redirecting import Redirecting
@@ -53,6 +54,8 @@ def run_worker(settings: Settings) -> None:
         recordings_mb=settings.recordings_mb,
     )
     threading.Thread(target=keeping.run, args=(stop,), name="calls", daemon=True).start()
+    backing_up = BackingUp(installation.store, installation.changes, settings)
+    threading.Thread(target=backing_up.run, args=(stop,), name="backing-up", daemon=True).start()
     try:
         worker.run(stop, beating, lease.is_held)
     finally:

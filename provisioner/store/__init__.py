@@ -6,6 +6,7 @@ Reading for the hot path (serving) takes all phones in a handful of statements; 
 from __future__ import annotations
 
 from provisioner.store.accounts import AccountReads
+from provisioner.store.backups import BackupReads
 from provisioner.store.base import CHUNK, has_secrets
 from provisioner.store.bootstrap import BootstrapReads
 from provisioner.store.calls import CallReads
@@ -60,6 +61,7 @@ class Store(
     HistoryReads,
     SightingReads,
     RequestReads,
+    BackupReads,
     BootstrapReads,
     MarkReads,
     AccountReads,

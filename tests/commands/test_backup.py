@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import backups
+from provisioner.sealed_file import sealed
 from provisioner.settings import load_settings
 from tests.commands.conftest import MAC, Cli
 
@@ -233,3 +234,63 @@ def test_database_of_a_newer_version_is_refused(cli: Cli, archive: Path) -> None
 def test_settings_load_from_the_file_of_the_archive(cli: Cli, archive: Path) -> None:
     assert backups.settings_text(archive) == b'LOG_LEVEL = "DEBUG"\n'
     assert load_settings({}, file=cli.folder / "provisioner.toml").log_level == "DEBUG"
+
+
+PASSPHRASE = "correct horse battery"
+
+
+@pytest.fixture
+def sealed_archive(cli: Cli, archive: Path) -> Path:
+    with archive.open("rb") as source:
+        (cli.folder / "b.sealed").write_bytes(b"".join(sealed(source, PASSPHRASE, cost=1)))
+    return cli.folder / "b.sealed"
+
+
+def test_sealed_backup_is_restored_with_its_passphrase(cli: Cli, sealed_archive: Path) -> None:
+    (cli.folder / "words").write_text(f"{PASSPHRASE}\n")
+    shutil.rmtree(cli.data)
+    (cli.folder / "provisioner.toml").unlink()
+    cli("restore", "b.sealed", "--passphrase-file", "words")
+    assert [row["mac"] for row in cli.json("phone", "list")] == [MAC]
+    assert not list(cli.folder.glob(".provisioner-*"))
+
+
+def test_sealed_backup_is_not_restored_with_another_one(cli: Cli, sealed_archive: Path) -> None:
+    before = state(cli.data)
+    (cli.folder / "words").write_text("another passphrase\n")
+    assert cli("restore", "--force", "b.sealed", "--passphrase-file", "words", status=1).stderr == (
+        "error: the passphrase does not open this backup\n"
+    )
+    assert "is sealed: give --passphrase-file" in cli("restore", "--force", "b.sealed", status=2).stderr
+    sealed_archive.write_bytes(sealed_archive.read_bytes()[:-1])
+    (cli.folder / "words").write_text(PASSPHRASE)
+    assert "damaged, cut or changed" in cli("restore", "--force", "b.sealed", "--passphrase-file", "words", status=1).stderr
+    assert state(cli.data) == before
+    assert not list(cli.folder.glob(".provisioner-*"))
+
+
+def test_list_shows_what_the_server_keeps(cli: Cli) -> None:
+    assert cli.json("backup", "list") == []
+    folder = cli.data / "backups"
+    folder.mkdir(mode=0o700)
+    cli("backup", "var/backups/provisioner-20261122T023000Z.tar.gz")
+    (folder / "provisioner-20261123T023000Z-asked.tar.gz").write_bytes(b"no archive")
+    newest, first = cli.json("backup", "list")
+    assert (newest["asked"], newest["holds"]) == (True, None)
+    assert (first["asked"], first["holds"]["phones"], first["holds"]["extensions"]) == (False, 1, 1)
+    shown = cli("backup", "list")
+    assert "cannot be read" in shown.stdout
+    assert "The next one is due at" in shown.stderr
+
+
+def test_file_may_be_called_as_a_command(cli: Cli) -> None:
+    cli("backup", "file", "list")
+    assert set(contents(cli.folder / "list")) >= {"manifest.json", "provisioner.sqlite3"}
+
+
+def test_database_of_an_older_version_is_backed_up(cli: Cli) -> None:
+    with closing(sqlite3.connect(cli.data / "provisioner.sqlite3")) as connection:
+        connection.execute("DROP TABLE backup_run")
+        connection.commit()
+    cli("backup", "b.tar.gz")
+    assert backups.described(cli.folder / "b.tar.gz") is not None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pbx_sync.fake import FakePBX
 from pbx_sync.state import Contact
+from provisioner.backup_folder import folder_of
+from provisioner.backups import write_backup
 from provisioner.changes import KeyInput, LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import fetch, phone, served_file, sighting
@@ -15,6 +18,7 @@ from provisioner.worker import Worker
 from tests.calls import add_call
 from tests.engines import Clock
 
+BACKUP = "provisioner-20261126T023000Z.tar.gz"
 PASSWORD = "a long enough password"
 PEOPLE = ("Sok Dara", "Nguyễn Thị Hoa", "Jan de Vries", "Aino Virtanen", "Bopha Chan", "Trần Văn Minh", "Sanne Bakker", "Mikko Korhonen")
 MODELS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411", "yealink/t54w")
@@ -83,6 +87,7 @@ class Office:
             connection.execute(broken.values(error="_accounts.j2 line 12: 'transport' is undefined", error_at=time.time()))
         self.redirected()
         self.called()
+        self.backed_up()
 
     def called(self) -> None:
         """Calls of every outcome; the newest was recorded."""
@@ -103,6 +108,15 @@ class Office:
                 self.installation.database, began, caller=caller, caller_name=name, called=called, answered_by=taker, outcome=outcome,
                 answered_at=took, ended_at=began + rang + talked, talk_s=talked, parties=tuple({caller, called, taker} - {""}),
             )  # fmt: skip
+
+    def backed_up(self) -> None:
+        """One backup is there, a later one cannot be read, and the last try failed."""
+        settings, changes = self.installation.settings, self.installation.changes
+        folder = folder_of(settings)
+        folder.mkdir(mode=0o700)
+        write_backup(settings, Path("none.toml"), folder / BACKUP)
+        (folder / "provisioner-20261125T141503Z-asked.tar.gz").write_bytes(b"no archive")
+        changes.end_backup(changes.begin_backup(None, ""), f"a backup needs 512 MB in {folder}, and 80 are free: make room there")
 
     def redirected(self) -> None:
         """A maker's redirect service has one phone, does not answer for another, and will not forget one that left the list."""

@@ -9,7 +9,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, Page
 
 from tests.e2e.conftest import SCREENSHOTS, signed_in
-from tests.e2e.office import Office, mac_of
+from tests.e2e.office import BACKUP, Office, mac_of
 
 PHONE, NOT_HERE = f"/phones/{mac_of(0).colons}", "not-here"
 PAGES = {
@@ -20,7 +20,7 @@ PAGES = {
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
     "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",
     "install": "/install", "install-find": "/install/1005", "install-sure": "/install/1005/80:5e:c0:bb:cc:dd", "installed": f"/install/1001/{mac_of(0).colons}",
-    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "calls": "/calls", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
+    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "calls": "/calls", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "backups": "/backups", "backup": f"/backups/{BACKUP}", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
 }  # fmt: skip
 SIZES = {"desk": (1280, 900), "hand": (390, 844)}
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")

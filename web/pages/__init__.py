@@ -1,6 +1,7 @@
 """The pages, one module each: a blueprint with its views."""
 
 from web.pages import (
+    backups,
     calls,
     changes,
     dashboard,
@@ -30,5 +31,5 @@ from web.pages import (
 
 PAGES = (
     sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, redirects.pages, extensions.pages, calls.pages, sites.pages,
-    models.pages, imports.pages, pbx.pages, changes.pages, people.pages, help_.pages,
+    models.pages, imports.pages, pbx.pages, changes.pages, people.pages, backups.pages, help_.pages,
 )  # fmt: skip

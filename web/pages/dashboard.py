@@ -10,6 +10,7 @@ from flask import Blueprint, Response, current_app, url_for
 from provisioner.api.context import has_pbx, installation
 from provisioner.api.numbers import Overview
 from provisioner.api.pbx import state_of
+from provisioner.backup_standing import standing
 from provisioner.records import FetchRecord
 from web.i18n import _, ngettext
 from web.page import page
@@ -83,6 +84,8 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
             refused,
         )
         yield Attention("warn", text, url_for("web.redirects.index") if may("technician") else "")
+    if trouble := standing(installation().settings, store, installation().changes.clock()).trouble:
+        yield Attention("warn", _("A backup wants attention."), url_for("web.backups.index") if may("admin") else "", trouble)
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))
