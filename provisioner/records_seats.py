@@ -27,3 +27,13 @@ class DeskRecord:
     is_hot: bool
     until: str
     timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPinRecord:
+    """Wrong PINs that were dialled. ``kind`` is phone (``number`` is then the extension that it has) or extension (whose PIN it was)."""
+
+    kind: str
+    number: str
+    count: int
+    since: float

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.ami import AMI, Action, Reply
 from pbx_sync.asterisk.astdb import Change, read_rows, write_rows
+from pbx_sync.asterisk.hotdesks import AsteriskHotDesks
 from pbx_sync.asterisk.logins import FailedLogin
 from pbx_sync.asterisk.mailboxes import Mailboxes, mailbox_of
 from pbx_sync.asterisk.objects import ENDPOINT, MARK, NOTIFIER_ROW, Profile, Rows, problem, read_back, rows_of
@@ -41,6 +42,7 @@ class AsteriskBackend:
         self._profile = profile or Profile()
         self.waiting_room = AsteriskWaitingRoom(self._ask)
         self.test_calls = AsteriskTestCalls(self._ask)
+        self.hot_desks = AsteriskHotDesks(self._ask)
 
     @property
     def is_ours(self) -> bool:

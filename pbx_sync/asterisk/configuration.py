@@ -33,6 +33,10 @@ RECORDINGS = "recordings"
 """Folder of the recordings, one file for each call."""
 BEEP_S = 15
 """How often a call that is recorded beeps."""
+DESK_FAMILY, PLACE_FAMILY = "provisioner-desk", "provisioner-place"
+"""AstDB families of hot desks: account -> 1, where a log-in may be dialled; number, or number/host:port -> place of emergency calls."""
+SEAT_ASKED_FAMILY, SEAT_SAID_FAMILY, WRONG_FAMILY = "provisioner-seat-asked", "provisioner-seat-said", "provisioner-seat-wrong"
+"""AstDB families of log-ins: call -> account, number, address; call -> answer; phone/account or extension/number -> count, since when."""
 USER = "provisioner"
 FIRST_SLOT, LAST_SLOT = 701, 720
 """Parking: 700 parks into the first free slot."""
@@ -184,6 +188,8 @@ def _values(folder: Path, program: Program, facts: Facts, passwords: Passwords) 
         "test_family": TEST_FAMILY, "tested_family": TESTED_FAMILY,
         "record_family": RECORD_FAMILY, "recordings": safe_path(folder / RECORDINGS), "beep_s": str(BEEP_S),
         "call_table": TABLE, "call_columns": ",".join(COLUMNS), "call_values": ",".join(f"'{value}'" for value in COLUMNS.values()),
+        "desk_family": DESK_FAMILY, "place_family": PLACE_FAMILY,
+        "seat_asked_family": SEAT_ASKED_FAMILY, "seat_said_family": SEAT_SAID_FAMILY, "wrong_family": WRONG_FAMILY,
         "first_slot": str(FIRST_SLOT), "last_slot": str(LAST_SLOT),
         "parking_slots": "\n".join(f"exten => {slot},1,Set(slot={slot})\n same => n,Goto(park-slot,s,1)" for slot in slots),
         "parking_hints": "\n".join(f"exten => {slot},hint,park:{slot}@parkedcalls" for slot in slots),

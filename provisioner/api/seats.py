@@ -13,9 +13,9 @@ from provisioner.api.context import actor, installation
 from provisioner.api.noun import Noun
 from provisioner.api.paging import MacPageQuery, page, page_of
 from provisioner.api.phones import found_phone, mac_of
-from provisioner.api.schemas import MacField, Strict, Text, Time
+from provisioner.api.schemas import MacField, Strict, Text, Time, Whole
 from provisioner.errors import NotFound
-from provisioner.records_seats import SeatRecord
+from provisioner.records_seats import SeatRecord, WrongPinRecord
 
 noun = Noun("seats", "Hot desks: who sits at which phone.", of_sites=True)
 
@@ -40,6 +40,15 @@ class SeatShown(Schema):
     actor = fields.String(metadata={"description": "Who logged them in", "example": "phone 805ec0aabbcc"})
 
 
+class WrongPinsShown(Schema):
+    """Wrong PINs within an hour."""
+
+    kind = fields.String(metadata={"enum": ["phone", "extension"], "example": "extension"})
+    number = fields.String(metadata={"description": "The extension whose PIN it was, or with which the phone dialled", "example": "1002"})
+    count = Whole()
+    since = Time()
+
+
 @noun.route("/seats")
 class Seats(MethodView):
     """All seats that are taken."""
@@ -51,6 +60,16 @@ class Seats(MethodView):
         after = query.get("after") or ""
         rows = installation().store.seats(after=after, limit=query["limit"] + 1)
         return page(rows, query["limit"], lambda row: row.mac.colons)
+
+
+@noun.route("/seats/wrong-pins")
+class WrongPins(MethodView):
+    """Wrong PINs that were dialled at hot desks."""
+
+    @noun.gives(200, WrongPinsShown(many=True))
+    def get(self) -> list[WrongPinRecord]:
+        """Show where wrong PINs were dialled in the last hour, the worst first; 5 of an extension or 10 at a phone stop log-ins there."""
+        return installation().store.wrong_pins()
 
 
 @noun.route("/phones/<string:mac>/seat")

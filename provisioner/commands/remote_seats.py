@@ -8,7 +8,7 @@ from typing import Any
 from provisioner.client import Client
 from provisioner.commands.asking import asked, listed, seconds
 from provisioner.core.mac import Mac
-from provisioner.records_seats import SeatRecord
+from provisioner.records_seats import SeatRecord, WrongPinRecord
 
 
 class SeatReads:
@@ -19,6 +19,9 @@ class SeatReads:
 
     def seats(self, *, after: str = "", limit: int) -> list[SeatRecord]:
         return [seat_of(row) for row in listed(self._client.seats.list(after=after or None, limit=limit), limit)]
+
+    def wrong_pins(self) -> list[WrongPinRecord]:
+        return [WrongPinRecord(**{**row, "since": seconds(row["since"])}) for row in asked(self._client.seats.wrong_pins)]
 
 
 class SeatWrites:

@@ -77,6 +77,25 @@ def out(session: Session, mac: Mac) -> None:
     click.echo(f"nobody sits at phone {mac.colons} any more")
 
 
+@seat.command("wrong-pins")
+@json_option
+@pass_session
+def wrong_pins(session: Session, as_json: bool) -> None:
+    """List where wrong PINs were dialled in the last hour; 5 of an extension or 10 at a phone stop log-ins there until it is over.
+
+    \b
+    Example:
+      provisioner seat wrong-pins
+    """
+    print_records(
+        session.desk.store.wrong_pins(),
+        ["OF", "EXTENSION", "COUNT", "SINCE"],
+        lambda row: (row.kind, row.number, row.count, shown_time(row.since)),
+        as_json=as_json,
+        right=["COUNT"],
+    )
+
+
 def _all(session: Session) -> Iterator[SeatRecord]:
     after = ""
     while page := session.desk.store.seats(after=after, limit=PAGE):

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine import Connection
 
 from provisioner.core.mac import Mac
-from provisioner.records_seats import DeskRecord, SeatRecord
+from provisioner.records_seats import DeskRecord, SeatRecord, WrongPinRecord
 from provisioner.store.reach import phones_within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from provisioner.scope import Scope
     from provisioner.store import Store
@@ -28,6 +28,8 @@ class ScopedSeats:
 
         def macs_seen(self, macs: Iterable[Mac]) -> list[Mac]: ...
 
+        def numbers_seen(self, numbers: Collection[str]) -> set[str]: ...
+
     def seats(self, *, after: str = "", limit: int = 100, within: Any = None) -> list[SeatRecord]:
         return self._whole.seats(after=after, limit=limit, within=phones_within(self._reach))
 
@@ -36,3 +38,8 @@ class ScopedSeats:
 
     def desks(self, macs: Sequence[Mac], connection: Connection | None = None) -> dict[Mac, DeskRecord]:
         return self._whole.desks(self.macs_seen(macs), connection)
+
+    def wrong_pins(self) -> list[WrongPinRecord]:
+        rows = self._whole.wrong_pins()
+        seen = self.numbers_seen([row.number for row in rows])
+        return [row for row in rows if row.number in seen]

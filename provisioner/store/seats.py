@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,13 @@ from sqlalchemy.engine import Connection, Row
 
 from provisioner.core.mac import Mac
 from provisioner.core.seats import HOT_DESK, HOT_DESK_UNTIL, NEVER, TIMEZONE
-from provisioner.models import extension, phone, phone_group, phone_line, site
+from provisioner.models import extension, meta, phone, phone_group, phone_line, site
 from provisioner.models_seats import seat
-from provisioner.records_seats import DeskRecord, SeatRecord
-from provisioner.store.base import StoreBase, settings_by_name
+from provisioner.records_seats import DeskRecord, SeatRecord, WrongPinRecord
+from provisioner.store.base import StoreBase, in_chunks, settings_by_name
+
+WRONG_PINS = "wrong_pins"
+"""Where the worker keeps what the PBX counted."""
 
 _SEATS = (
     sa.select(seat, phone.c.site, extension.c.display_name)
@@ -84,6 +88,33 @@ class SeatReads(StoreBase):
         sites = settings_by_name(connection, site, {row.site for row in rows})
         groups = settings_by_name(connection, phone_group, {row.group for row in rows if row.group})
         return {Mac(row.mac): self._desk(row, sites.get(row.site, {}), groups.get(row.group, {})) for row in rows}
+
+    def hot_numbers(self) -> set[str]:
+        """Returns the extensions on the lines of all hot desks: with them a log-in may be dialled."""
+        columns = (phone.c.mac, phone.c.model, phone.c.site, phone.c.group, phone.c.settings)
+        with self.database.read() as connection:
+            sites, groups = (
+                {row.name: row.settings for row in connection.execute(sa.select(table.c.name, table.c.settings))}
+                for table in (site, phone_group)
+            )
+            rows = connection.execute(sa.select(*columns).where(phone.c.enabled, self._may_be_hot([*sites.values(), *groups.values()])))
+            hot = [Mac(row.mac) for row in rows if self._desk(row, sites.get(row.site, {}), groups.get(row.group, {})).is_hot]
+            query = sa.select(phone_line.c.extension)
+            return {row.extension for row in in_chunks(connection, query, phone_line.c.mac, hot)}
+
+    def _may_be_hot(self, shared: Sequence[Mapping[str, Any]]) -> sa.ColumnElement[bool]:
+        """Returns the condition on phones that spares reading all of them where no settings but their own make hot desks."""
+        vendors = self.catalogue.vendors.values()
+        more = [*(vendor.settings for vendor in vendors), *(model.settings for vendor in vendors for model in vendor.models.values())]
+        if any(HOT_DESK in settings for settings in (*shared, *more, self.installation)):
+            return sa.true()
+        return sa.cast(phone.c.settings, sa.String).contains(f'"{HOT_DESK}"')
+
+    def wrong_pins(self) -> list[WrongPinRecord]:
+        """Returns at which phones and for which extensions wrong PINs were dialled in the last hour."""
+        with self.database.read() as connection:
+            text = connection.execute(sa.select(meta.c.value).where(meta.c.key == WRONG_PINS)).scalar()
+        return [WrongPinRecord(*row) for row in json.loads(text)] if text else []
 
     def _desk(self, row: Any, of_site: Mapping[str, Any], of_group: Mapping[str, Any]) -> DeskRecord:
         model, vendor = self.catalogue.model(row.model), self.catalogue.vendors.get(row.model.partition("/")[0])

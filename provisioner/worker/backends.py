@@ -9,6 +9,7 @@ from pbx_sync.asterisk.mailboxes import SQLiteMailboxes
 from pbx_sync.backend import Backend
 from pbx_sync.calls import CallLog
 from pbx_sync.fake import FakePBX
+from pbx_sync.hotdesks import HotDesks
 from pbx_sync.testcalls import TestCalls
 from pbx_sync.waiting import WaitingRoom
 from provisioner.bundled import bundled_address, call_details_file, mailboxes_file
@@ -40,6 +41,11 @@ def test_calls(backend: Backend | None) -> TestCalls | None:
 def call_log(settings: Settings) -> CallLog | None:
     """Returns where the PBX's calls are taken over from; None at a PBX that keeps none for us."""
     return AsteriskCalls(bundled_address(settings), call_details_file(settings)) if settings.pbx == "bundled" else None
+
+
+def hot_desks(backend: Backend | None) -> HotDesks | None:
+    """Returns where log-ins at hot desks are dialled; None at a PBX whose dialplan and mailboxes are not ours."""
+    return backend.hot_desks if isinstance(backend, AsteriskBackend) and backend.is_ours else None
 
 
 def pbx_backend(settings: Settings) -> Backend | None:

@@ -16,11 +16,12 @@ from provisioner.core.render import Renderer
 from provisioner.errors import ProvisionerError
 from provisioner.store import Store
 from provisioner.worker.answering import Answering
-from provisioner.worker.backends import test_calls, waiting_room
+from provisioner.worker.backends import hot_desks, test_calls, waiting_room
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.enrolling import Enrolling
 from provisioner.worker.facts import Facts
 from provisioner.worker.firmware import Rollout
+from provisioner.worker.hotdesks import Desks
 from provisioner.worker.lane import Lane
 from provisioner.worker.observing import Observing
 from provisioner.worker.phonebooks import Phonebooks
@@ -172,6 +173,8 @@ class WithPBX:
         self.observing = Observing(store, backend, contacts, self.facts, clock, timer)
         room = waiting_room(backend)
         calls = test_calls(backend)
+        desks = hot_desks(backend)
+        self.desks = Desks(store, SeatWrites(store, renderer, clock), desks, clock, timer) if desks else None
         self.trying = Trying(store, contacts, calls, clock, timer) if calls else None
         self.waiting = Waiting(store, EnrolmentWrites(store, renderer, clock), backend, room, clock, timer) if room else None
 
@@ -195,7 +198,7 @@ class WithPBX:
         return self._asking(lambda: self._wait() + self.observing.step())
 
     def _wait(self) -> int:
-        return (self.waiting.step() if self.waiting else 0) + (self.trying.step() if self.trying else 0)
+        return sum(part.step() for part in (self.waiting, self.trying, self.desks) if part)
 
     def _keep_time(self) -> None:
         if self.timekeeping.step():
@@ -204,8 +207,9 @@ class WithPBX:
     def _asking(self, action: Callable[[], int]) -> int:
         if not self.pushing.is_up:
             self.observing.forget()
-            if self.waiting:
-                self.waiting.forget()
+            for part in (self.waiting, self.desks):
+                if part:
+                    part.forget()
             return 0
         try:
             return action()

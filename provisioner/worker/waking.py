@@ -16,7 +16,7 @@ from provisioner.core.contacts import wake_uris
 from provisioner.core.mac import Mac
 from provisioner.models import meta, phone
 from provisioner.records import ChangeRecord, PhoneToWake
-from provisioner.store import LinePhone, Store
+from provisioner.store import CHUNK, LinePhone, Store
 from provisioner.worker.contacts import Contacts
 from provisioner.worker.facts import Facts
 from provisioner.worker.pacing import LONGEST_S, Turns
@@ -122,12 +122,19 @@ class Waking:
             return
         busy = self._backend.busy()
         phones = self._store.phones_with_lines({number for item in items for number in item.numbers})
+        talking = self._talking([item.mac for item in items], busy)
         told: list[Told] = []
         try:
             for item in items:
-                told.append(self._told(item, phones, busy))
+                told.append(self._told(item, phones, busy if item.mac not in talking else busy.union(item.numbers)))
         finally:
             self._note(told)
+
+    def _talking(self, macs: Sequence[Mac], busy: frozenset[str]) -> set[Mac]:
+        """Returns the phones in a call by a number that they are registered with, though it may be none of theirs any more."""
+        chunks = (macs[start : start + CHUNK] for start in range(0, len(macs), CHUNK)) if busy else ()
+        rows = (row for chunk in chunks for found in self._store.registrations(chunk).values() for row in found)
+        return {row.mac for row in rows if row.ended_at is None and row.extension in busy}
 
     def _told(self, item: PhoneToWake, phones: Mapping[str, Sequence[LinePhone]], busy: frozenset[str]) -> Told:
         if not busy.isdisjoint(item.numbers):

@@ -34,7 +34,7 @@ SHOWN = [
     ["render", MAC, "--live", "--show-secrets"], ["department", "list"], ["department", "list", "--json"], ["firmware", "list"],
     ["firmware", "list", "--json"], ["window", "list"], ["window", "list", "--json"], ["warehouse", "list", "--json"], ["newcomers", "--json"],
     ["refusals", "--json"], ["alarms", "--json"], ["dhcp-config", "dnsmasq"], ["dhcp-config", "kea", "--site", "default"],
-    ["change", "list", "--of", "1001"], ["change", "show", "1"], ["seat", "list"], ["seat", "list", "--json"],
+    ["change", "list", "--of", "1001"], ["change", "show", "1"], ["seat", "list"], ["seat", "list", "--json"], ["seat", "wrong-pins", "--json"],
 ]  # fmt: skip
 REFUSED = [
     ["phone", "show", OTHER], ["phone", "add", MAC, "--model", "acme/a1"], ["phone", "add", OTHER, "--model", "acme/a9"],
