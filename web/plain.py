@@ -28,6 +28,7 @@ FIELDS: Mapping[str, str] = {
     "extensions_deleted": mark("Extensions, deleted"),
     "state": mark("State"), "reason": mark("What became of it"), "wanted": mark("To be at the service"),
     "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
+    "record_calls": mark("Calls are recorded"),
 }  # fmt: skip
 
 

@@ -17,8 +17,10 @@ FIELDS: Mapping[str, str] = {
     "display_name": mark("Name"), "name": mark("Name"), "number": mark("Number"), "secret": mark("Secret"), "email": mark("E-mail"),
     "department": mark("Department"), "former_secrets": mark("Earlier secrets"), "members": mark("Members"),
 }  # fmt: skip
-ROWS: Mapping[str, str] = {"the mark": mark("the mark"), "the list of members": mark("the list of members")}
-_ROW = r"(?P<row>the mark|the list of members|(?:endpoint|aor|auth|mailbox) \S+)"
+ROWS: Mapping[str, str] = {
+    "the mark": mark("the mark"), "the mark of recording": mark("the mark of recording"), "the list of members": mark("the list of members"),
+}  # fmt: skip
+_ROW = r"(?P<row>the mark|the mark of recording|the list of members|(?:endpoint|aor|auth|mailbox) \S+)"
 DIFFERENCES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), text)
     for pattern, text in (

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request, url_for
 
 from provisioner.accounts import Caller
 from provisioner.api.calls import found_call
-from provisioner.api.context import caller
+from provisioner.api.context import caller, installation
 from provisioner.errors import InputError
 from provisioner.records_calls import CallRecord
 from web.calls import Asked, asked_by, names_in
@@ -46,5 +46,5 @@ def _page(asked: Asked, rows: Sequence[CallRecord], mistakes: Mapping[str, str],
     following = url_for(".index", before=shown[-1].number, **asked.given()) if len(rows) > PAGE else ""
     return page(
         "calls.html", status, rows=shown, next=following, asked=asked, mistakes=mistakes, names=names_in(shown),
-        is_first="before" not in request.args, has_choice=who.role != "user" or len(who.extensions) > 1,
+        days=installation().settings.calls_days, is_first="before" not in request.args, has_choice=who.role != "user" or len(who.extensions) > 1,
     )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
-from flask import Blueprint, Response, request, url_for
+from flask import Blueprint, Response, redirect, request, url_for
 
 from provisioner.api.context import actor, caller, installation
 from provisioner.errors import InputError, NotFound, RenderError, StaleWrite
@@ -15,6 +16,7 @@ from web.guard import needs, of_installation
 from web.i18n import _
 from web.merging import Merged, merged
 from web.page import done, mistakes_of, page
+from web.previewing import saved
 
 pages = Blueprint("extensions", __name__)
 PAGE, CALLS = 100, 10
@@ -78,6 +80,23 @@ def secret(number: str) -> Response:
     """Gives it a new secret; the old one holds until its phones have moved, or ends at once."""
     installation().changes.rotate_secret(actor(), number, revoke_former="now" in request.form)
     return done(_("The phones are on their way to the new secret."), url_for(".show", number=number))
+
+
+@pages.post("/extensions/<string:number>/record")
+def record_calls(number: str) -> Response:
+    """Has its calls recorded from now on, or no longer; shows before what that changes where the form asks for it."""
+    record, wanted = _found(number), {"record_calls": "record_calls" in request.form}
+    here = url_for(".show", number=number)
+    if "again" in request.form:
+        return cast("Response", redirect(here, 303))
+    try:
+        preview = saved(lambda changes: changes.update_extension(actor(), number, wanted, revision_of(request.form)), number)
+    except StaleWrite:
+        now = _found(number)
+        return _show(now, _flat(now), {"": _("Somebody else saved this extension meanwhile. Look, then save again.")}, 409)
+    except (InputError, RenderError) as error:
+        return _show(record, _flat(record), mistakes_of(error), 422)
+    return preview or done(_("Its calls are recorded.") if wanted["record_calls"] else _("Its calls are not recorded."), here)
 
 
 @pages.post("/extensions/<string:number>/delete")

@@ -19,4 +19,7 @@ def index() -> Response:
     """The help."""
     settings = installation().settings
     why = {str(stage): text for stage, text in WHY.items()}
-    return page("help.html", base=settings.provisioning_base, host=settings.host, stages=[(name, why[name]) for name in STAGES])
+    return page(
+        "help.html", base=settings.provisioning_base, host=settings.host, stages=[(name, why[name]) for name in STAGES],
+        calls_days=settings.calls_days, recordings_days=settings.recordings_days,
+    )  # fmt: skip
