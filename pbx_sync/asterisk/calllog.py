@@ -59,10 +59,6 @@ class AsteriskCalls:
         with self._opened() as connection, connection:
             connection.execute(_FORGET, [json.dumps(list(uids))])
 
-    def under_way(self) -> Sequence[CallNow]:
-        """Returns the calls under way, the longest first. Raises ``PBXUnavailable``."""
-        return calls_now(self._channels(), time.time())
-
     def close(self) -> None:
         """Lets go of the connection. It may be used again."""
         self._ami.close()
@@ -79,6 +75,13 @@ class AsteriskCalls:
                 yield connection
         except sqlite3.Error as error:
             raise PBXUnavailable(f"the file of calls {self._file} cannot be used: {error}") from None
+
+
+def ask_calls_now(address: AsteriskAddress) -> list[CallNow]:
+    """Returns the calls under way at an Asterisk, the longest first. Raises ``PBXUnavailable``."""
+    with closing(AMI(address, TIMEOUT_S)) as ami:
+        (reply,) = ami.ask_all([Action("CoreShowChannels")])
+    return calls_now(reply.items, time.time())
 
 
 def calls_now(channels: Sequence[Message], now: float) -> list[CallNow]:

@@ -119,6 +119,7 @@ def create_admin_app(installation: Installation) -> Flask:
     app.url_map.merge_slashes = False
     context.attach(app, installation)
     pbx_service.attach(app)
+    calls.attach(app)
     numbers = Numbers(installation)
     app.extensions["provisioner.numbers"] = numbers
     app.extensions["provisioner.metrics"] = Metrics(installation, numbers)

@@ -32,6 +32,7 @@ PROBLEMS: Mapping[int, tuple[str, str]] = {
     412: ("ChangedMeanwhile", "If-Match names another revision than the present one."),
     413: ("TooLarge", "The body is larger than 16 MiB."),
     415: ("UnsupportedMediaType", "The body has another content type than this operation takes."),
+    416: ("RangeBeyondTheEnd", "Range names no byte that there is."),
     422: ("InvalidInput", "A field is wrong, or a template fails for the new facts; errors has one entry for each field."),
     429: ("RateLimited", "Too many wrong tokens or passwords came from this address; Retry-After says how long to wait."),
     503: ("NotReady", "A part does not serve; parts says which."),
@@ -115,6 +116,11 @@ class Noun:
     def gives(self, status: int, schema: type[Schema] | Schema | dict[str, Any] | None = None, **more: Any) -> Callable[[View], View]:
         """Writes what the view returns; ``**more`` is for the document: description, example, content_type, headers."""
         decorate: Callable[[View], View] = self.blueprint.response(status, schema, **more)
+        return decorate
+
+    def may_give(self, status: int, schema: dict[str, Any], **more: Any) -> Callable[[View], View]:
+        """Documents another answer that is no problem."""
+        decorate: Callable[[View], View] = self.blueprint.alt_response(status, schema=schema, **more)
         return decorate
 
     def refuses(self, *statuses: int) -> Callable[[View], View]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.backups import BackupWrites
+from provisioner.changes.calls import CallWrites
 from provisioner.changes.copying import CopyWrites
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
@@ -42,6 +43,7 @@ class Changes(
     RestoreWrites,
     SeatWrites,
     AskingWrites,
+    CallWrites,
     SecondFactorWrites,
     TokenWrites,
     SessionWrites,

@@ -67,9 +67,9 @@ ALLOWED: dict[str, set[str]] = {
         "places", "records", "records_backups", "records_calls", "records_changes", "records_enrolment", "records_install", "records_rendering", "scope", "secrets", "records_seats",
     },
     "changes": {
-        "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts",
+        "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_calls",
         "models_backups", "models_redirect", "models_second_factor", "models_sightings", "models_testcall", "models_seats",
-        "passwords", "places", "records", "records_backups", "records_changes", "records_enrolment", "records_install", "records_seats", "scope", "secrets", "settings", "store",
+        "passwords", "places", "records", "records_backups", "records_changes", "records_enrolment", "records_install", "records_seats", "scope", "secrets", "settings", "store", "records_calls",
     },
     "dhcp": {"core", "errors"},
     "redirect": {"core", "deadline"},
@@ -108,6 +108,7 @@ ALLOWED: dict[str, set[str]] = {
     "bundled": {"pbx_sync", "setting_values", "settings"},
     "recordings": set(),
     "pbxstatus": {"bundled", "pbx_sync", "settings"},
+    "callsnow": {"bundled", "errors", "pbx_sync", "settings"},
     "pbxservice": {"bundled", "errors", "pbx_sync", "settings"},
     "worker": {
         "backup_folder", "backups",
@@ -123,7 +124,7 @@ ALLOWED: dict[str, set[str]] = {
     "backup_folder": {"backups", "setting_values", "settings"},
     "backup_standing": {"backup_folder", "records_backups", "settings", "store"},
     "api": {
-        "backup_folder", "backup_standing", "backups", "records_backups", "sealed_file",
+        "backup_folder", "backup_standing", "backups", "records_backups", "sealed_file", "bundled", "callsnow", "recordings",
         "accounts", "changes", "core", "db", "dhcp", "errors", "heartbeat", "importing", "logs", "migrate", "pbxservice", "pbxstatus", "records", "records_calls",
         "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring", "records_seats",
     },
@@ -194,7 +195,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "provisioner.models_changes": ("provisioner.store", "provisioner.changes"),
     "provisioner.models_calls": ("provisioner.store", "provisioner.changes", "provisioner.worker"),
     "pbx_sync": (
-        "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
+        "pbx_sync", "provisioner.worker", "provisioner.pbxview", "provisioner.bundled", "provisioner.callsnow", "provisioner.pbxstatus", "provisioner.pbxservice", "provisioner.parts.pbx",
         "provisioner.commands.pbx", "provisioner.commands.remote_pbx", "provisioner.commands.doctor_pbx",
     ),
 }  # fmt: skip
