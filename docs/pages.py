@@ -235,7 +235,8 @@ def _context_names() -> set[str]:
 def schema() -> str:
     from provisioner import models
 
-    import_module("provisioner.store")  # whoever reads a table has it known: some stand in modules of their own
+    for reader in ("store", "nodes"):  # whoever reads a table has it known: some stand in modules of their own
+        import_module(f"provisioner.{reader}")
 
     text = f"# Tables of the database\n\n{inspect.cleandoc(models.__doc__ or '')}\n\nNothing but the server should write to them.\n\n"
     for _, each in sorted(models.metadata.tables.items()):

@@ -18,8 +18,15 @@ _CLIENT = {
 }
 """A database whose machine is gone without a word is noticed within half a minute. TCP itself waits a quarter of an hour for an answer, and two hours
 where nothing was asked. Seconds, the last one milliseconds (libpq, "Parameter Key Words"); without meaning on a socket of the same machine."""
-_SERVER = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3, "tcp_user_timeout": 20_000}
-"""And the other way round: the locks of a node whose machine is gone, the worker's lease and the writer's, must be free for the others."""
+_SERVER = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "idle_in_transaction_session_timeout": 60_000,
+}
+"""And the other way round: the locks of a server that is gone, the worker's lease and the writer's, must be free for the others. The last one is
+for a machine that stands still in the middle of a write and answers TCP all the same, as a paused one does."""
 
 
 class WithoutNUL(StrDumperUnknown):

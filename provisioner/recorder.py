@@ -362,7 +362,8 @@ _FETCH_COLUMNS = (
 
 def _insert_sql(table: str, columns: Sequence[str], is_sqlite: bool) -> str:
     marks = ", ".join(["?" if is_sqlite else "%s"] * len(columns))
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names of ours
+    # In quotes: "fetch" is a word of SQL to PostgreSQL.
+    return f'INSERT INTO "{table}" ({", ".join(columns)}) VALUES ({marks})'  # noqa: S608 - names of ours
 
 
 def _upsert_sql(since: str, is_sqlite: bool) -> str:

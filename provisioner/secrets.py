@@ -40,6 +40,8 @@ class SecretBox:
         self._password_key = _derived(master, b"passwords")
         self._code_key = _derived(master, b"codes")
         self._file_key = _derived(master, b"file keys")
+        self.mark = _derived(master, b"mark").hex()[:32]
+        """Tells this key from others; nothing follows from it."""
 
     def seal(self, plain: bytes, label: str) -> bytes:
         """Returns ``plain`` encrypted; ``label`` (table and row) must be the same when it is opened."""

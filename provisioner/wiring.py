@@ -14,11 +14,12 @@ from provisioner.changes.scoped import ScopedChanges
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.render import Renderer
 from provisioner.db import Database
+from provisioner.key_mark import open_box
 from provisioner.migrate import upgrade
 from provisioner.scope import Scope
-from provisioner.secrets import SecretBox, load_secret_box
+from provisioner.secrets import SecretBox
 from provisioner.settings import Settings
-from provisioner.store import Store, has_secrets
+from provisioner.store import Store
 from provisioner.store.scoped import ScopedStore
 
 _shared: dict[Path, Catalogue] = {}
@@ -47,7 +48,7 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     database = Database(settings.database)
     upgrade(database)
     # A new key beside a database that was sealed with another one would open nothing of it, and hide that the old one is lost.
-    box = load_secret_box(settings.data_dir, create=create and not has_secrets(database))
+    box = open_box(database, settings.data_dir, create=create)
     catalogue = _shared.get(settings.catalogue_dir) or load_catalogue(settings.catalogue_dir)
     return assembled(settings, database, box, catalogue, Renderer(catalogue))
 

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ from provisioner.recorder import Recorder, access_line
 from tests.conftest import load_cases
 from tests.contract.inside import Inside, inside
 from tests.contract.world import user_agent
+from tests.engines import PARAMS
+from tests.postgres import fresh_database
 
 MAC = Mac("805ec0aabbcc")
 
@@ -31,6 +34,17 @@ def own(tmp_path: Path) -> Iterator[Inside]:
         yield made
 
 
+@pytest.fixture(params=PARAMS)
+def on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inside]:
+    """As ``own``, on both engines: what is written by the driver itself is another text for each."""
+    with ExitStack() as stack:
+        given: dict[str, object] = {}
+        if request.param != "sqlite":
+            server, template = (request.getfixturevalue(name) for name in ("postgres_server", "postgres_template"))
+            given["database_url"] = stack.enter_context(fresh_database(server, template=template))
+        yield stack.enter_context(inside(tmp_path, **given))
+
+
 def fetch(mac: Mac | None = MAC, reason: Reason = Reason.UNKNOWN_PHONE, **more: object) -> Fetch:
     given: dict = {
         "at": 1_700_000_000.25, "path": "805ec0aabbcc.cfg", "transport": "http", "peer": "192.0.2.9", "user_agent": "", "method": "GET",
@@ -39,7 +53,9 @@ def fetch(mac: Mac | None = MAC, reason: Reason = Reason.UNKNOWN_PHONE, **more: 
     return Fetch(**given)
 
 
-def test_every_field_of_a_fetch_is_kept(own: Inside) -> None:
+def test_every_field_of_a_fetch_is_kept(on_each: Inside) -> None:
+    """Was: nothing at all of it on PostgreSQL, to which "fetch" is a word of its own."""
+    own = on_each
     phone = own.phone(site=own.site("open"))
     own.fetch(phone.name, phone.agent)
     own.recorder.fetch(fetch(None, Reason.BAD_REQUEST, path="p/***/x", name="", transport="tftp", method="PUT"))
@@ -59,7 +75,8 @@ def test_every_field_of_a_fetch_is_kept(own: Inside) -> None:
     assert (refused.mac, refused.name, refused.transport, refused.method, refused.reason) == (None, "p/***/x", "tftp", "PUT", "bad_request")
 
 
-def test_a_success_closes_the_first_fetch_at_once_and_after_a_restart(own: Inside) -> None:
+def test_a_success_closes_the_first_fetch_at_once_and_after_a_restart(on_each: Inside) -> None:
+    own = on_each
     phone = own.phone()
     other = own.restart()
     own.fetch(f"p/{own.token(phone)}/{phone.name}", phone.agent)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provisioner.commands.doctor_nodes import nodes_findings
 from provisioner.commands.findings import Finding, failure, fine, warning
 from provisioner.commands.output import shown_time
 from provisioner.errors import CatalogueError, ProvisionerError, SecretError
@@ -36,6 +37,8 @@ def installation_findings(settings: Settings) -> Iterator[Finding]:
     if database is not None:
         try:
             yield from _contents(settings, database, catalogue)
+            if catalogue is not None:
+                yield from nodes_findings(settings, database, catalogue)
         finally:
             database.dispose()
     yield from _parts(settings)
@@ -133,14 +136,20 @@ def _contents(settings: Settings, database: Database, catalogue: Catalogue | Non
         box = None  # told already
     if box is not None:
         store = Store(database, box, catalogue or Catalogue({}, SettingRows({}), [], {}), base_url="", installation={})
-        yield _secrets(store)
+        yield _secrets(store, settings)
         yield _future(store)
         yield _held(store)
         yield _backups(settings, store)
 
 
-def _secrets(store: Store) -> Finding:
-    first = store.extensions(limit=1)
+def _secrets(store: Store, settings: Settings) -> Finding:
+    from provisioner.key_mark import expect_mark, mark_of
+
+    kept, first = mark_of(store.database), store.extensions(limit=1)
+    try:
+        expect_mark(store.box, kept or store.box.mark, settings.data_dir / KEY_FILE)
+    except SecretError as error:
+        return failure("secrets", str(error), "copy the key from the server that has it, or restore key and database from one backup")
     if not first:
         return fine("secrets", "there is no extension yet")
     try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from provisioner.db import Database
 from provisioner.digest import PhoneCredentials
+from provisioner.nodes import Presence, own_node
 from provisioner.parts.running import Beating
 from provisioner.recorder import Recorder
 from provisioner.serve import Server
@@ -43,6 +44,7 @@ class Serving:
         gc.set_threshold(100_000, 20, 100)
         sys.setswitchinterval(SWITCH_S)
         self.recorder.start()
+        Presence(self.installation.database, own_node(self.installation.settings, self.installation.catalogue)).start(self.stop)
         threading.Thread(target=self.index.follow, args=(self.stop, self.beating), name="index", daemon=True).start()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ import threading
 
 from provisioner.bundled import recordings_folder
 from provisioner.heartbeat import FOLDER, HAS_PBX
+from provisioner.nodes import Presence, own_node
 from provisioner.parts.running import Beating, die_with_parent, stop_on_signals
 from provisioner.recordings import Recordings
 from provisioner.settings import Settings
@@ -35,6 +36,7 @@ def run_worker(settings: Settings) -> None:
     lease = Lease(installation.database, settings.data_dir / FOLDER)
     worker = Worker(installation.store, installation.renderer, pbx_backend(settings), rotation_s=settings.rotation_hours * 3600.0)
     beating = Beating(settings, "worker", lambda: {HAS_PBX: float(settings.has_pbx), **worker.counters})
+    Presence(installation.database, own_node(settings, installation.catalogue)).start(stop)
     while not lease.acquire():
         beating(True, "another worker holds the lease")
         if stop.wait(1.0):

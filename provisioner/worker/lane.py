@@ -100,6 +100,9 @@ class Lane:
                 if self.other:
                     self.other.tell()
                 beat(True, "")
+                if time.monotonic() >= self._ours_at:
+                    self.tell()  # it goes on at once, after a look whether it may
+                    break
         else:
             self._look()
         beat(True, "")

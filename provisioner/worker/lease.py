@@ -12,6 +12,9 @@ import sqlalchemy as sa
 from provisioner.db import Database
 
 _LEASE = 0x776F726B  # "work"
+SILENT_S = 60
+"""A worker that has not asked for so long whether the lease is still its own stands still, or its machine does: PostgreSQL gives the lease away."""
+_SINCE_14 = 140_000
 
 
 class Lease:
@@ -22,9 +25,10 @@ class Lease:
         self._path = folder / "worker.lock"
         self._file: IO[str] | None = None
         self._connection: sa.Connection | None = None
+        self._is_ours = False
 
     def acquire(self) -> bool:
-        """Returns whether this process is the worker now."""
+        """Returns whether this process is the worker now. To be asked again and again while it is not."""
         if self._database.is_sqlite:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = self._path.open("w")
@@ -37,16 +41,23 @@ class Lease:
             file.flush()
             self._file = file
             return True
+        self._connection = connection = self._connection or self._session()
+        try:
+            self._is_ours = bool(connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEASE}).scalar())
+        except sa.exc.SQLAlchemyError:  # the connection broke while it waited: the next try opens another, or raises
+            self.release()
+        return self._is_ours
+
+    def _session(self) -> sa.Connection:
+        """Returns a connection which PostgreSQL ends where nothing is asked of it. Older versions than 14 cannot: there a paused machine keeps the lease."""
         connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _LEASE}).scalar():
-            self._connection = connection
-            return True
-        connection.close()
-        return False
+        if int(connection.execute(sa.text("SHOW server_version_num")).scalar_one()) >= _SINCE_14:
+            connection.execute(sa.text(f"SET SESSION idle_session_timeout = {SILENT_S * 1000}"))
+        return connection
 
     def is_held(self) -> bool:
         """Returns whether this process is still the worker: a lost connection to PostgreSQL takes the lock with it."""
-        if self._connection is None:
+        if self._connection is None or not self._is_ours:
             return self._file is not None
         try:
             self._connection.execute(sa.text("SELECT 1"))
@@ -57,6 +68,7 @@ class Lease:
 
     def release(self) -> None:
         file, connection, self._file, self._connection = self._file, self._connection, None, None
+        self._is_ours = False
         if file is not None:
             file.close()
         if connection is not None:

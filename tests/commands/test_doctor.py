@@ -51,7 +51,8 @@ def test_key_that_others_can_read(cli: Cli) -> None:
 
 def test_key_that_does_not_fit(cli: Cli) -> None:
     (cli.data / KEY_FILE).write_bytes(b"x" * 32)
-    assert "does not fit" in found(cli, status=1)["secrets"]["sentence"]
+    assert "is not the key that this database belongs to" in found(cli, status=1)["secrets"]["sentence"]
+    assert "secret.key of the server that has it" in cli("phone", "list", status=1).stderr
 
 
 def test_database_that_is_none(cli: Cli) -> None:

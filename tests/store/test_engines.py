@@ -90,7 +90,7 @@ def test_watcher_and_lease_notice_a_lost_connection(request: pytest.FixtureReque
         with pytest.raises(sa.exc.OperationalError):
             watcher.changed()
         assert watcher.changed(), "after a gap anything may have changed"
-        assert other.acquire()
+        assert other.acquire() or other.acquire(), "the first try finds that its own connection is gone too"
         other.release()
     lease.release()
     watcher.close()

@@ -18,6 +18,7 @@ from provisioner import migrate
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
 from provisioner.models import metadata
+from provisioner.models_nodes import node
 from provisioner.settings import load_settings
 from provisioner.wiring import open_installation
 from tests.installations import toy_catalogue
@@ -34,6 +35,7 @@ def test_migrated_database_is_as_the_models_say(empty_url: str) -> None:
         options = {"compare_type": True, "compare_server_default": False}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
         inspector = sa.inspect(connection)
+        assert inspector.has_table(node.name)
         for table in metadata.tables.values():
             made = {index["name"]: index for index in inspector.get_indexes(table.name)}
             for index in table.indexes:
