@@ -48,6 +48,7 @@ def index(mac: str) -> Response:
         lights=lights(facts),
         why=why(facts),
         wake=store.wakes([record.mac])[record.mac],
+        seat=store.seat(record.mac),
         registrations={row.extension: row for row in store.registrations([record.mac]).get(record.mac, ())},
         names={row.number: row.display_name for row in store.extensions(numbers=numbers, limit=len(numbers))} if numbers else {},
         busy=store.pbx_busy(),
@@ -115,6 +116,15 @@ def wake(mac: str) -> Response:
     installation().changes.request_resync(actor(), parsed, reboot=reboot)
     text = _("The phone is told to restart.") if reboot else _("The phone is told to fetch its files.")
     return done(text, url_for(".index", mac=parsed.colons))
+
+
+@pages.post("/phones/<string:mac>/seat/out")
+@needs("technician")
+def log_out(mac: str) -> Response:
+    """Logs out whoever sits at it."""
+    parsed = mac_of(mac)
+    installation().changes.leave_seat(actor(), parsed)
+    return done(_("They are logged out: the phone is what it was before."), url_for(".index", mac=parsed.colons))
 
 
 @pages.post("/phones/<string:mac>/reopen")
