@@ -26,6 +26,7 @@ from provisioner.backup_folder import Kept, folder_of, kept_in, kept_named, last
 from provisioner.backup_standing import standing
 from provisioner.backups import described, unpack
 from provisioner.changes.backups import CUT_SHORT, RUNS_KEPT
+from provisioner.commands.doctor_installation import installation_findings
 from provisioner.errors import AlreadyExists, ProvisionerError
 from provisioner.setting_values import TimeOfDay
 from provisioner.settings import load_settings
@@ -223,6 +224,22 @@ def test_clock_of_1970_takes_no_file_for_another(night: Night) -> None:
     night.place.changes.ask_backup("tests")
     assert night.later(0)
     assert len(set(night.names)) == 3
+
+
+def test_doctor_says_how_it_stands(night: Night) -> None:
+    def said() -> tuple[str, str]:
+        return next((found.status, found.sentence) for found in installation_findings(night.place.settings) if found.name == "backups")
+
+    assert said()[0] == "OK" and "there is none yet" in said()[1]
+    night.place.changes.end_backup(night.place.changes.begin_backup(None, "x"), "the backup cannot be written: No space left on device")
+    assert said() == ("WARN", "the backup cannot be written: No space left on device")
+    night.clock.now = time.time()
+    night.place.changes.ask_backup("tests")
+    night.maker.step()
+    assert said()[0] == "OK" and str(night.folder) in said()[1]
+    night.clock.now = time.time() - 9 * DAY
+    (night.folder / night.names[0]).rename(night.folder / name_for(night.clock.now, asked=False, folder=night.folder))
+    assert said()[0] == "WARN" and "days old" in said()[1]
 
 
 def test_archive_is_the_way_back(night: Night, tmp_path: Path) -> None:
