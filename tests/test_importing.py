@@ -15,7 +15,7 @@ from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.settings_check import CONTROL
 from provisioner.errors import InputError, RenderError
-from provisioner.importing import ImportPlan, apply_plan, export_csv, preview_csv
+from provisioner.importing import ImportPlan, apply_plan, export_csv, preview_import
 from provisioner.importing.columns import column_name, guarded, plain_text
 from provisioner.importing.reading import MAX_BYTES, MAX_COLUMNS, MAX_ROWS, best_delimiter, parsed_file
 from provisioner.models import extension, phone
@@ -37,7 +37,7 @@ def sentences(plan: ImportPlan) -> list[tuple[int, str, str]]:
 
 
 def applied(installation: Installation, text: str | bytes) -> None:
-    apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
+    apply_plan(installation, "test", preview_import(installation, text), all_or_nothing=True)
 
 
 # ---- the recorded cases ---------------------------------------------------------------------------------------------
@@ -52,14 +52,14 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation
 @pytest.mark.parametrize("case", [case for case in CASES if case.get("field") == "mac"], ids=lambda case: case["id"])
 def test_recorded_mac(untouched: Installation, case: dict) -> None:
     assert try_parse(case["value"]) == case["expect"]
-    plan = preview_csv(untouched, f"mac,model,site\n{case['value']},A1,default\n")
+    plan = preview_import(untouched, f"mac,model,site\n{case['value']},A1,default\n")
     found = [row.mac for row in plan.rows], [mistake.line for mistake in plan.mistakes]
     assert found == (([case["expect"]], []) if case["expect"] else ([], [2]))
 
 
 def test_preview_writes_nothing_and_unknown_extension_is_a_row_error(installation: Installation) -> None:
     """import-013"""
-    plan = preview_csv(installation, "mac,model,line1,extension\n02acde000001,A1,9999,\n02acde000002,A1,,1001\n")
+    plan = preview_import(installation, "mac,model,line1,extension\n02acde000001,A1,9999,\n02acde000002,A1,,1001\n")
     assert sentences(plan) == [(2, "line1", "there is no extension 9999")]
     assert [row.line for row in plan.rows] == [3]
     assert installation.store.phones() == []
@@ -73,7 +73,7 @@ def test_formula_is_neutralised_in_export(installation: Installation, case: dict
     (row,) = csv.DictReader(io.StringIO(export_csv(installation)))
     assert row[case["field"]] == "'" + case["value"]
     assert row["display_name"] == "'@SUM(1)"
-    assert [row.action for row in preview_csv(installation, export_csv(installation)).rows] == ["unchanged"]
+    assert [row.action for row in preview_import(installation, export_csv(installation)).rows] == ["unchanged"]
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def test_comma_inside_names_does_not_win_over_the_semicolon() -> None:
 
 
 def test_quoted_line_breaks_keep_the_line_numbers(installation: Installation) -> None:
-    plan = preview_csv(installation, 'extension,name,department\n1001,"A\nB",x\n1002,C,y\nbad number,D,z\n')
+    plan = preview_import(installation, 'extension,name,department\n1001,"A\nB",x\n1002,C,y\nbad number,D,z\n')
     assert [(line, column) for line, column, _ in sentences(plan)] == [(2, "display_name"), (5, "extension")]
 
 
@@ -155,7 +155,7 @@ def test_row_with_more_cells_than_the_header() -> None:
     ids=lambda value: value[:30],
 )
 def test_file_that_cannot_be_read(installation: Installation, text: str, sentence: str) -> None:
-    plan = preview_csv(installation, text)
+    plan = preview_import(installation, text)
     assert plan.is_unreadable
     assert plan.rows == ()
     assert sentence in plan.mistakes[0].sentence
@@ -221,7 +221,7 @@ def test_bad_row_names_column_sentence_and_mend(
     writer = csv.DictWriter(out, list(row))
     writer.writeheader()
     writer.writerow(row)
-    plan = preview_csv(installation, out.getvalue())
+    plan = preview_import(installation, out.getvalue())
     assert plan.rows == ()
     (mistake,) = [item for item in plan.mistakes if item.column == column]
     assert mistake.line == 2
@@ -231,7 +231,7 @@ def test_bad_row_names_column_sentence_and_mend(
 
 def test_twice_the_same_names_the_other_line(installation: Installation) -> None:
     text = "mac,model,extension\n02acde000001,A1,1001\n02:AC:DE:00:00:01,A1,1002\n02acde000002,A1,1001\n"
-    assert sentences(preview_csv(installation, text)) == [
+    assert sentences(preview_import(installation, text)) == [
         (2, "extension", "1001 is in line 4 too"),
         (2, "mac", "02:ac:de:00:00:01 is in line 3 too"),
         (3, "mac", "02:ac:de:00:00:01 is in line 2 too"),
@@ -241,13 +241,13 @@ def test_twice_the_same_names_the_other_line(installation: Installation) -> None
 
 def test_row_that_falls_takes_along_those_that_need_it(installation: Installation) -> None:
     text = "mac,model,extension,line2\n02acde000001,A9,1001,\n02acde000002,A1,1002,1001\n02acde000003,A1,1003,1002\n02acde000004,A1,1004,1004\n"
-    plan = preview_csv(installation, text)
+    plan = preview_import(installation, text)
     assert [(mistake.line, mistake.column) for mistake in plan.mistakes] == [(2, "model"), (3, "line2"), (4, "line2")]
     assert [row.line for row in plan.rows] == [5]
 
 
 def test_row_without_mac_makes_the_extension_alone_and_says_what_is_unused(installation: Installation) -> None:
-    plan = preview_csv(installation, "mac,model,extension\n,A1,1001\n")
+    plan = preview_import(installation, "mac,model,extension\n,A1,1001\n")
     assert "model not used" in plan.notes[0]
     apply_plan(installation, "test", plan, all_or_nothing=True)
     assert [record.number for record in installation.store.extensions()] == ["1001"]
@@ -265,7 +265,7 @@ def test_model_of_another_maker_is_a_note(installation: Installation, monkeypatc
         **{**{name: getattr(vendor, name) for name in vendor.__slots__}, "id": "other", "name": "Other", "ouis": frozenset({"021111"})}
     )
     monkeypatch.setitem(installation.catalogue.vendors, "other", other)  # a second maker with a prefix of its own
-    plan = preview_csv(installation, "mac,model\n021111000001,acme/a1\n")
+    plan = preview_import(installation, "mac,model\n021111000001,acme/a1\n")
     assert plan.notes == ("line 2: 02:11:11:00:00:01 is an address of Other, and the model is Acme A1",)
 
 
@@ -305,13 +305,13 @@ def test_import_leaves_one_change_row_without_secrets(installation: Installation
 def test_secrets_are_in_no_text_of_the_plan(installation: Installation) -> None:
     applied(installation, FULL)
     for text in (FULL, FULL.replace("hunter2hunter2", "other-secret-1").replace("letmein", "letmeout")):
-        plan = preview_csv(installation, text)
+        plan = preview_import(installation, text)
         assert not any(word in repr(plan) + repr(plan.parsed) for word in ("hunter2", "other-secret", "letme"))
 
 
 def test_same_file_again_changes_nothing(installation: Installation) -> None:
     applied(installation, FULL)
-    plan = preview_csv(installation, FULL)
+    plan = preview_import(installation, FULL)
     assert plan.counts == {"create": 0, "update": 0, "unchanged": 2, "bad": 0}
     assert apply_plan(installation, "test", plan, all_or_nothing=True).unchanged == 2
     assert len(installation.store.changes()) == 1
@@ -319,7 +319,7 @@ def test_same_file_again_changes_nothing(installation: Installation) -> None:
 
 def test_update_changes_what_is_given_and_keeps_the_rest(installation: Installation) -> None:
     applied(installation, FULL)
-    plan = preview_csv(
+    plan = preview_import(
         installation, "mac,extension,name,enabled,label2,setting:timezone,setting:language\n02acde000001,1001,Alicia,yes,-,-,nl\n"
     )
     assert [(item.column, item.before, item.after) for item in plan.rows[0].differences] == [
@@ -361,12 +361,12 @@ def test_changed_extension_renders_the_phones_that_show_it(installation: Install
 def test_smaller_model_must_take_the_keys_that_stay(installation: Installation) -> None:
     given = PhoneInput(model="acme/a1", keys=[KeyInput(1, "blf", "1002")])
     installation.changes.create_phone("test", Mac("02acde000009"), given)
-    plan = preview_csv(installation, "mac,model\n02acde000009,A2\n")
+    plan = preview_import(installation, "mac,model\n02acde000009,A2\n")
     assert "keys of this phone do not fit" in plan.mistakes[0].sentence
 
 
 def test_all_or_nothing_writes_nothing_and_partial_the_good_rows(installation: Installation) -> None:
-    plan = preview_csv(installation, "extension,email\n1001,a@example.com\n1002,nonsense\n")
+    plan = preview_import(installation, "extension,email\n1001,a@example.com\n1002,nonsense\n")
     with pytest.raises(InputError, match="line 3, email"):
         apply_plan(installation, "test", plan, all_or_nothing=True)
     assert installation.store.extensions() == []
@@ -376,7 +376,7 @@ def test_all_or_nothing_writes_nothing_and_partial_the_good_rows(installation: I
 
 
 def test_plan_that_grew_old_is_judged_anew(installation: Installation) -> None:
-    plan = preview_csv(installation, "mac,model,line1,extension\n02acde000001,A1,,1001\n")
+    plan = preview_import(installation, "mac,model,line1,extension\n02acde000001,A1,,1001\n")
     installation.changes.create_extension("somebody", "1001", display_name="Else")
     result = apply_plan(installation, "test", plan, all_or_nothing=True)
     assert (result.extensions_created, result.extensions_updated, result.phones_created) == (0, 0, 1)
@@ -384,7 +384,7 @@ def test_plan_that_grew_old_is_judged_anew(installation: Installation) -> None:
 
 
 def test_template_that_fails_rolls_everything_back(installation: Installation) -> None:
-    plan = preview_csv(installation, "mac,model,extension,setting:syslog_server\n02acde000001,A1,1001,broken.example\n")
+    plan = preview_import(installation, "mac,model,extension,setting:syslog_server\n02acde000001,A1,1001,broken.example\n")
     with pytest.raises(RenderError):
         apply_plan(installation, "test", plan, all_or_nothing=True)
     assert installation.store.phones() == installation.store.extensions() == installation.store.changes() == []
@@ -428,9 +428,9 @@ def test_export_and_import_are_a_round_trip(tmp_path_factory: pytest.TempPathFac
             wanted = [LineInput(line, number, label) for line, (number, label) in enumerate(lines, 1)]
             one.changes.create_phone("test", Mac(f"02acde{at:06x}"), PhoneInput(model=model, lines=wanted, settings=values))
         text = export_csv(one, with_secrets=True)
-        plan = preview_csv(two, text.encode("utf-8-sig"))
+        plan = preview_import(two, text.encode("utf-8-sig"))
         assert sentences(plan) == []
         apply_plan(two, "test", plan, all_or_nothing=True)
         assert facts(two) == facts(one)
         assert export_csv(two, with_secrets=True) == text
-        assert preview_csv(one, text).counts["update"] == 0
+        assert preview_import(one, text).counts["update"] == 0

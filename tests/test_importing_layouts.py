@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.changes import LayoutKeyInput
 from provisioner.core.mac import Mac
-from provisioner.importing import apply_plan, export_csv, preview_csv
+from provisioner.importing import apply_plan, export_csv, preview_import
 from provisioner.wiring import Installation
 from tests.installations import fresh_installation
 
@@ -21,7 +21,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def applied(installation: Installation, text: str) -> None:
-    apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
+    apply_plan(installation, "test", preview_import(installation, text), all_or_nothing=True)
 
 
 def test_layout_is_imported_checked_and_exported(installation: Installation) -> None:
@@ -31,7 +31,7 @@ def test_layout_is_imported_checked_and_exported(installation: Installation) -> 
     record = installation.store.phone(mac)
     assert record is not None and record.layout == "Sales"
     assert "Sales" in export_csv(installation)
-    wrong = preview_csv(installation, "mac,model,layout\n02acde000002,A2,Sales\n02acde000003,A1,None such\n")
+    wrong = preview_import(installation, "mac,model,layout\n02acde000002,A2,Sales\n02acde000003,A1,None such\n")
     assert [(mistake.line, mistake.column) for mistake in wrong.mistakes] == [(2, "layout"), (3, "layout")]
     applied(installation, "mac,layout\n02acde000001,-\n")
     record = installation.store.phone(mac)

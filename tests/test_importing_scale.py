@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.importing import apply_plan, preview_csv
+from provisioner.importing import apply_plan, preview_import
 from provisioner.wiring import Installation
 from tests.installations import fresh_installation
 
@@ -30,6 +30,6 @@ def imported_cpu_s(installation: Installation, first: int, rows: int) -> float:
     lines = (f"02acde{at:06x},A1,{10000 + at},Person {at},p{at}@example.com,Desk {at},Europe/Amsterdam\n" for at in numbers)
     text = "mac,model,extension,name,email,label,setting:timezone\n" + "".join(lines)
     start = time.process_time()
-    result = apply_plan(installation, "test", preview_csv(installation, text), all_or_nothing=True)
+    result = apply_plan(installation, "test", preview_import(installation, text), all_or_nothing=True)
     assert (result.phones_created, result.extensions_created) == (rows, rows)
     return time.process_time() - start

@@ -1,4 +1,4 @@
-"""CSV in and out. An import is previewed unless it says that it is to be committed."""
+"""CSV in and out, and what other systems write in. An import is previewed unless it says that it is to be committed."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ from typing import Any, TypedDict
 
 from flask import Response, request
 from flask.views import MethodView
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields, validate
 
 from provisioner.api.context import actor, installation, is_admin
 from provisioner.api.noun import Noun, strict_json
 from provisioner.api.phone_state import FilesQuery
 from provisioner.api.problems import Refusal, refuse_input
 from provisioner.api.schemas import Flag, Strict, sentences
-from provisioner.importing import apply_plan, export_csv, plan_as_dict, preview_csv
+from provisioner.importing import FORMATS, Told, apply_plan, export_csv, plan_as_dict, preview_import
 
 noun = Noun("imports", "Spreadsheets of phones and extensions. Importing needs the role admin.")
 
 _EXAMPLE = "mac,model,extension,display_name\r\n80:5e:c0:aa:bb:cc,yealink/t46u,1001,Alice\r\n"
 
 
-class ImportQuery(Strict):
-    """How a body of text/csv is meant."""
+_FORMAT: dict[str, Any] = {"description": "What the file is; left out: it is recognised"}
+_MODEL: dict[str, Any] = {"description": "The model of phones whose files tell none", "example": "yealink/t46u"}
 
+
+class ImportQuery(Strict):
+    """How a body of text/csv or application/zip is meant."""
+
+    format = fields.String(load_default="", validate=validate.OneOf(["", *FORMATS], error="there is no such format"), metadata=_FORMAT)
+    model = fields.String(load_default="", validate=validate.Length(max=64, error="at most 64 characters"), metadata=_MODEL)
     commit = fields.Boolean(
         load_default=False,
         metadata={"description": "true writes; false only shows what would happen"},
@@ -39,6 +45,18 @@ class ImportBody(Strict):
     """An import as JSON."""
 
     csv = fields.String(required=True, error_messages=sentences("a text is needed"))
+    format = fields.String(
+        load_default="",
+        validate=validate.OneOf(["", *FORMATS], error="there is no such format"),
+        metadata=_FORMAT,
+        error_messages=sentences("a text is needed"),
+    )
+    model = fields.String(
+        load_default="",
+        validate=validate.Length(max=64, error="at most 64 characters"),
+        metadata=_MODEL,
+        error_messages=sentences("a text is needed"),
+    )
     commit = Flag(load_default=False)
     all_or_nothing = Flag(load_default=True)
 
@@ -46,7 +64,8 @@ class ImportBody(Strict):
 class ImportMistake(Schema):
     """One thing that is wrong."""
 
-    line = fields.Integer(metadata={"description": "Counts from 1 in the file"})
+    line = fields.Integer(metadata={"description": "Counts from 1 in the file; of an archive, its phones"})
+    source = fields.String(metadata={"description": "The file of an archive; empty for a spreadsheet"})
     column = fields.String(metadata={"description": "Empty for the whole row"})
     sentence = fields.String()
     mend = fields.String()
@@ -64,6 +83,7 @@ class ImportRow(Schema):
     """One good row and what it would do."""
 
     line = fields.Integer()
+    source = fields.String(metadata={"description": "The file of an archive; empty for a spreadsheet"})
     action = fields.String(metadata={"enum": ["create", "update", "unchanged"]})
     mac = fields.String(allow_none=True)
     extension = fields.String(allow_none=True)
@@ -71,19 +91,30 @@ class ImportRow(Schema):
     differences = fields.List(fields.Nested(ImportDifference))
 
 
+class ImportLeft(Schema):
+    """A parameter or column of another system that was not taken over. Its value is not told."""
+
+    name = fields.String()
+    phones = fields.Integer(metadata={"description": "How many phones have it"})
+    set_here = fields.Boolean(metadata={"description": "true: the files of this server set it, from the settings"})
+
+
 class ImportShown(Schema):
     """What an import would do, or did."""
 
     committed = fields.Boolean()
+    format = fields.String(metadata={"description": "What the file was read as", "enum": list(FORMATS)})
     unreadable = fields.Boolean(metadata={"description": "The file as a whole cannot be taken, not even in part"})
     counts = fields.Dict(keys=fields.String(), values=fields.Integer())
     notes = fields.List(fields.String())
     rows = fields.List(fields.Nested(ImportRow))
     mistakes = fields.List(fields.Nested(ImportMistake))
+    left = fields.List(fields.Nested(ImportLeft), metadata={"description": "What was not taken over, most of it first"})
 
 
 class _Wanted(TypedDict):
-    csv: bytes | str
+    content: bytes | str
+    told: Told
     commit: bool
     all_or_nothing: bool
 
@@ -97,6 +128,7 @@ class Imports(MethodView):
             "required": True,
             "content": {
                 "text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE},
+                "application/zip": {"schema": {"type": "string", "format": "binary"}},
                 "application/json": {"schema": {"$ref": "#/components/schemas/ImportBody"}, "example": {"csv": _EXAMPLE, "commit": False}},
             },
         }
@@ -106,7 +138,7 @@ class Imports(MethodView):
     def post(self, query: dict[str, Any]) -> dict[str, Any]:
         """Preview an import, or commit it; mistakes are told by line and column."""
         wanted = _wanted(query)
-        plan = preview_csv(installation(), wanted["csv"])
+        plan = preview_import(installation(), wanted["content"], wanted["told"])
         shown = plan_as_dict(plan)
         if not wanted["commit"]:
             return {"committed": False, **shown}
@@ -134,15 +166,20 @@ class Export(MethodView):
 
 def _wanted(query: dict[str, Any]) -> _Wanted:
     body = request.get_data()
-    if request.mimetype == "text/csv":
-        return {"csv": body, "commit": query["commit"], "all_or_nothing": query["all_or_nothing"]}
+    if request.mimetype in ("text/csv", "application/zip"):
+        return _as_wanted(body, query)
     if not body:
-        refuse_input(csv="this is needed: a body of text/csv, or JSON with the field csv")
+        refuse_input(csv="this is needed: a body of text/csv or application/zip, or JSON with the field csv")
     if not request.is_json:
-        raise Refusal(415, "unsupported_media_type", "send text/csv, or application/json with the field csv")
+        raise Refusal(415, "unsupported_media_type", "send text/csv, application/zip, or application/json with the field csv")
     try:
         given = ImportBody().load(strict_json(body))
     except ValidationError as error:
         messages = error.messages if isinstance(error.messages, dict) else {"": error.messages}
         refuse_input(**{"" if name == "_schema" else str(name): str(texts[0]) for name, texts in messages.items()})
-    return {"csv": given["csv"], "commit": given["commit"], "all_or_nothing": given["all_or_nothing"]}
+    return _as_wanted(given["csv"], given)
+
+
+def _as_wanted(content: bytes | str, given: dict[str, Any]) -> _Wanted:
+    told = Told(given["format"], given["model"])
+    return {"content": content, "told": told, "commit": given["commit"], "all_or_nothing": given["all_or_nothing"]}

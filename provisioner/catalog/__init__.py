@@ -18,6 +18,7 @@ from marshmallow import fields, validate
 from provisioner.catalog import followed, lacking, parts, sheets, words
 from provisioner.catalog.hinted import HintsSchema, agent_pattern, hints
 from provisioner.catalog.model_files import VendorPart, vendor_models
+from provisioner.catalog.readable import ReadingSchema, reading_rule
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import ADDRESS_OPTIONS, FILE_KINDS, Catalogue, FileRule, Maker, Setting, SettingRows, UploadRule, Vendor
 from provisioner.core.encoders import ENCODERS, ENCRYPT_FILES
@@ -116,6 +117,7 @@ class _VendorSchema(Strict):
     common_files = fields.Dict(keys=fields.String(validate=validate.Regexp(r"^\d{12}$")), values=fields.String())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     raw = fields.Nested(followed.RawSchema)
+    reading = fields.Nested(ReadingSchema)
     dhcp = fields.Nested(_DHCPSchema)
     redirect = fields.Nested(_RedirectSchema)
     provisions_again = fields.Boolean()
@@ -225,6 +227,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         ua_strip=raw.get("ua_strip", ""),
         common_files=raw.get("common_files", {}),
         unsupported=unsupported,
+        reading=reading_rule(raw, path, mistakes),
         raw=followed.raw_rule(folder, raw.get("raw", {}), mistakes),
         hints=hints(raw.get("discovery", {}) | {"dhcp_options": _told(raw)}, path, "discovery", mistakes),
         dhcp=_dhcp_facts(raw.get("dhcp", {})),

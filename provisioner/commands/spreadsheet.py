@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import click
 
@@ -18,19 +18,30 @@ if TYPE_CHECKING:
     from provisioner.client import Client
 
 SHOWN_ROWS = 50
+SHOWN_LEFT = 15
 
 
 Plan = dict[str, Any]
 """What ``importing.plan_as_dict`` makes."""
 
 
+class Told(NamedTuple):
+    """What was said of a file besides the file: its format, and the model of phones that tell none; empty: not said."""
+
+    form: str
+    model: str
+
+    def as_query(self) -> dict[str, str | None]:
+        return {"format": self.form or None, "model": self.model or None}
+
+
 class Sheets(Protocol):
     """Where spreadsheets go to and come from: this machine, or a server elsewhere."""
 
-    def preview(self, content: bytes) -> Plan:
+    def preview(self, content: bytes, told: Told) -> Plan:
         """Returns what a file would do, as ``importing.plan_as_dict``."""
 
-    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+    def apply(self, content: bytes, told: Told, *, partial: bool) -> dict[str, int]:
         """Writes the file that was previewed; returns how many of what."""
 
     def export(self, *, with_secrets: bool) -> str:
@@ -43,13 +54,14 @@ class SheetsHere:
     def __init__(self, session: Session) -> None:
         self._place, self._actor = session.installation, session.actor
 
-    def preview(self, content: bytes) -> Plan:
-        from provisioner.importing import plan_as_dict, preview_csv
+    def preview(self, content: bytes, told: Told) -> Plan:
+        from provisioner.importing import Told as ToldHere
+        from provisioner.importing import plan_as_dict, preview_import
 
-        self._plan = preview_csv(self._place, content)
+        self._plan = preview_import(self._place, content, ToldHere(*told))
         return plan_as_dict(self._plan)
 
-    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+    def apply(self, content: bytes, told: Told, *, partial: bool) -> dict[str, int]:
         from provisioner.importing import apply_plan
 
         result = apply_plan(self._place, self._actor, self._plan, all_or_nothing=not partial)
@@ -69,17 +81,17 @@ class SheetsElsewhere:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def preview(self, content: bytes) -> Plan:
+    def preview(self, content: bytes, told: Told) -> Plan:
         from provisioner.commands.asking import asked
 
-        shown = dict(asked(self._client.imports.create, content))
+        shown = dict(asked(self._client.imports.create, content, **told.as_query()))
         del shown["committed"]
         return shown
 
-    def apply(self, content: bytes, *, partial: bool) -> dict[str, int]:
+    def apply(self, content: bytes, told: Told, *, partial: bool) -> dict[str, int]:
         from provisioner.commands.asking import asked
 
-        written = asked(self._client.imports.create, content, commit=True, all_or_nothing=not partial)
+        written = asked(self._client.imports.create, content, commit=True, all_or_nothing=not partial, **told.as_query())
         return {name: count for name, count in written["counts"].items() if name != "left_out"}
 
     def export(self, *, with_secrets: bool) -> str:
@@ -96,15 +108,26 @@ def sheets_of(session: Session) -> Sheets:
 
 
 @click.command("import")
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    default="",
+    help="What FILE is, where it is not recognised: csv, phone-files, fusionpbx-devices, fusionpbx-extensions or freepbx.",
+)
+@click.option("--model", default="", help="The model of phones whose files tell none.")
 @click.option("--commit", is_flag=True, help="Write. Without it everything is only shown.")
 @click.option("--partial", is_flag=True, help="With --commit: write the good rows and leave the bad ones out.")
 @click.option("--all", "show_all", is_flag=True, help=f"Show every row, not only the first {SHOWN_ROWS}.")
 @json_option
 @click.pass_context
-def import_(context: click.Context, *, file: IO[bytes], commit: bool, partial: bool, show_all: bool, as_json: bool) -> None:
-    """Read phones and extensions from the CSV FILE ("-": standard input), and show what would change.
+def import_(
+    context: click.Context, *, file: Path, form: str, model: str, commit: bool, partial: bool, show_all: bool, as_json: bool
+) -> None:
+    """Read phones and extensions from FILE ("-": standard input), and show what would change.
 
+    FILE is a CSV, an export of FusionPBX (devices, extensions) or of FreePBX (Bulk Handler, extensions), or a folder or ZIP with the
+    files that another system wrote for its phones (805ec0aabbcc.cfg, cfg000b82a1b2c3.xml).
     Nothing is written without --commit; without --partial one bad row stops everything. The first row names the columns, in any order:
     mac, model, site, group, enabled, extension, display_name, secret, email, department, label, line1, line2, ..., label2, ...,
     setting:NAME. An empty cell leaves what is there; a lone - takes it away. Exit status 1 when a row is bad.
@@ -113,15 +136,14 @@ def import_(context: click.Context, *, file: IO[bytes], commit: bool, partial: b
     Examples:
       provisioner import phones.csv
       provisioner import phones.csv --commit
+      provisioner import /tftpboot --model yealink/t46u
       printf 'mac,model,extension,name\\n805ec0aabbcc,T46U,1001,Alice\\n' | provisioner import - --commit
     """
-    from provisioner.importing.reading import MAX_BYTES
-
-    sheets = sheets_of(context.find_object(Session) or Session())
-    content = file.read(MAX_BYTES + 1)  # one more than is taken: enough to see that it is too much
-    plan = sheets.preview(content)
+    sheets, told = sheets_of(context.find_object(Session) or Session()), Told(form, model)
+    content = _content(file)
+    plan = sheets.preview(content, told)
     is_stopped = plan["unreadable"] or (bool(plan["mistakes"]) and not partial)
-    written = sheets.apply(content, partial=partial) if commit and not is_stopped else None
+    written = sheets.apply(content, told, partial=partial) if commit and not is_stopped else None
     if as_json:
         print_json({**plan, "written": written})
     else:
@@ -129,6 +151,29 @@ def import_(context: click.Context, *, file: IO[bytes], commit: bool, partial: b
         _print_outcome(plan, written, commit)
     if plan["mistakes"] and (written is None or not partial):
         context.exit(1)
+
+
+def _content(file: Path) -> bytes:
+    """Returns what a file holds, or a folder as a ZIP, one byte more than is taken at most: enough to see that it is too much."""
+    from provisioner.importing.reading import MAX_BYTES
+
+    if file.is_dir():
+        from provisioner.importing.foreign.archive import packed_folder
+
+        return packed_folder(file)
+    with click.open_file(str(file), "rb") as source:
+        content: bytes = source.read(MAX_BYTES + 1)
+    return content
+
+
+def _print_left(left: list[dict[str, Any]], show_all: bool) -> None:
+    """Tells what another system had and was not taken over: what the settings here decide, and what nothing does."""
+    for is_set, words in ((True, "set by the settings of this server"), (False, "not taken over")):
+        names = [f"{harmless(item['name'])} ({item['phones']})" for item in left if item["set_here"] == is_set]
+        shown = names if show_all else names[:SHOWN_LEFT]
+        if shown:
+            more = f", and {len(names) - len(shown)} more (--all shows every one)" if len(names) > len(shown) else ""
+            click.echo(f"{words}, parameter (phones): {', '.join(shown)}{more}")
 
 
 def _print_plan(plan: Plan, show_all: bool) -> None:
@@ -139,14 +184,15 @@ def _print_plan(plan: Plan, show_all: bool) -> None:
     if shown:
         print_table(
             ["LINE", "ACTION", "MAC", "EXTENSION", "WHAT"],
-            [(row["line"], row["action"], row["mac"], row["extension"], _what(row)) for row in shown],
+            [(row["source"] or row["line"], row["action"], row["mac"], row["extension"], _what(row)) for row in shown],
             right=["LINE"],
         )
     if len(rows) > len(shown):
         click.echo(f"... and {counted(len(rows) - len(shown), 'more row')}; --all shows every one")
+    _print_left(plan["left"], show_all)
     if plan["mistakes"]:
         click.echo()
-        mistakes = [(item["line"], item["column"], item["sentence"], item["mend"]) for item in plan["mistakes"]]
+        mistakes = [(item["source"] or item["line"], item["column"], item["sentence"], item["mend"]) for item in plan["mistakes"]]
         print_table(["LINE", "COLUMN", "WRONG", "MEND"], mistakes, right=["LINE"])
 
 

@@ -15,6 +15,7 @@ from provisioner.core.encoders import ENCRYPT_FILES, KEY_CHARACTERS, EncoderName
 from provisioner.core.hints import Hints
 from provisioner.core.installing import DHCPFacts, InstallWay, RedirectFacts
 from provisioner.core.mac import Mac, try_parse
+from provisioner.core.parameters import ReadingRule
 from provisioner.core.raw import RawRule
 from provisioner.core.timezone import TimezoneRule
 from provisioner.core.values import SettingValue, UserAgent
@@ -231,6 +232,8 @@ class Vendor:
     """Number of a common file -> model as the vendor spells it; evidence of the model on a wire without User-Agent."""
     unsupported: Mapping[str, str] = field(default_factory=dict)
     """Settings that no phone of this vendor can follow -> why."""
+    reading: ReadingRule | None = None
+    """How files of this vendor's phones are read; None where they are only written."""
     raw: RawRule | None = None
     """Which of the vendor's own parameters may be added by hand; None for none."""
     dhcp: DHCPFacts = field(default_factory=DHCPFacts)

@@ -57,18 +57,18 @@ class Renderer:
     """Renders the files of one catalogue. Templates are compiled once; instances are safe to share between threads."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
+        self.catalogue = catalogue
         self._environments = {
             (vendor.id, escape): _environment(vendor, escape) for vendor in catalogue.vendors.values() for escape in _escapes(vendor)
         }
 
     def phone_files(self, config: PhoneConfig) -> list[RenderedFile]:
         """Returns every file of one phone, in the order of its vendor's rules. Raises ``RenderError``."""
-        model = self._catalogue.model(config.model)
+        model = self.catalogue.model(config.model)
         if model is None:
             raise RenderError(f"the catalogue has no model {config.model}", template=config.model)
-        vendor = self._catalogue.vendors[model.vendor]
-        context = phone_context(self._catalogue, vendor, model, config)
+        vendor = self.catalogue.vendors[model.vendor]
+        context = phone_context(self.catalogue, vendor, model, config)
         return [
             self._render(vendor, rule, canonical_name(rule, config.mac, model), context)
             for rule in vendor.files
@@ -79,7 +79,7 @@ class Renderer:
         """Returns the files that belong to no phone: common files of models and of vendors. They know no secret and no phone."""
         files = [
             self._render(vendor, rule, name, {"vendor": vendor, "model": model})
-            for vendor in self._catalogue.vendors.values()
+            for vendor in self.catalogue.vendors.values()
             for rule in vendor.files
             if rule.template and rule.scope in ("model", "vendor")
             for name, model in shared_names(vendor, rule)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
+from provisioner.core.mac import Mac
 from provisioner.errors import InputError
+from provisioner.importing.foreign import Reader, Told
 from provisioner.importing.planning import mistakes_as_fields, planned
-from provisioner.importing.reading import parsed_file
 from provisioner.importing.values import ImportPlan, ImportResult, ParsedFile
 from provisioner.importing.world import world_of
+from provisioner.store import CHUNK, Store
 from provisioner.wiring import Installation
 
 
-def preview_csv(installation: Installation, text: str | bytes) -> ImportPlan:
+def preview_import(installation: Installation, content: str | bytes, told: Told | None = None) -> ImportPlan:
     """Returns what the file would do, row by row, and everything that is wrong with it. Writes nothing, never raises for content."""
-    return _plan(installation, parsed_file(text))
+    reader = Reader(installation.renderer, lambda macs: _known_models(installation.store, macs))
+    return _plan(installation, reader.parsed(content, told or Told()))
 
 
 def apply_plan(installation: Installation, actor: str, plan: ImportPlan, *, all_or_nothing: bool) -> ImportResult:
@@ -46,3 +50,8 @@ def apply_plan(installation: Installation, actor: str, plan: ImportPlan, *, all_
 
 def _plan(installation: Installation, parsed: ParsedFile) -> ImportPlan:
     return planned(parsed, world_of(installation.store, parsed))
+
+
+def _known_models(store: Store, macs: list[Mac]) -> Mapping[Mac, str]:
+    chunks = (macs[start : start + CHUNK] for start in range(0, len(macs), CHUNK))
+    return {phone.mac: phone.model for chunk in chunks for phone in store.phones(macs=chunk, limit=CHUNK)}

@@ -18,7 +18,7 @@ Row = dict[str, str]
 
 
 def export_csv(installation: Installation, *, with_secrets: bool = False) -> str:
-    """Returns all phones and extensions as CSV (comma, CRLF) that ``preview_csv`` takes back as it is.
+    """Returns all phones and extensions as CSV (comma, CRLF) that ``preview_import`` takes back as it is.
 
     Of a phone's keys only its layout is in it. Secrets are left empty unless ``with_secrets``; importing an empty cell keeps the secret that is there.
     """

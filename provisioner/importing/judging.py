@@ -16,6 +16,7 @@ from provisioner.core.settings_check import checked_setting
 from provisioner.core.values import SettingValue
 from provisioner.errors import InputError
 from provisioner.importing.columns import is_clearable, numbers_of
+from provisioner.importing.judging_keys import fitting_keys, needed_modules, shown_keys
 from provisioner.importing.values import Difference, ImportMistake, ParsedRow
 from provisioner.importing.world import World
 from provisioner.records import PhoneRecord
@@ -44,11 +45,12 @@ class Candidate:
     extension: ExtensionRow | None = None
     phone: PhoneRow | None = None
     differences: list[Difference] = field(default_factory=list)
+    source: str = ""
     references: dict[str, str] = field(default_factory=dict)
     """Column -> extension that a line of this row names and that must be there, or be made by the file."""
 
     def refuse(self, column: str, sentence: str, mend: str = "") -> None:
-        self.mistakes.append(ImportMistake(self.line, column, sentence, mend))
+        self.mistakes.append(ImportMistake(self.line, column, sentence, mend, self.source))
 
     def compare(self, column: str, before: object, after: object) -> bool:
         """Notes a value that would change; returns whether it does."""
@@ -60,7 +62,7 @@ class Candidate:
 
 def judged(row: ParsedRow, world: World) -> Candidate:
     """Returns what the row asks for, with everything that is wrong with it."""
-    candidate = Candidate(row.line)
+    candidate = Candidate(row.line, source=row.source)
     for column, cell in row.cells.items():
         if cell is None and not is_clearable(column):
             candidate.refuse(column, "this cannot be taken away", "leave the cell empty to keep what is there")
@@ -148,12 +150,25 @@ def _judge_phone(row: ParsedRow, world: World, candidate: Candidate, mac: Mac) -
     if model is None or candidate.mistakes:
         return
     _check_lines(model, lines, candidate)
-    if before is not None and model.id != before.model:
+    keys = fitting_keys(model, row, before, candidate.notes)
+    if before is not None and model.id != before.model and keys is None:
         _check_keys(model, before, candidate)
     if layout and layout in world.layouts and (why := layout_mistake(model, world.layouts[layout])):
         candidate.refuse("layout", f"the {model.title} cannot have this layout: {why}", "choose another layout")
     _note_other_maker(world, candidate, mac, model)
-    wanted = PhoneRow(mac, model.id, site, group or None, enabled, tuple(lines.values()), settings, before, layout)
+    wanted = PhoneRow(
+        mac,
+        model.id,
+        site,
+        group or None,
+        enabled,
+        tuple(lines.values()),
+        settings,
+        before,
+        layout,
+        needed_modules(keys, before),
+        keys=keys,
+    )
     candidate.phone = wanted if before is None or _differs(candidate, before, wanted, world) else None
 
 
@@ -164,8 +179,8 @@ def _model(row: ParsedRow, world: World, candidate: Candidate, before: PhoneReco
         return None
     model = world.model(text)
     if model is None:
-        near = world.near_model(text)
-        mend = f"did you mean {near}?" if near else "'provisioner check' lists the models"
+        near = world.near_models(text)
+        mend = f"did you mean {' or '.join(near)}?" if near else "'provisioner check' lists the models"
         candidate.refuse("model", f"the catalogue has no model '{text[:60]}'", mend)
     return model
 
@@ -270,6 +285,10 @@ def _differs(candidate: Candidate, before: PhoneRecord, wanted: PhoneRow, world:
     for at in sorted(old.keys() | new.keys()):
         for kind, name in (("line", "extension"), ("label", "label")):
             found.append(candidate.compare(f"{kind}{at}", getattr(old.get(at), name, ""), getattr(new.get(at), name, "")))
+    own = key_inputs(before.keys)
+    if wanted.keys is not None and wanted.keys != own:
+        candidate.differences.append(Difference("keys", shown_keys(own), shown_keys(wanted.keys)))
+        found.append(True)
     for name, value in wanted.settings.items():
         row = world.catalogue.settings.get(name)
         if row is not None and row.type == "secret":

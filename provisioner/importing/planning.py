@@ -65,7 +65,14 @@ def _row(candidate: Candidate) -> PlannedRow:
     )
     action: Action = "create" if is_new else "update" if candidate.differences else "unchanged"
     return PlannedRow(
-        candidate.line, action, candidate.mac, candidate.number, tuple(candidate.differences), candidate.extension, candidate.phone
+        candidate.line,
+        action,
+        candidate.mac,
+        candidate.number,
+        tuple(candidate.differences),
+        candidate.extension,
+        candidate.phone,
+        candidate.source,
     )
 
 
@@ -77,6 +84,6 @@ def mistakes_as_fields(mistakes: Iterable[ImportMistake], most: int = 100) -> di
     """Returns mistakes in the shape of ``InputError``: where -> sentence."""
     fields: dict[str, str] = {}
     for mistake in list(mistakes)[:most]:
-        where = f"line {mistake.line}" + (f", {mistake.column}" if mistake.column else "")
+        where = (mistake.source or f"line {mistake.line}") + (f", {mistake.column}" if mistake.column else "")
         fields[where] = mistake.sentence + (f" ({mistake.mend})" if mistake.mend else "")
     return fields

@@ -15,6 +15,8 @@ from provisioner.importing.values import ImportMistake, ParsedFile, ParsedRow
 MAX_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 50_000
 MAX_COLUMNS = 64
+MAX_FOREIGN_COLUMNS = 2_000
+"""Of other systems, which repeat a group of columns for each line and key of a phone."""
 DELIMITERS = ",;\t"
 _SEPARATOR_LINE = re.compile(r"\Asep=(.)\r?\n", re.IGNORECASE)
 
@@ -53,7 +55,7 @@ def _parsed(text: str, notes: list[str]) -> ParsedFile:
     mistakes: list[ImportMistake] = []
     for line, record in records:
         if len(rows) + len(mistakes) >= MAX_ROWS:
-            raise _refused(line, f"there are more than {MAX_ROWS} rows", "import it in parts")
+            raise refused(line, f"there are more than {MAX_ROWS} rows", "import it in parts")
         if len(record) > len(header) and any(cell.strip() for cell in record[len(header) :]):
             sentence = f"this row has {len(record)} cells and the header {len(header)}"
             mistakes.append(ImportMistake(line, "", sentence, 'put text that holds the separator in quotes: "Smith, Bob"'))
@@ -62,6 +64,19 @@ def _parsed(text: str, notes: list[str]) -> ParsedFile:
         if cells:
             rows.append(ParsedRow(line, cells))
     return ParsedFile(tuple(rows), tuple(mistakes), tuple(notes))
+
+
+def table(content: str | bytes, notes: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line, cells) of each row of another system's CSV, the row of names first. Raises ``UnreadableFileError``."""
+    text = _text(content, notes)
+    first = text.lstrip("\r\n").partition("\n")[0]
+    for at, (line, record) in enumerate(_records(text, max(DELIMITERS, key=first.count))):
+        if at > MAX_ROWS:
+            raise refused(line, f"there are more than {MAX_ROWS} rows", "import it in parts")
+        if len(record) > MAX_FOREIGN_COLUMNS:
+            mend = "take away those that are not needed"
+            raise refused(line, f"there are {len(record)} columns; at most {MAX_FOREIGN_COLUMNS} are taken", mend)
+        yield line, record
 
 
 def best_delimiter(text: str) -> str:
@@ -80,7 +95,7 @@ def best_delimiter(text: str) -> str:
 def _text(content: str | bytes, notes: list[str]) -> str:
     size = len(content) if isinstance(content, bytes) else len(content.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        raise _refused(1, f"the file has {size} bytes; at most {MAX_BYTES} are taken", "import it in parts")
+        raise refused(1, f"the file has {size} bytes; at most {MAX_BYTES} are taken", "import it in parts")
     text = content if isinstance(content, str) else _decoded(content, notes)
     return text.removeprefix("\ufeff")
 
@@ -99,7 +114,7 @@ def _decoded(raw: bytes, notes: list[str]) -> str:
         text = raw.decode("cp1252")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise _refused(line, f"byte {error.start} is neither UTF-8, UTF-16 nor Windows-1252", "save the file as CSV in UTF-8") from error
+        raise refused(line, f"byte {error.start} is neither UTF-8, UTF-16 nor Windows-1252", "save the file as CSV in UTF-8") from error
     notes.append("the file is not UTF-8; it was read as Windows-1252: look at letters with accents before you commit")
     return text
 
@@ -115,7 +130,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             return
         except csv.Error as error:
             # What follows could be swallowed by an open quote: nothing after this can be trusted.
-            raise _refused(
+            raise refused(
                 line, f"the quotes of this row do not fit ({error})", 'a quote inside a quoted cell is written twice: ""'
             ) from error
         if any(cell.strip() for cell in record):
@@ -125,7 +140,7 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 def _columns(line: int, header: list[str], notes: list[str]) -> list[_Column]:
     """Returns the columns that are used. Raises ``UnreadableFileError`` with everything that is wrong with the header."""
     if len(header) > MAX_COLUMNS:
-        raise _refused(line, f"there are {len(header)} columns; at most {MAX_COLUMNS} are taken", "take away those that are not needed")
+        raise refused(line, f"there are {len(header)} columns; at most {MAX_COLUMNS} are taken", "take away those that are not needed")
     columns: dict[str, _Column] = {}
     mistakes: list[ImportMistake] = []
     for at, cell in enumerate(header):
@@ -141,7 +156,7 @@ def _columns(line: int, header: list[str], notes: list[str]) -> list[_Column]:
             notes.append(f"the column '{cell.strip()[:40]}' is not used")
     if not mistakes and not columns.keys() & {"mac", "extension"}:
         mend = f"begin with a header row; columns are {', '.join(ALIASES)}, line1, line2, setting:<name>"
-        raise _refused(line, "the first row names neither mac nor extension", mend)
+        raise refused(line, "the first row names neither mac nor extension", mend)
     if mistakes:
         raise UnreadableFileError(mistakes)
     return list(columns.values())
@@ -156,5 +171,6 @@ def _cells(record: list[str], columns: list[_Column]) -> dict[str, str | None]:
     return cells
 
 
-def _refused(line: int, sentence: str, mend: str) -> UnreadableFileError:
+def refused(line: int, sentence: str, mend: str) -> UnreadableFileError:
+    """Returns the error of a file that cannot be taken, for one reason."""
     return UnreadableFileError([ImportMistake(line, "", sentence, mend)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provisioner.changes.bulk import ExtensionRow, PhoneRow
+from provisioner.changes.keys import KeyInput
 from provisioner.core.mac import Mac
 
 Action = Literal["create", "update", "unchanged"]
@@ -21,9 +22,11 @@ class ImportMistake:
     column: str
     sentence: str
     mend: str = ""
+    source: str = ""
+    """The file of an archive that the line counts; empty for a spreadsheet."""
 
     def __str__(self) -> str:
-        where = f"line {self.line}" + (f", {self.column}" if self.column else "")
+        where = (self.source or f"line {self.line}") + (f", {self.column}" if self.column else "")
         return f"{where}: {self.sentence}" + (f" ({self.mend})" if self.mend else "")
 
 
@@ -42,6 +45,19 @@ class ParsedRow:
 
     line: int
     cells: Mapping[str, str | None] = field(repr=False)
+    source: str = ""
+    keys: tuple[KeyInput, ...] | None = None
+    """The keys to lay out, of a phone of another system; None leaves those that are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A parameter or column of another system's files that was not taken over; its value is never kept."""
+
+    name: str
+    phones: int
+    is_set_here: bool
+    """Whether our files set it, from the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,9 @@ class ParsedFile:
     mistakes: tuple[ImportMistake, ...] = ()
     notes: tuple[str, ...] = ()
     is_unreadable: bool = False
+    form: str = "csv"
+    """Which of the formats it was read as."""
+    left: tuple[Left, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,7 @@ class PlannedRow:
     """The extension to write; None where it is as the row says already."""
     phone: PhoneRow | None = field(default=None, repr=False)
     """The phone to write; None where it is as the row says already."""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +126,14 @@ class ImportResult:
 def plan_as_dict(plan: ImportPlan) -> dict[str, Any]:
     """Returns the plan as JSON holds it: without any secret."""
     return {
+        "format": plan.parsed.form,
         "unreadable": plan.is_unreadable,
         "counts": plan.counts,
         "notes": list(plan.notes),
         "rows": [
             {
                 "line": row.line,
+                "source": row.source,
                 "action": row.action,
                 "mac": row.mac.colons if row.mac else None,
                 "extension": row.number,
@@ -120,7 +142,11 @@ def plan_as_dict(plan: ImportPlan) -> dict[str, Any]:
             }
             for row in plan.rows
         ],
-        "mistakes": [{"line": item.line, "column": item.column, "sentence": item.sentence, "mend": item.mend} for item in plan.mistakes],
+        "mistakes": [
+            {"line": item.line, "source": item.source, "column": item.column, "sentence": item.sentence, "mend": item.mend}
+            for item in plan.mistakes
+        ],
+        "left": [{"name": item.name, "phones": item.phones, "set_here": item.is_set_here} for item in plan.parsed.left],
     }
 
 
@@ -129,6 +155,8 @@ def _made(row: PlannedRow) -> list[str]:
     made = []
     if row.phone is not None and row.phone.before is None:
         made.append(f"phone {row.phone.model} at {row.phone.site}")
+        if row.phone.keys:
+            made.append(f"{len(row.phone.keys)} keys" if len(row.phone.keys) > 1 else "1 key")
     if row.extension is not None and row.extension.before is None:
         made.append(f"extension {row.extension.given.get('display_name', '')}".rstrip())
     return made

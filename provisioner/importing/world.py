@@ -41,9 +41,10 @@ class World:
         found = named_model(self.models, text)
         return self.catalogue.model(found) if found else None
 
-    def near_model(self, text: str) -> str | None:
-        near = get_close_matches(_bare(text), self.models, n=1, cutoff=0.7)
-        return self.models[near[0]] if near else None
+    def near_models(self, text: str) -> list[str]:
+        """Returns the models whose names are nearest to ``text``, at most three."""
+        near = get_close_matches(_bare(text), self.models, n=6, cutoff=0.7)
+        return list(dict.fromkeys(found for name in near if (found := self.models[name])))[:3]
 
 
 def world_of(store: Store, parsed: ParsedFile) -> World:

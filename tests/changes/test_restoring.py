@@ -12,7 +12,7 @@ from provisioner.changes import KeyInput, PhoneInput
 from provisioner.changes.layouts import LayoutKeyInput
 from provisioner.changes.undoing import Undoing
 from provisioner.errors import AlreadyExists, InputError, NeedsConfirmation, StaleWrite
-from provisioner.importing import apply_plan, preview_csv
+from provisioner.importing import apply_plan, preview_import
 from provisioner.models import pbx_removal, retired_token
 from provisioner.records import ChangeRecord, PhoneRecord
 from tests.engines import A1, A2, World, mac_of
@@ -66,7 +66,7 @@ def imported(world: World) -> ChangeRecord:
         1, "1001", firmware="1.2", keys=[KeyInput(3, "blf", "1005", "Bob")], settings={"voice_vlan": 5, "admin_password": "old-secret-77"}
     )
     world.drain()
-    plan = preview_csv(world.installation, CSV)
+    plan = preview_import(world.installation, CSV)
     assert plan.mistakes == ()
     apply_plan(world.installation, "ann", plan, all_or_nothing=True)
     world.drain()
@@ -162,7 +162,7 @@ def test_what_it_had_has_to_be_there(world: World, imported: ChangeRecord) -> No
 
 def test_what_it_has_by_now_has_to_fit_the_model_that_it_had(world: World) -> None:
     world.phone(2, model=A2)
-    apply_plan(world.installation, "ann", preview_csv(world.installation, "mac,model\n02:ac:de:00:00:02,acme/a1\n"), all_or_nothing=True)
+    apply_plan(world.installation, "ann", preview_import(world.installation, "mac,model\n02:ac:de:00:00:02,acme/a1\n"), all_or_nothing=True)
     world.changes.update_phone("t", mac_of(2), PhoneInput(keys=[KeyInput(2, "speed_dial", "112")]))
     with pytest.raises(InputError, match="02:ac:de:00:00:02: the Acme A2 has no keys of its own"):
         undo(world, newest(world, "import.commit"))

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from provisioner.changes import KeyInput, LayoutKeyInput, PhoneInput
 from provisioner.core.mac import Mac
-from provisioner.importing import apply_plan, preview_csv
+from provisioner.importing import apply_plan, preview_import
 from tests.e2e.conftest import PATIENCE_MS, SCREENSHOTS, Server, signed_in
 from tests.e2e.office import Office, mac_of
 from tests.e2e.test_every_page import SIZES, THEMES, mistakes
@@ -125,7 +125,7 @@ def test_second_of_two_people_sees_what_the_first_saved_and_nothing_is_lost(page
 def test_import_is_undone_as_a_whole_with_what_was_changed_since(page: Page, office: Office) -> None:
     place, new = office.installation, mac_of(0x700)
     text = f"mac,model,extension,display_name,setting:voice_vlan\n{new.colons},yealink/t46u,4700,Linh,30\n{PHONE.colons},,1002,Renamed,41\n"
-    apply_plan(place, "user:admin", preview_csv(place, text), all_or_nothing=True)
+    apply_plan(place, "user:admin", preview_import(place, text), all_or_nothing=True)
     place.changes.update_phone("user:tech", new, PhoneInput(keys=[KeyInput(3, "speed_dial", "112", "Help")]))
     page.goto("/changes")
     page.get_by_role("row", name="Imported").get_by_role("link", name="Undo …").click()

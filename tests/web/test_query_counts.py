@@ -11,7 +11,7 @@ from flask import Flask
 
 from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
-from provisioner.importing import apply_plan, preview_csv
+from provisioner.importing import apply_plan, preview_import
 from provisioner.wiring import Installation
 from tests.calls import AT, add_call
 from tests.web.conftest import Person
@@ -36,7 +36,7 @@ def furnish(installation: Installation, numbers: range) -> None:
         installation.changes.create_phone("tests", Mac(f"02acde{number:06x}"), given)
         add_call(installation.database, AT + number, caller="1001", called=str(1000 + number), parties=("1001",))
     rows = "".join(f"{Mac(f'02acde{number:06x}').colons},{1000 + number},Person {number}\n" for number in numbers)
-    apply_plan(installation, "tests", preview_csv(installation, f"mac,extension,display_name\n{rows}"), all_or_nothing=True)
+    apply_plan(installation, "tests", preview_import(installation, f"mac,extension,display_name\n{rows}"), all_or_nothing=True)
 
 
 def counted(person: Person, installation: Installation) -> dict[str, int]:

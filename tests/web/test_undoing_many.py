@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.changes import LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
-from provisioner.importing import apply_plan, preview_csv
+from provisioner.importing import apply_plan, preview_import
 from provisioner.wiring import Installation
 from tests.web.conftest import BARE, MAC, Person, words_in
 from web.pages import phone as phone_pages
@@ -29,7 +29,7 @@ def revision_in(text: str) -> str:
 
 @pytest.fixture
 def imported(installation: Installation, phone: Mac) -> int:
-    apply_plan(installation, "tests", preview_csv(installation, CSV), all_or_nothing=True)
+    apply_plan(installation, "tests", preview_import(installation, CSV), all_or_nothing=True)
     return newest(installation, "import.commit")
 
 
