@@ -193,7 +193,7 @@ def test_guarded_text_comes_back_and_begins_no_formula(text: str) -> None:
         ({"mac": "2145676543", "model": "A1"}, "mac", "is not a MAC address", "format Text"),
         ({"mac": "8.05E+11", "model": "A1"}, "mac", "is not a MAC address", "format Text"),
         ({"mac": "02acde000001"}, "model", "needs a model", "yealink/t46u"),
-        ({"mac": "02acde000001", "model": "acme/a11"}, "model", "no model", "did you mean acme/a1?"),
+        ({"mac": "02acde000001", "model": "acme/a11"}, "model", "no model", "did you mean acme/a1 or acme/a2?"),
         ({"mac": "02acde000001", "model": "A1", "site": "Nowhere"}, "site", "no site Nowhere", "provisioner site add"),
         ({"mac": "02acde000001", "model": "A1", "group": "None"}, "group", "no group None", "make the group"),
         ({"mac": "02acde000001", "model": "A1", "enabled": "perhaps"}, "enabled", "neither yes nor no", "yes or no"),

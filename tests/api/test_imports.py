@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import pytest
 
 from tests.api.conftest import MAC, Api, errors
@@ -39,6 +42,22 @@ def test_mistakes_are_told_by_line_and_stop_all_of_it(admin: Api) -> None:
     assert admin.get("/phones").get_json()["items"] == []
     partly = admin.post("/imports", {"csv": wrong, "commit": True, "all_or_nothing": False}).get_json()
     assert partly["counts"]["phones_created"] == 1 and partly["counts"]["left_out"] == 1
+
+
+def test_files_of_phones_are_imported_as_a_zip(admin: Api) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        made.writestr("02acde000001.acme", "line.1.user = 1001\nline.1.secret = zip-secret-marker\ntimezone = Old/Zone\n")
+    packed = {"Content-Type": "application/zip"}
+    (mistake,) = admin.send("POST", "/imports", data=out.getvalue(), headers=packed).get_json()["mistakes"]
+    assert (mistake["source"], mistake["column"]) == ("02acde000001.acme", "model")
+    answer = admin.send("POST", "/imports?model=acme/a1&commit=true", data=out.getvalue(), headers=packed)
+    shown = answer.get_json()
+    assert shown["format"] == "phone-files" and shown["counts"]["phones_created"] == 1
+    assert shown["left"] == [{"name": "timezone", "phones": 1, "set_here": True}]
+    assert "zip-secret-marker" not in answer.get_data(as_text=True)
+    assert admin.get("/phones/02acde000001").get_json()["lines"] == [{"line": 1, "extension": "1001", "label": ""}]
+    assert errors(admin.send("POST", "/imports?format=none", data=CSV, headers=TEXT)) == {"format": "there is no such format"}
 
 
 def test_a_body_that_is_no_import_is_refused(admin: Api) -> None:

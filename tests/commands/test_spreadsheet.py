@@ -26,6 +26,22 @@ def test_commit_writes(cli: Cli) -> None:
     assert "0 phones and 0 extensions made, 0 phones and 0 extensions changed, 2 rows as before" in again
 
 
+def test_folder_of_phone_files_is_imported_with_what_was_left_out(cli: Cli) -> None:
+    (cli.folder / "old").mkdir()
+    (cli.folder / "old" / "02acde000010.acme").write_text(
+        "line.1.user = 2001\nline.1.secret = Sup3rSecret1\ntimezone = Old/Zone\nodd = 1\n"
+    )
+    shown = cli("import", "old", status=1).stdout
+    assert "read as files that another system wrote for its phones" in shown and "does not tell which model" in shown
+    shown = cli("import", "old", "--model", "A1", "--commit").stdout
+    assert (
+        "set by the settings of this server, parameter (phones): timezone (1)" in shown
+        and "not taken over, parameter (phones): odd (1)" in shown
+    )
+    assert "1 phone and 1 extension made" in shown and "Sup3rSecret1" not in shown
+    assert "there is no format word" in cli("import", "old", "--format", "word", status=1).stdout
+
+
 def test_one_bad_row_stops_all_and_says_where(cli: Cli) -> None:
     shown = cli("import", "-", "--commit", stdin=BAD, status=1).stdout
     assert "not a MAC address" in shown

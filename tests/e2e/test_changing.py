@@ -173,7 +173,7 @@ def test_five_hundred_phones_by_csv_and_one_layout_for_a_hundred_of_them(page: P
     bad = spreadsheet(tmp_path / "phones.csv")
     before = len(place.store.phone_macs(limit=2000))
     page.goto("/import")
-    page.get_by_label("CSV file").set_input_files(tmp_path / "phones.csv")
+    page.get_by_label("CSV or ZIP file").set_input_files(tmp_path / "phones.csv")
     page.get_by_role("button", name="Preview").first.click()
     wrong = page.locator("#wrong tbody tr")
     assert [(int(row.locator("th").inner_text()), row.locator("td").first.inner_text()) for row in wrong.all()] == sorted(bad.items())

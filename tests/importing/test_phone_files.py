@@ -81,6 +81,7 @@ def test_phones_come_over_with_lines_passwords_keys_and_labels(place: Installati
     ]
     left = {item.name: (item.phones, item.is_set_here) for item in plan.parsed.left}
     assert left["account.1.sip_server.1.address"] == (1, True) and left["local_time.time_zone"] == (1, True)
+    assert left["linekey.4.type"] == (1, False)
     assert "account.1.password" not in left and "P34" not in left
     apply_plan(place, "test", plan, all_or_nothing=True)
     desk, gate = place.store.phone(Mac("805ec0aabbcc")), place.store.phone(Mac("000b82a1b2c3"))

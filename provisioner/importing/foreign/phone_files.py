@@ -159,7 +159,8 @@ class _LeftOut:
 
     def add(self, read: ReadPhone, form: Form) -> None:
         self._counts.update(read.left)
-        self._ours |= form.written & set(read.left)
+        keys = {name for names in form.keys.values() for name in names.every()}
+        self._ours |= (form.written & set(read.left)) - keys
 
     def rows(self) -> tuple[Left, ...]:
         return tuple(Left(name, count, name in self._ours) for name, count in self._counts.most_common(_MOST_LEFT))
