@@ -19,6 +19,8 @@ noun = Noun("imports", "Spreadsheets of phones and extensions. Importing needs t
 
 _EXAMPLE = "mac,model,extension,display_name\r\n80:5e:c0:aa:bb:cc,yealink/t46u,1001,Alice\r\n"
 
+_ZIP_EXAMPLE = "(the bytes of a ZIP with 805ec0aabbcc.cfg)"
+
 
 _FORMAT: dict[str, Any] = {"description": "What the file is; left out: it is recognised"}
 _MODEL: dict[str, Any] = {"description": "The model of phones whose files tell none", "example": "yealink/t46u"}
@@ -128,7 +130,7 @@ class Imports(MethodView):
             "required": True,
             "content": {
                 "text/csv": {"schema": {"type": "string"}, "example": _EXAMPLE},
-                "application/zip": {"schema": {"type": "string", "format": "binary"}},
+                "application/zip": {"schema": {"type": "string", "format": "binary"}, "example": _ZIP_EXAMPLE},
                 "application/json": {"schema": {"$ref": "#/components/schemas/ImportBody"}, "example": {"csv": _EXAMPLE, "commit": False}},
             },
         }

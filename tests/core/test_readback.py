@@ -114,3 +114,10 @@ def test_any_text_is_taken_apart_without_an_error(vendor: str, text: str) -> Non
 def test_comments_of_a_file_hold_no_parameters() -> None:
     assert without_comments("a<!-- <P2>x</P2> -->b<!-- never closed <P3>") == "ab"
     assert len(without_comments("<!--" * 200_000)) == 0
+
+
+def test_entities_of_xml_are_letters_again() -> None:
+    rule = CATALOGUE.vendors["grandstream"].reading
+    assert rule is not None
+    given = "<P1>A &amp; B &#228;&#xE4;</P1><P2>&nbsp;&#0;&#xD800;&#9999999;</P2>"
+    assert parameters_of(rule, given) == {"P1": "A & B \u00e4\u00e4", "P2": "&nbsp;&#0;&#xD800;&#9999999;"}
