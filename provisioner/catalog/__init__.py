@@ -205,8 +205,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
     looks = words.looked_up(templates, settings)
     models = vendor_models(VendorPart(folder, types, raw.get("missing_keys", {}), settings, zones, unsupported, looks), mistakes)
     words.note_words(path, raw, models, looks, mistakes)
-    rules = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
-    uploads = tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
+    rules, uploads = _rules(raw, path, templates, mistakes)
     if raw:  # what cannot be read would lack everything: that it cannot is said already
         _note_vendor(folder, raw, (rules, uploads), templates, settings, mistakes)
     return Vendor(
@@ -235,6 +234,13 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
         ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
     )
+
+
+def _rules(
+    raw: Mapping[str, Any], path: Path, templates: Mapping[str, str], mistakes: Mistakes
+) -> tuple[tuple[FileRule, ...], tuple[UploadRule, ...]]:
+    files = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
+    return files, tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
 
 
 def _note_vendor(
