@@ -237,7 +237,7 @@ def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRul
 
 
 def _rules(
-    raw: Mapping[str, Any], path: Path, templates: Mapping[str, str], mistakes: Mistakes
+    raw: dict[str, Any], path: Path, templates: Mapping[str, str], mistakes: Mistakes
 ) -> tuple[tuple[FileRule, ...], tuple[UploadRule, ...]]:
     files = tuple(_file_rule(row, raw, f"file.{at}", path, templates, mistakes) for at, row in enumerate(raw.get("file", ())))
     return files, tuple(UploadRule(regex=name_pattern(row["name"]), **row) for row in raw.get("upload", ()))
