@@ -23,7 +23,7 @@ from web.i18n import _
 from web.sentences import translated
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; form-action 'self'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
 """Nothing is loaded, run or sent but from and to this server, and nothing that stands in the page itself (Content Security Policy 3)."""

@@ -11,7 +11,7 @@ from provisioner.core.catalogue import Setting
 from provisioner.records import ChangeRecord
 from web import words
 from web.differences import differences, shortened, value_text
-from web.i18n import _, mark
+from web.i18n import _, mark, time_text
 from web.sentences import catalogued
 
 FIELDS: Mapping[str, str] = {
@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "extensions_deleted": mark("Extensions, deleted"),
     "state": mark("State"), "reason": mark("What became of it"), "wanted": mark("To be at the service"),
     "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
-    "record_calls": mark("Calls are recorded"),
+    "record_calls": mark("Calls are recorded"), "caller": mark("Caller"), "called": mark("Called"), "started_at": mark("Began"),
 }  # fmt: skip
 
 
@@ -105,6 +105,7 @@ _SPELLED: Mapping[str, Callable[[Any], str]] = {
     "model": lambda value: words.model_title(str(value)),
     "secret_settings": secret_names,
     "by": _word_of(words.SIGNED_IN_BY),
+    "started_at": lambda value: time_text(float(value)),
 }
 
 

@@ -106,6 +106,7 @@ ACTIONS: Mapping[str, str] = {
     "backup.ask": mark("Asked for backup"), "backup.made": mark("Made backup"), "backup.failed": mark("Could not make backup"),
     "backup.download": mark("Downloaded backup"), "backup.delete": mark("Deleted backup"),
     "export.with_secrets": mark("Exported with secrets"),
+    "recording.listen": mark("Listened to recording of"), "recording.remove": mark("Deleted recording of"),
 }  # fmt: skip
 ACCESS: Mapping[str, str] = {
     "open": mark("Open: whoever asks in a trusted network gets a phone's files"),

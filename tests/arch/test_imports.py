@@ -133,7 +133,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "web": {
         "backup_folder", "backup_standing", "backups", "sealed_file",
-        "accounts", "api", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
+        "accounts", "api", "callsnow", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {

@@ -107,6 +107,7 @@ class Office:
             add_call(
                 self.installation.database, began, caller=caller, caller_name=name, called=called, answered_by=taker, outcome=outcome,
                 answered_at=took, ended_at=began + rang + talked, talk_s=talked, parties=tuple({caller, called, taker} - {""}),
+                recording=f"{at}.wav" if at == len(rows) - 1 else "", recording_bytes=60048 if at == len(rows) - 1 else 0,
             )  # fmt: skip
 
     def backed_up(self) -> None:

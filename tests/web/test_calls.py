@@ -7,6 +7,7 @@ import datetime
 import pytest
 from flask import Flask
 
+from provisioner.callsnow import CallNow, KeptCalls, NoCallsNow
 from provisioner.records_calls import OUTCOMES as KNOWN
 from provisioner.wiring import Installation
 from tests.calls import AT, MISSED, add_call
@@ -112,3 +113,23 @@ def test_every_outcome_has_its_word_and_help_explains_it(admin: Person) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (247, "4:07"), (3753, "1:02:33"), (-3, "0:00")])
 def test_talk_time_is_written_as_phones_show_it(seconds: float, text: str) -> None:
     assert talk_text(seconds) == text
+
+
+def test_calls_under_way_are_shown_to_those_who_see_a_party(app: Flask, admin: Person, installation: Installation, bob: str) -> None:
+    assert "Nobody is in a call." in words_in(admin.get("/calls"))
+    talking = CallNow("1", "1001", "Alice", (bob,), AT, "talking")
+    app.extensions["provisioner.calls_now"] = KeptCalls(lambda: [talking, CallNow("2", bob, "Bob", (), AT, "service")])
+    words = words_in(admin.get("/calls"))
+    assert "1001 Alice → 1002 Bob Talking" in words and "1002 Bob → a service of the PBX At a service" in words
+    words = words_in(Person(app, "user").get("/calls"))
+    assert "1001 Alice → 1002 Talking" in words and "At a service" not in words
+
+
+def test_pbx_that_does_not_answer_is_told_beside_the_history(app: Flask, admin: Person, installation: Installation) -> None:
+    def silent() -> list[CallNow]:
+        raise NoCallsNow("Asterisk does not answer")
+
+    app.extensions["provisioner.calls_now"] = KeptCalls(silent)
+    add_call(installation.database)
+    answer = admin.get("/calls")
+    assert answer.status_code == 200 and "Asterisk does not answer." in words_in(answer) and "Answered 1:00" in words_in(answer)

@@ -38,11 +38,16 @@
     stale = new Set();
     const begun = Date.now();
     for (const part of document.querySelectorAll("[data-live]")) {
-      if (!part.dataset.live.split(" ").some((topic) => topics.has(topic))) continue;
+      const of = part.dataset.live.split(" ").filter((topic) => topics.has(topic));
+      if (!of.length) continue;
+      if (isPlaying(part)) { for (const topic of of) stale.add(topic); continue; } // what somebody listens to is not cut off
       busyUntil = begun + 1000;
       htmx.trigger(part, "live");
     }
   }
+
+  const isPlaying = (part) => [...part.querySelectorAll("audio")].some((player) => !player.paused);
+  for (const name of ["pause", "ended"]) document.addEventListener(name, () => { if (stale.size) refreshSoon(); }, true); // they do not bubble
 
   function connect() {
     if (source) source.close();
@@ -69,7 +74,7 @@
     addEventListener("pageshow", (event) => { if (event.persisted) { stale = new Set(Object.keys(known)); connect(); refreshSoon(); } });
   }
 
-  // A part that is fetched again keeps what the person was doing in it: ticks, open folds, the focus.
+  // A part that is fetched again keeps what the person was doing in it: ticks, open folds, how far a recording was heard, the focus.
   let kept = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
     const part = event.detail.target;
@@ -78,6 +83,7 @@
       ticks: new Set([...part.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.name + "=" + box.value)),
       folds: new Set([...part.querySelectorAll("details[open][id]")].map((fold) => fold.id)),
       scrolls: [...part.querySelectorAll("[id].file, [id].scroll")].map((item) => [item.id, item.scrollTop, item.scrollLeft]),
+      played: [...part.querySelectorAll("audio[id]")].filter((player) => player.currentTime).map((player) => [player.id, player.currentTime]),
       focus: active && active.id,
       id: part.id,
     };
@@ -90,6 +96,7 @@
     for (const box of part.querySelectorAll("input[type=checkbox]")) if (kept.ticks.has(box.name + "=" + box.value)) box.checked = true;
     for (const id of kept.folds) { const fold = document.getElementById(id); if (fold) fold.open = true; }
     for (const [id, top, left] of kept.scrolls) { const item = document.getElementById(id); if (item) { item.scrollTop = top; item.scrollLeft = left; } }
+    for (const [id, at] of kept.played) { const player = document.getElementById(id); if (player) player.currentTime = at; }
     const focus = kept.focus && document.getElementById(kept.focus);
     if (focus) focus.focus({ preventScroll: true });
     kept = null;
