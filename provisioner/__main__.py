@@ -19,6 +19,8 @@ COMMANDS = {
     "department": ("provisioner.commands.department:department", "Add, list and remove departments that can be called."),
     "firmware": ("provisioner.commands.firmware:firmware", "Pin firmware for phones, and roll it out share by share."),
     "seat": ("provisioner.commands.seat:seat", "Show who sits at which hot desk; log people in and out."),
+    "call": ("provisioner.commands.call:call", "List calls that have ended, and those under way."),
+    "recording": ("provisioner.commands.call:recording", "List and remove recordings of calls."),
     "plan": ("provisioner.commands.plan:plan", "Show what differs between the PBX and what it should say."),
     "sync": ("provisioner.commands.plan:sync", "Put right what differs in the PBX."),
     "site": ("provisioner.commands.site:site", "Add and list sites."),

@@ -107,6 +107,11 @@ class CallQuery(NewestQuery):
         validate=validate.OneOf(list(OUTCOMES), error=f"one of {_OUTCOMES} is needed"),
         metadata={"description": "How it ended"},
     )
+    recorded = fields.Boolean(
+        load_default=False,
+        error_messages={"invalid": "true or false is needed"},
+        metadata={"description": "true: only those that were recorded"},
+    )
     since = Moment(load_default=None, metadata={"description": "Those that began then or later", "example": "2026-01-31T12:00:00Z"})
     until = Moment(load_default=None, metadata={"description": "Those that began before", "example": "2026-02-28T12:00:00Z"})
 

@@ -14,6 +14,7 @@ from provisioner.client import Client, ClientError
 from provisioner.client import NotFound as NotThere
 from provisioner.commands.asking import TIMEOUT_S, asked, each, listed, seconds, time_of, told
 from provisioner.commands.lockstep import Standing
+from provisioner.commands.remote_calls import CallReads, CallWrites
 from provisioner.commands.remote_enrolment import EnrolmentReads, EnrolmentWrites
 from provisioner.commands.remote_fleet import FleetReads, FleetWrites
 from provisioner.commands.remote_people import PeopleReads, PeopleWrites
@@ -54,7 +55,7 @@ class RemoteDesk:
         self.changes = RemoteChanges(client)
 
 
-class RemoteStore(PeopleReads, EnrolmentReads, FleetReads, SeatReads):
+class RemoteStore(PeopleReads, EnrolmentReads, FleetReads, SeatReads, CallReads):
     """Reads."""
 
     def phone(self, mac: Mac) -> PhoneRecord | None:
@@ -114,7 +115,7 @@ class RemoteStore(PeopleReads, EnrolmentReads, FleetReads, SeatReads):
         ]
 
 
-class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites, SeatWrites):
+class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites, SeatWrites, CallWrites):
     """Writes. ``actor`` is left to the server: it is whoever the token is of."""
 
     def create_phone(self, actor: str, mac: Mac, given: PhoneInput) -> PhoneRecord:

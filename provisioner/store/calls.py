@@ -19,15 +19,17 @@ class CallReads(StoreBase):
         limit: int = 100,
         extension: str = "",
         outcome: str = "",
+        recorded: bool = False,
         since: float | None = None,
         until: float | None = None,
         within: sa.ColumnElement[bool] | None = None,
     ) -> list[CallRecord]:
-        """Returns calls, the newest first: those that ``extension`` took part in, ended so, and began in [since, until)."""
+        """Returns calls, the newest first: those that ``extension`` took part in, ended so, were recorded, and began in [since, until)."""
         query = sa.select(call).order_by(call.c.number.desc()).limit(limit)
         query = query.where(call.c.number < before) if before is not None else query
         query = query.where(took_part(call_party.c.number == extension)) if extension else query
         query = query.where(call.c.outcome == outcome) if outcome else query
+        query = query.where(call.c.recording != "") if recorded else query
         query = query.where(call.c.started_at >= since) if since is not None else query
         query = query.where(call.c.started_at < until) if until is not None else query
         query = query.where(within) if within is not None else query

@@ -142,8 +142,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "backup_folder", "backup_standing", "sealed_file",
-        "accounts", "api", "backups", "bundled", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "key_mark", "nodes", "logs", "migrate", "oidc", "parts", "passwords",
-        "pbx_sync", "pbxstatus", "records", "records_enrolment", "records_install", "records_seats", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
+        "accounts", "api", "backups", "bundled", "callsnow", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "key_mark", "nodes", "logs", "migrate", "oidc", "parts", "passwords",
+        "pbx_sync", "pbxstatus", "records", "records_calls", "recordings", "records_enrolment", "records_install", "records_seats", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },
     "__main__": {"commands"},
 }  # fmt: skip

@@ -17,6 +17,7 @@ from provisioner.core.mac import Mac
 from provisioner.models import fetch, sighting
 from provisioner.settings import load_settings
 from provisioner.wiring import Installation, open_installation
+from tests.calls import AT, MISSED, add_call
 from tests.client.conftest import listening
 from tests.commands.conftest import MAC, Cli
 from tests.installations import render_all
@@ -35,6 +36,7 @@ SHOWN = [
     ["firmware", "list", "--json"], ["window", "list"], ["window", "list", "--json"], ["warehouse", "list", "--json"], ["newcomers", "--json"],
     ["refusals", "--json"], ["alarms", "--json"], ["dhcp-config", "dnsmasq"], ["dhcp-config", "kea", "--site", "default"],
     ["change", "list", "--of", "1001"], ["change", "show", "1"], ["seat", "list"], ["seat", "list", "--json"], ["seat", "wrong-pins", "--json"],
+    ["call", "list"], ["call", "list", "--csv"], ["call", "list", "--outcome", "missed"], ["call", "now", "--json"], ["recording", "list"],
 ]  # fmt: skip
 REFUSED = [
     ["phone", "show", OTHER], ["phone", "add", MAC, "--model", "acme/a1"], ["phone", "add", OTHER, "--model", "acme/a9"],
@@ -45,6 +47,7 @@ REFUSED = [
     ["user", "add", "bob", "--role", "viewer", "--site", "nowhere"], ["token", "remove", "nothing"], ["department", "remove", "Nobody"],
     ["window", "open", "nowhere"], ["warehouse", "remove", OTHER], ["firmware", "unpin", "acme/a1"], ["dhcp-config", "kea", "--site", "nowhere"],
     ["change", "show", "99999"], ["change", "undo", "99999"], ["seat", "in", MAC, "1001"], ["seat", "out", MAC], ["seat", "in", OTHER, "1001"],
+    ["recording", "remove", "99999"],
 ]  # fmt: skip
 HERE_ONLY = [
     ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["redirect", "show", MAC], ["discover", "192.0.2.0/30"], ["pbx", "install"],
@@ -77,6 +80,8 @@ def observed(place: Installation) -> None:
     with place.database.write() as connection:
         connection.execute(sighting.insert().values(mac="02acde000099", conflict="", **seen))
         connection.execute(fetch.insert().values(mac=Mac.parse(MAC), at=3.0, user_agent="Acme A1", duration_ms=1.5, **asked))
+    add_call(place.database, caller_name="=1+1", recording="7.1.wav", recording_bytes=1024**2)
+    add_call(place.database, AT + 60, **MISSED)
 
 
 def _to(cli: Cli) -> tuple[str, ...]:
