@@ -105,6 +105,8 @@ WRITES = [
     ("POST", "/pbx/restart", None, {"admin"}),
     ("POST", "/pbx/reload", None, {"admin"}),
     ("GET", "/pbx/log", None, {"admin"}),
+    ("GET", "/calls/1/recording", None, {"admin"}),
+    ("DELETE", "/calls/1/recording", None, {"admin"}),
     ("GET", f"/phones/{MAC}/token", None, {"admin"}),
     ("POST", f"/phones/{MAC}/token", None, {"admin"}),
     ("DELETE", f"/phones/{MAC}/token", None, {"admin"}),
