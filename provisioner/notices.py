@@ -33,9 +33,7 @@ class Notices:
         self._channel = channel
         self._ears: set[Ear] = set()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._wake = -1
+        self._end: _End | None = None
         self._is_told = False
         self.count = 0
         """Grows with each batch of notices, and with each connection: where it is what it was, nobody committed."""
@@ -48,44 +46,46 @@ class Notices:
             self._ears.add(ear)
             if self.is_listening:
                 ear.ring()
-            if self._thread is None:
-                self._stop, self._wake = threading.Event(), os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-                self._thread = threading.Thread(target=self._run, name="notices", daemon=True)
-                self._thread.start()
+            if self._end is None:
+                self._end = _End(self._run)
         return ear
 
     def drop(self, ear: Ear) -> None:
         """Rings it no more; the last one ends the listening."""
         with self._lock:
             self._ears.discard(ear)
-            thread = None if self._ears else self._thread
-            if thread is None:
+            end = None if self._ears else self._end
+            if end is None:
                 return
-            self._thread = None
-            self._stop.set()
-            os.eventfd_write(self._wake, 1)
-        thread.join()
-        os.close(self._wake)
+            self._end, self.is_listening = None, False
+        end.come()
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
+    def _run(self, end: _End) -> None:
+        while not end.has_come:
             try:
                 with closing(self._connect()) as connection:
-                    self._listen(connection)
+                    self._listen(connection, end)
             except psycopg.Error as error:
-                self._say(error)
+                self._say(error, end)
             finally:
-                self.is_listening = False
-            self._stop.wait(AGAIN_S)
+                self._hears(end, False)
+            end.wait(AGAIN_S)
 
-    def _listen(self, connection: _Connection) -> None:
+    def _hears(self, end: _End, is_listening: bool) -> None:
+        """Notes whether commits are heard; one that is ending does not speak for the next."""
+        with self._lock:
+            if self._end is end:
+                self.is_listening = is_listening
+
+    def _listen(self, connection: _Connection, end: _End) -> None:
         connection.execute(f"LISTEN {self._channel}")
-        self._is_told, self.is_listening = False, True
+        self._is_told = False
+        self._hears(end, True)
         self._ring()
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
-        poll.register(self._wake, select.POLLIN)
-        while not self._stop.is_set():
+        poll.register(end.wake, select.POLLIN)
+        while not end.has_come:
             poll.poll()
             connection.pgconn.consume_input()  # raises where the connection is lost
             is_rung = False
@@ -100,10 +100,35 @@ class Notices:
             for ear in self._ears:
                 ear.ring()
 
-    def _say(self, error: psycopg.Error) -> None:
-        if not self._is_told and not self._stop.is_set():
+    def _say(self, error: psycopg.Error, end: _End) -> None:
+        if not self._is_told and not end.has_come:
             log.warning("event=commits_not_heard detail=%s", type(error).__name__)
         self._is_told = True
+
+
+class _End:
+    """The end of one thread that listens, which is begun with it: another may have begun before this one is over."""
+
+    def __init__(self, run: Callable[[_End], None]) -> None:
+        self._stop = threading.Event()
+        self.wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        """Readable once it comes."""
+        self._thread = threading.Thread(target=run, args=(self,), name="notices", daemon=True)
+        self._thread.start()
+
+    @property
+    def has_come(self) -> bool:
+        return self._stop.is_set()
+
+    def wait(self, seconds: float) -> None:
+        self._stop.wait(seconds)
+
+    def come(self) -> None:
+        """Ends the thread, and returns when it is over."""
+        self._stop.set()
+        os.eventfd_write(self.wake, 1)
+        self._thread.join()
+        os.close(self.wake)
 
 
 class Ear:
