@@ -10,8 +10,9 @@ PYTHONS := python3.11 python3.12 python3.13 python3.14 python3
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # The test run as a whole takes minutes; one test that hangs must not take for ever.
-# Two workers, a file of tests to each in turn, the longest first (tests/order.py): so both come to their end together.
-PYTEST_OPTIONS ?= --timeout=300 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+# Three workers for two cores, since tests wait for phones, browsers and Asterisk; a file of tests to each in turn, the longest first (tests/order.py):
+# so all come to their end together.
+PYTEST_OPTIONS ?= --timeout=300 --numprocesses=3 --dist=loadfile --no-loadscope-reorder
 # "program:Debian package": what real-client tests run, and what the benchmarks run besides.
 TEST_TOOLS  := tftp:tftp-hpa atftp:atftp curl:curl initdb:postgresql sipp:sip-tester baresip:baresip-core linphonec:linphone-cli dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server dhcpd:isc-dhcp-server pdffonts:poppler-utils ip:iproute2 udhcpc:udhcpc chromium:chromium
 BENCH_TOOLS := gcc:gcc nginx:nginx-light in.tftpd:tftpd-hpa dnsmasq:dnsmasq-base

@@ -48,7 +48,7 @@ def _filled(rule: Rule, name: str, values: Mapping[str, str | int]) -> str | int
 
 def _paths(app: Flask) -> list[str]:
     values: dict[str, str | int] = {"mac": MAC, "name": "default", "setting": "admin_password", "vendor": "acme", "model": "a1"}
-    values |= {"layout": "Sales", "server": "dnsmasq", "target": "acme/a1", "change": 1}
+    values |= {"layout": "Sales", "server": "dnsmasq", "target": "acme/a1", "change": 1, "call": 1}
     rules = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())]
     adapter = app.url_map.bind("localhost")
     paths = [adapter.build(rule.endpoint, {name: _filled(rule, name, values) for name in rule.arguments}) for rule in rules]

@@ -24,7 +24,15 @@ PART = re.compile(r"\{(\w+)\}")
 TOLD_OTHERWISE = ("api", "commands", "parts", "dhcp", "discovery", "transports", "webhooks", "redirect")
 """Whole parts whose errors no page shows: programs, people at a command line and logs are told. The modules of the API whose functions
 the pages call are named in ``extraction``."""
-BEFORE_THERE_ARE_PAGES = {"backups.py", "migrate.py", "secrets.py", "settings.py", "catalog/__init__.py", "catalog/examples.py"}
+BEFORE_THERE_ARE_PAGES = {
+    "backups.py",
+    "key_mark.py",
+    "migrate.py",
+    "secrets.py",
+    "settings.py",
+    "catalog/__init__.py",
+    "catalog/examples.py",
+}
 """Without what these read there is no server."""
 WITHOUT_A_PAGE = {"redirecting.py", "scans.py"}
 
