@@ -102,6 +102,15 @@ def test_a_scan_of_its_own_that_cannot_be_written_ends_it(tmp_path: Path) -> Non
     assert "nobody does this scan any more" in errors and "Traceback" not in errors
 
 
+LOOKED = """import importlib, pathlib
+module = importlib.import_module("provisioner.commands.discover")
+def noted(*args, look=module._looked):
+    pathlib.Path("looked").touch()
+    return look(*args)
+module._looked = noted
+"""
+
+
 @dataclass
 class Waiting:
     """A command that waits for a scan which a discovery process began, and which does not get on."""
@@ -122,8 +131,8 @@ def waiting(tmp_path: Path) -> Iterator[Waiting]:
     installation = make_installation(tmp_path, catalogue_dir=ROOT / "phone_templates")
     beats = Heartbeats(tmp_path / "var", clock=lambda: time.time() + 3600)  # never too old
     beats.beat("discovery")
-    process = started(tmp_path, 5060, "127.0.0.0/30")
-    wait_until(lambda: bool(installation.store.scans(limit=1)), 60, "the scan that was asked for")
+    process = started(tmp_path, 5060, "127.0.0.0/30", LOOKED)
+    wait_until((tmp_path / "looked").exists, 60, "the command's first look at the scan that it leaves to the other process")
     made = Waiting(installation, beats, process, installation.store.scans(limit=1)[0].id)
     ScanWriter(installation.database).progress(made.number, 1, 0)
     yield made
