@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -20,6 +21,8 @@ log = logging.getLogger("provisioner.calls")
 LOOK_S = 1.0
 AGAIN_S = 10.0
 TIDY_EVERY_S = 60.0
+AFTER_START_S = 900.0
+"""Nothing is forgotten before: a machine may start with its clock years ahead, until the network sets it."""
 BATCH = 200
 MOST_CALLS = 2_000_000
 """What the table holds at the most, whatever its days: the oldest go first."""
@@ -27,7 +30,7 @@ DAY_S = 86_400.0
 
 
 class CallKeeping:
-    """One worker's taking over and tidying. ``calls`` None: the PBX is none whose calls can be had; what there is grows old all the same."""
+    """One worker's taking over and tidying. ``clock`` says how old a call is, ``timer``, which nobody sets, paces. ``calls`` None: the PBX is none whose calls can be had; what there is grows old all the same."""
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class CallKeeping:
         calls: CallLog | None,
         recordings: Recordings,
         clock: Callable[[], float],
+        timer: Callable[[], float] = time.monotonic,
         *,
         calls_days: int = 365,
         recordings_days: int = 90,
@@ -47,7 +51,8 @@ class CallKeeping:
         self._calls_s = calls_days * DAY_S
         self._recordings_s = recordings_days * DAY_S
         self._recordings_bytes = recordings_mb * 1024**2
-        self._tidied_at: float | None = None
+        self._timer = timer
+        self._tidy_at = timer() + AFTER_START_S
         self._was_away = False
 
     def run(self, stop: threading.Event) -> None:
@@ -68,9 +73,9 @@ class CallKeeping:
 
     def step(self) -> int:
         """Takes a batch over, and tidies once in a while; returns how many calls it took. Raises ``PBXUnavailable``."""
-        now = self._clock()
-        if self._tidied_at is None or not 0 <= now - self._tidied_at < TIDY_EVERY_S:
-            self._tidied_at = now
+        now = self._timer()
+        if now >= self._tidy_at:
+            self._tidy_at = now + TIDY_EVERY_S
             self.tidy()
         return self.take_over()
 

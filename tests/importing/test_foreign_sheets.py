@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 from provisioner.core.mac import Mac
 from provisioner.importing import FORMATS, Told, apply_plan, preview_import
 from provisioner.wiring import Installation
-from tests.installations import REAL, fresh_installation
 
 DEVICE = [
     "device_uuid", "device_profile_uuid", "device_address", "device_label", "device_vendor", "device_template", "device_username",
@@ -29,18 +27,6 @@ BULK = [
     "secret", "sipdriver", "voicemail_enable", "voicemail_vmpwd", "voicemail_email",
 ]  # fmt: skip
 """FreePBX/bulkhandler, "tools/sample bulk handler output.csv" """
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Installation]:
-    with fresh_installation(tmp_path, catalogue_dir=REAL) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with fresh_installation(tmp_path_factory.mktemp("untouched"), catalogue_dir=REAL) as made:
-        yield made
 
 
 def sheet(*rows: Sequence[str]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from provisioner.importing import ImportPlan, Told, apply_plan, plan_as_dict, pr
 from provisioner.importing.foreign import archive
 from provisioner.importing.foreign.archive import packed_folder
 from provisioner.wiring import Installation
-from tests.installations import REAL, fresh_installation
 
 DESK = """#!version:1.0.0.1
 account.1.enable = 1
@@ -43,18 +41,6 @@ GATE = """<?xml version="1.0"?><gs_provision><mac>000b82a1b2c3</mac><config vers
 <P271>1</P271><P35>1003</P35><P36>1003</P36><P34>Oth3rSecret</P34><P3>Carol &amp; Co</P3><P270>1003</P270>
 <P1363>1</P1363><P1364>0</P1364><P1465>Bob</P1465><P1466>1002</P1466> <!-- <P1366>9</P1366> -->
 </config></gs_provision>"""
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Installation]:
-    with fresh_installation(tmp_path, catalogue_dir=REAL) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with fresh_installation(tmp_path_factory.mktemp("untouched"), catalogue_dir=REAL) as made:
-        yield made
 
 
 def zipped(files: dict[str, str | bytes]) -> bytes:

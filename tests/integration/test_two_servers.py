@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,12 +162,13 @@ def test_phone_that_fetched_at_one_and_registers_is_in_lockstep_at_the_other(pai
 def test_change_at_either_is_served_by_both_at_the_same_address(pair: Pair) -> None:
     (desk,) = pair.first.desks
     for number, place in enumerate(("first", "second")):
-        body = {"display_name": f"Changed at the {place}"}
+        name = f"Changed at the {place}"
+        body = {"display_name": name}
         if place == "first":
             pair.first.api("PATCH", f"/extensions/{desk.number}", body)
         else:
             pair.second.api(f"/extensions/{desk.number}", "PATCH", body)
-        wait_until(lambda: pair.is_everywhere(desk, f"Changed at the {place}"), what=f"change {number} at both")  # noqa: B023 - waited for at once
+        wait_until(partial(pair.is_everywhere, desk, name), what=f"change {number} at both")
     pair.first.wait_in_lockstep(desk)
 
 

@@ -13,7 +13,7 @@ import pytest
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.calls import EndedCall
 from provisioner.recordings import Recordings
-from provisioner.worker.calls import DAY_S, CallKeeping
+from provisioner.worker.calls import AFTER_START_S, DAY_S, CallKeeping
 from tests.engines import World
 
 MB = 1024**2
@@ -48,12 +48,21 @@ class Keeper:
     world: World
     folder: Path
     pbx: KeptCalls = field(default_factory=KeptCalls)
+    running_s: float = 0.0
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
+        self.start()
+
+    def start(self) -> None:
+        recordings, days = Recordings(self.folder), {"calls_days": 30, "recordings_days": 10}
         self.keeping = CallKeeping(
-            self.world.store, self.pbx, Recordings(self.folder), self.world.clock, calls_days=30, recordings_days=10, recordings_mb=3
+            self.world.store, self.pbx, recordings, self.world.clock, lambda: self.running_s, recordings_mb=3, **days
         )
+
+    def pass_days(self, days: int) -> None:
+        self.world.clock.now += days * DAY_S
+        self.running_s += days * DAY_S
 
     def record(self, uid: str, size: int = MB) -> Path:
         path = self.folder / f"{uid}.wav"
@@ -98,7 +107,7 @@ def test_a_pbx_that_is_away_holds_up_no_tidying(keeper: Keeper) -> None:
     keeper.pbx.add("1.0", keeper.world.clock.now)
     keeper.keeping.step()
     keeper.pbx.is_away = True
-    keeper.world.clock.now += 31 * DAY_S
+    keeper.pass_days(31)
     with pytest.raises(PBXUnavailable):
         keeper.keeping.step()
     assert keeper.uids() == []
@@ -109,10 +118,24 @@ def test_recordings_go_before_their_calls(keeper: Keeper) -> None:
     path = keeper.record("1.0")
     keeper.pbx.add("1.0", keeper.world.clock.now)
     keeper.keeping.step()
-    keeper.world.clock.now += 11 * DAY_S
+    keeper.pass_days(11)
     keeper.keeping.step()
     assert not path.exists()
     assert [(row.uid, row.recording, row.recording_bytes) for row in keeper.world.store.calls()] == [("1.0", "", 0)]
+
+
+def test_a_machine_that_starts_with_its_clock_years_ahead_forgets_nothing(keeper: Keeper) -> None:
+    path = keeper.record("1.0")
+    keeper.pbx.add("1.0", keeper.world.clock.now)
+    keeper.keeping.step()
+    keeper.world.clock.now += 3650 * DAY_S
+    keeper.start()
+    keeper.keeping.step()
+    assert (keeper.uids(), path.exists()) == (["1.0"], True)
+    keeper.world.clock.now -= 3650 * DAY_S  # the network has set it
+    keeper.running_s += AFTER_START_S
+    keeper.keeping.step()
+    assert (keeper.uids(), path.exists()) == (["1.0"], True)
 
 
 def test_the_oldest_recordings_go_where_the_disk_is_full(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
