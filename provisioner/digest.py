@@ -1,6 +1,7 @@
 """HTTP credentials of phones: Digest (RFC 7616, MD5 with qop=auth, which is what phones speak) and Basic (RFC 7617).
 
-The user is the phone's MAC, the password its own, derived from the installation's key. Factory credentials are those of nobody.
+The user is the phone's MAC, the password its own, derived from the installation's key. Factory credentials are those of nobody. Which
+nonces are good, and how often, is the business of ``nonces``.
 """
 
 from __future__ import annotations
@@ -8,36 +9,42 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import re
-import time
-from collections.abc import Callable
+from collections import deque
 from urllib.parse import unquote
 
 from provisioner.core.access import Credentials
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import FileRequest
+from provisioner.nonces import Nonces
 from provisioner.secrets import SecretBox
 
 REALM = "provisioning"
-NONCE_S = 300
+UPLOADS = 256
+"""Uploads under way that are remembered as proven; the listener takes in far fewer at a time."""
+_COUNT = re.compile(r"[0-9A-Fa-f]{1,8}\Z")
 _PAIR = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]*))')
 
 
 class PhoneCredentials:
-    """Challenges, and judges what comes back. Stateless: a nonce carries its own time, signed."""
+    """Challenges, and judges what comes back. One for each serving process, whose nonces are good there alone."""
 
-    def __init__(self, box: SecretBox, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, box: SecretBox, nonces: Nonces | None = None) -> None:
         self._box = box
-        self._clock = clock
-        self._key = os.urandom(32)
+        self._nonces = Nonces() if nonces is None else nonces
+        self._uploads: deque[FileRequest] = deque(maxlen=UPLOADS)
 
-    def challenges(self) -> list[str]:
-        """Returns the values of the WWW-Authenticate headers, the better way first."""
-        return [f'Digest realm="{REALM}", qop="auth", algorithm=MD5, nonce="{self._nonce()}"', f'Basic realm="{REALM}"']
+    def challenges(self, *, is_stale: bool = False) -> list[str]:
+        """Returns the values of the WWW-Authenticate headers, the better way first.
+
+        ``is_stale``: all was right but the nonce, so the client may answer this one by itself, without asking a person (RFC 7616, section 3.3).
+        """
+        stale = ", stale=true" if is_stale else ""
+        digest = f'Digest realm="{REALM}", qop="auth", algorithm=MD5{stale}, nonce="{self._nonces.make()}"'
+        return [digest, f'Basic realm="{REALM}"']
 
     def __call__(self, request: FileRequest, mac: Mac) -> Credentials:
-        """Returns whether the request's Authorization is that of the phone ``mac``."""
+        """Returns whether the request's Authorization is that of the phone ``mac``; ``stale`` where it would be, but for its nonce."""
         scheme, _, rest = request.authorization.partition(" ")
         if scheme.lower() == "basic":
             return self._basic(rest, mac)
@@ -60,26 +67,25 @@ class PhoneCredentials:
         user, nonce, uri = pairs.get("username", ""), pairs.get("nonce", ""), pairs.get("uri", "")
         if try_parse(user) != mac or unquote(uri).partition("?")[0].lstrip("/") != request.path.partition("?")[0]:
             return "bad"
-        if not self._fresh(nonce):
-            return "none"  # an old nonce proves nothing and accuses nobody: the phone is asked again
         first = _md5(f"{user}:{REALM}:{self._password(mac)}")
         second = _md5(f"{request.method}:{uri}")
-        middle = f"{nonce}:{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:auth" if pairs.get("qop") == "auth" else nonce
-        return "good" if hmac.compare_digest(_bytes(pairs.get("response", "")), _bytes(_md5(f"{first}:{middle}:{second}"))) else "bad"
+        has_count = pairs.get("qop") == "auth"
+        middle = f"{nonce}:{pairs.get('nc', '')}:{pairs.get('cnonce', '')}:auth" if has_count else nonce
+        if not hmac.compare_digest(_bytes(pairs.get("response", "")), _bytes(_md5(f"{first}:{middle}:{second}"))):
+            return "bad"
+        return "good" if self._is_new(request, nonce, pairs.get("nc", "") if has_count else "", mac) else "stale"
+
+    def _is_new(self, request: FileRequest, nonce: str, count: str, mac: Mac) -> bool:
+        """Returns whether nobody has sent this before. An upload is judged at its head, and once more when its body is there: the same request."""
+        if any(request is proven for proven in self._uploads):
+            return True
+        is_new = self._nonces.spend(nonce, int(count, 16) if _COUNT.match(count) else None, mac)
+        if is_new and request.method in ("PUT", "POST"):
+            self._uploads.append(request)
+        return is_new
 
     def _password(self, mac: Mac) -> str:
         return self._box.phone_password(mac, "digest")
-
-    def _nonce(self) -> str:
-        stamp = f"{int(self._clock()):x}"
-        return f"{stamp}-{hmac.digest(self._key, stamp.encode(), 'sha256').hex()[:32]}"
-
-    def _fresh(self, nonce: str) -> bool:
-        stamp, _, signature = nonce.partition("-")
-        expected = hmac.digest(self._key, _bytes(stamp), "sha256").hex()[:32]
-        if not hmac.compare_digest(_bytes(signature), _bytes(expected)):
-            return False
-        return self._clock() - int(stamp, 16) <= NONCE_S
 
 
 def _bytes(text: str) -> bytes:

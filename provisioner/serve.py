@@ -58,6 +58,7 @@ class Access(NamedTuple):
     epoch: int = 0
     """Of the token that proved it; 0 where none did."""
     is_first_fetch: bool = False
+    is_stale: bool = False  # the credentials were right but for their nonce
 
 
 class Recording(Protocol):
@@ -131,9 +132,9 @@ class Server:
             return self._waiting_or(self._unknown(request, plan, plan.mac), request, plan)
         candidate = plan.candidates.get(record.vendor)
         name = candidate.name if candidate else ""
-        reason, epoch, is_first_fetch = self._access(request, plan, record)
+        reason, epoch, is_first_fetch, is_stale = self._access(request, plan, record)
         if reason is not Reason.SERVED:
-            return self._waiting_or(self._refused(reason, plan.mac, name), request, plan)
+            return self._waiting_or(self._refused(reason, plan.mac, name, is_stale), request, plan)
         if candidate is None:
             return FileAnswer(Reason.NO_SUCH_FILE, mac=plan.mac, name=_any_name(plan), epoch=epoch)
         if is_first_fetch:
@@ -188,11 +189,11 @@ class Server:
             return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_NAME, None, ""), None
         if record is None:
             return self._unknown(request, plan, plan.mac), None
-        reason, epoch, _ = self._access(request, plan, record)
+        reason, epoch, _, is_stale = self._access(request, plan, record)
         if reason is Reason.SERVED and plan.has_code:
             reason = Reason.UNPROVEN  # an install code brings files, and takes none
         if reason is not Reason.SERVED:
-            return self._refused(reason, plan.mac, ""), None
+            return self._refused(reason, plan.mac, "", is_stale), None
         candidate = plan.candidates.get(record.vendor)
         if candidate is None or candidate.upload is None or not candidate.upload.regex.match(plan.rest):
             return FileAnswer(Reason.UNKNOWN_NAME, mac=plan.mac), None  # proven: credentials would not help, so none are asked for
@@ -234,12 +235,12 @@ class Server:
     def _unknown(self, request: FileRequest, plan: ParsedPath, mac: Mac) -> FileAnswer:
         """Refuses a phone that nobody listed, after as much work as refusing one that is: the time must not tell which it was."""
         vendor, now = self._decoy.partition("/")[0], self._clock()
-        self._access(request, plan, ServingRecord(mac, self._decoy, vendor, "default", True, 1, 1, 0.0, None, None))
+        access = self._access(request, plan, ServingRecord(mac, self._decoy, vendor, "default", True, 1, 1, 0.0, None, None))
         with self._guard_lock:  # uploads are judged on threads of their own
             alarms = self._guard.note(request.peer, mac, trusted=self._index.places.site_of(request.peer) is not None, now=now)
         for alarm in alarms:
             self._recording.alarm(alarm)
-        return self._refused(Reason.UNKNOWN_PHONE, mac, _any_name(plan))
+        return self._refused(Reason.UNKNOWN_PHONE, mac, _any_name(plan), access.is_stale)
 
     def _access(self, request: FileRequest, plan: ParsedPath, record: ServingRecord) -> Access:
         site = self._index.sites.get(record.site)
@@ -263,7 +264,7 @@ class Server:
         # By position: this is made for every request of a storm.
         proof = Proof(token, trusted, credentials, looks_like_vendor or request.transport == "tftp", conflict, frozen, elsewhere, shown)
         standing = Standing(record.enabled, site.access, record.opened_at, record.first_success_at, record.has_key)
-        return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch)
+        return Access(decide(standing, proof, now=now, first_fetch_s=self._first_fetch_s), epoch, is_first_fetch, credentials == "stale")
 
     def _by_code(self, request: FileRequest, code: str, record: ServingRecord, looks_like_vendor: bool, conflict: str) -> Reason:
         reason = self._codes.judge(request, code, record)
@@ -380,9 +381,9 @@ class Server:
         path = self._static.find(plan.rest)
         return FileAnswer(Reason.SERVED, static_path=path, name=masked_path(plan.rest)) if path is not None else None
 
-    def _refused(self, reason: Reason, mac: Mac | None, name: str) -> FileAnswer:
+    def _refused(self, reason: Reason, mac: Mac | None, name: str, is_stale: bool = False) -> FileAnswer:
         # One refusal for all: with a digest site, whoever names a MAC is asked for credentials, be it known or not.
-        return FileAnswer(reason, mac=mac, name=name, challenge=self._index.any_digest and mac is not None)
+        return FileAnswer(reason, mac=mac, name=name, challenge=self._index.any_digest and mac is not None, is_stale=is_stale)
 
 
 def _has_book(candidate: Candidate) -> bool:

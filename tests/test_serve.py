@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ import sqlalchemy as sa
 from provisioner.changes import PhoneInput
 from provisioner.core.flood import MOST_OF_ADDRESS
 from provisioner.core.identify import masked_path
+from provisioner.core.mac import Mac
 from provisioner.core.values import FileAnswer, FileRequest, Reason
 from provisioner.transports.http import PhonesHTTP
 from provisioner.transports.http_reply import Conditions
 from tests.conftest import load_cases
 from tests.contract.inside import ELSEWHERE, LOCAL, Inside, inside
 from tests.contract.world import MODELS, OUIS, Phone, user_agent
+from tests.core.test_digest import digest
 
 CASES = {case["id"]: case for case in load_cases("auth_cases")}
 VENDORS = ("yealink/t46u", "grandstream/gxp2170", "polycom/vvx411")
@@ -56,6 +59,12 @@ def has_no_secret(answer: FileAnswer, phone: Phone, here: Inside) -> bool:
 
 
 # ---- the recorded cases of other servers --------------------------------------------------------------------------------
+
+
+def on_the_wire(http: PhonesHTTP, answer: FileAnswer, method: str = "GET") -> tuple[int, str, bytes]:
+    """Returns status, fields and body as they are sent, but for the nonce, which is another each time and always as long."""
+    reply = http.encoded(answer, method, Conditions())
+    return reply.status, re.sub(r'nonce="[0-9a-f]{80}"', "nonce", reply.fields), reply.body
 
 
 def auth_002(own: Inside) -> None:
@@ -153,7 +162,7 @@ def auth_023(own: Inside) -> None:
     wrong = basic(phone.mac, "wrong-password")
     answers = [own.ask(f"{mac}.cfg", phone.agent, authorization=wrong) for mac in (phone.mac, unknown)]
     http = PhonesHTTP(own.server, own.credentials, own.uploads)
-    assert http.encoded(answers[0], "GET", Conditions())[:3] == http.encoded(answers[1], "GET", Conditions())[:3]
+    assert on_the_wire(http, answers[0]) == on_the_wire(http, answers[1])
 
 
 def auth_026(own: Inside) -> None:
@@ -239,9 +248,21 @@ def test_every_refusal_looks_the_same(own: Inside, with_digest: bool, authorizat
         for method in ("GET", "PUT"):
             asked = FileRequest(path, "http", peer, agent, method, authorization)  # type: ignore[arg-type]
             answer = own.server.answer(asked) if method == "GET" else own.server.upload_rule(asked)[0]
-            seen.add(http.encoded(answer, method, Conditions())[:3])  # all that goes over the wire
+            seen.add(on_the_wire(http, answer, method))
     assert len(seen) == 1
     assert seen.pop()[0] == (401 if with_digest else 404)
+
+
+def test_a_nonce_that_is_over_tells_nothing_of_who_is_listed(own: Inside) -> None:
+    """Whoever sends a right answer with a nonce that is over is told so, also for phones that are off or that nobody listed."""
+    listed, off = own.phone(site=own.site("digest")), own.phone(site=own.site("digest"), enabled=False)
+    http = PhonesHTTP(own.server, own.credentials, own.uploads)
+    seen = set()
+    for mac in (listed.mac, off.mac, Mac("805ec0ffff99")):
+        text = digest("0" * 80, user=mac, password=own.installation.box.phone_password(mac, "digest"), uri=f"/{mac}.cfg")
+        seen.add(on_the_wire(http, own.ask(f"{mac}.cfg", listed.agent, authorization=text)))
+    assert len(seen) == 1
+    assert "stale=true" in seen.pop()[1]
 
 
 def test_each_kind_of_refusal_is_what_its_name_says(own: Inside) -> None:

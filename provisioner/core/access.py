@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple, Protocol
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import Reason
 
-Credentials = Literal["none", "good", "bad"]
+Credentials = Literal["none", "good", "bad", "stale"]
+"""``stale``: of Digest alone; right, but with a nonce that is not to be used, or not again."""
 _COMMON_NAME = re.compile(r"(?:^|(?<!\\),)CN=([^,\\]*)")
 
 
@@ -109,7 +110,7 @@ def _proven(standing: Standing, proof: Proof, now: float, first_fetch_s: float) 
     if proof.token != "none":
         return Reason.SERVED if proof.token == "good" else Reason.BAD_TOKEN
     if standing.access == "digest":
-        return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS, "none": Reason.UNPROVEN}[proof.credentials]
+        return {"good": Reason.SERVED, "bad": Reason.BAD_CREDENTIALS}.get(proof.credentials, Reason.UNPROVEN)
     if standing.access == "mtls":
         return Reason.SERVED if proof.certificate == "good" else Reason.UNPROVEN
     if standing.access not in {"open", "first-fetch"} or not proof.trusted_network:

@@ -121,6 +121,8 @@ class FileAnswer(NamedTuple):
     """True for a phone's own file: no cache on the way may keep it."""
     made_from: str = ""
     """Hash of the live file, where ``body`` is that file with more in it (a directory with the phone's own contacts)."""
+    is_stale: bool = False
+    """True where the credentials were right but for their nonce: the challenge says so, and the phone answers it by itself."""
 
     @property
     def noted_hash(self) -> str:

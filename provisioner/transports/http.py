@@ -53,7 +53,7 @@ class PhonesHTTP:
 
     def encoded(self, answer: FileAnswer, method: str, conditions: Conditions) -> Reply:
         """Returns the reply that ``answer`` makes, with fresh challenges where it asks for credentials."""
-        return encode(answer, method, conditions, self.credentials.challenges() if answer.challenge else None)
+        return encode(answer, method, conditions, self.credentials.challenges(is_stale=answer.is_stale) if answer.challenge else None)
 
     def record(self, asked: FileRequest, answer: FileAnswer, reason: Reason, sent: int, started: float) -> None:
         """Notes a finished request. ``started`` is of ``time.perf_counter``."""

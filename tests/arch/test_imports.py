@@ -83,7 +83,8 @@ ALLOWED: dict[str, set[str]] = {
     # Programs that are told of changes.
     "webhooks": {"changes", "db", "deadline", "errors", "records", "store"},
     # Serving phones.
-    "digest": {"core", "secrets"},
+    "digest": {"core", "nonces", "secrets"},
+    "nonces": {"core"},
     "serving_index": {"bell", "core", "db", "places", "records", "records_install", "store"},
     "static_files": set(),
     "bookshelf": {"core", "records"},

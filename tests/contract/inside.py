@@ -14,6 +14,7 @@ from provisioner.core.mac import Mac
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Method, Reason, Transport
 from provisioner.db import Database
 from provisioner.digest import PhoneCredentials
+from provisioner.nonces import Nonces
 from provisioner.recorder import Recorder
 from provisioner.serve import Server
 from provisioner.serving_index import ServingIndex
@@ -118,7 +119,7 @@ def inside_of(installation: Installation, clock: Clock, cache_bytes: int = 64 <<
         clock=clock,
         trusts=lambda peer: index.places.site_of(peer) is not None,
     )
-    credentials = PhoneCredentials(installation.box, clock)
+    credentials = PhoneCredentials(installation.box, Nonces(clock))
     server = Server(
         catalogue=installation.catalogue, store=installation.store, box=installation.box, index=index, renderer=installation.renderer,
         recording=recorder, static_root=installation.settings.tftp_root, first_fetch_s=24 * 3600, check_credentials=credentials, clock=clock,

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from provisioner.core.mac import Mac
 from provisioner.core.values import FileRequest, Method
-from provisioner.digest import NONCE_S, REALM, PhoneCredentials
+from provisioner.digest import REALM, UPLOADS, PhoneCredentials
+from provisioner.nonces import NONCE_S, Nonces
 from provisioner.secrets import SecretBox
 from tests.engines import Clock
 
@@ -30,14 +31,22 @@ def basic(user: str, password: str) -> str:
 
 
 def digest(
-    nonce: str, *, user: str = MAC, password: str = "", uri: str = f"/{PATH}", method: str = "GET", qop: bool = True, **more: str
+    nonce: str,
+    *,
+    user: str = MAC,
+    password: str = "",
+    uri: str = f"/{PATH}",
+    method: str = "GET",
+    qop: bool = True,
+    nc: str = "00000001",
+    **more: str,
 ) -> str:
     password = password or BOX.phone_password(MAC, "digest")
-    middle = f"{nonce}:00000001:abc:auth" if qop else nonce
+    middle = f"{nonce}:{nc}:abc:auth" if qop else nonce
     response = md5(f"{md5(f'{user}:{REALM}:{password}')}:{middle}:{md5(f'{method}:{uri}')}")
     pairs = {"username": user, "realm": REALM, "nonce": nonce, "uri": uri, "response": response, **more}
     quoted = ", ".join(f'{name}="{value}"' for name, value in pairs.items())
-    return f"Digest {quoted}" + (', qop=auth, nc=00000001, cnonce="abc"' if qop else "")
+    return f"Digest {quoted}" + (f', qop=auth, nc={nc}, cnonce="abc"' if qop else "")
 
 
 def judge(credentials: PhoneCredentials, authorization: str, mac: Mac = MAC, method: Method = "GET", path: str = PATH) -> str:
@@ -57,7 +66,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def credentials(clock: Clock) -> PhoneCredentials:
-    return PhoneCredentials(BOX, clock)
+    return PhoneCredentials(BOX, Nonces(clock))
 
 
 def test_digest_comes_before_basic(credentials: PhoneCredentials) -> None:
@@ -126,19 +135,67 @@ def test_good_credentials_of_one_phone_are_bad_for_another(credentials: PhoneCre
     assert judge(credentials, basic(MAC, BOX.phone_password(MAC, "digest")), OTHER) == "bad"
 
 
-def test_an_old_nonce_is_asked_for_again_and_accuses_nobody(credentials: PhoneCredentials, clock: Clock) -> None:
+def test_a_header_is_good_once(credentials: PhoneCredentials) -> None:
     text = digest(nonce_of(credentials))
+    assert [judge(credentials, text) for _ in range(3)] == ["good", "stale", "stale"]
+
+
+def test_the_same_nonce_goes_on_with_the_next_count(credentials: PhoneCredentials) -> None:
+    nonce = nonce_of(credentials)
+    texts = [digest(nonce, nc=f"{count:08x}") for count in (1, 2, 3, 0x10, 0x0F, 0xFFFFFFFF)]
+    assert [judge(credentials, text) for text in texts] == ["good"] * 6
+    assert [judge(credentials, text) for text in texts] == ["stale"] * 6
+
+
+@pytest.mark.parametrize("nc", ["", "x", "000000001", "-0000001", "\u0661"], ids=repr)
+def test_a_count_that_is_none_makes_the_nonce_good_once(credentials: PhoneCredentials, nc: str) -> None:
+    nonce = nonce_of(credentials)
+    assert [judge(credentials, digest(nonce, nc=count)) for count in (nc, nc, "00000002")] == ["good", "stale", "stale"]
+
+
+def test_without_qop_a_nonce_is_good_for_one_request(credentials: PhoneCredentials) -> None:
+    nonce = nonce_of(credentials)
+    assert [judge(credentials, digest(nonce, qop=False)) for _ in range(2)] == ["good", "stale"]
+    assert judge(credentials, digest(nonce)) == "stale"
+    other = nonce_of(credentials)
+    assert [judge(credentials, digest(other, qop=qop)) for qop in (True, False)] == ["good", "stale"]
+
+
+def test_an_upload_is_judged_twice_and_sent_once(credentials: PhoneCredentials) -> None:
+    uri = f"/{MAC}-app.log"
+    request = FileRequest(uri[1:], "http", "192.0.2.1", "", "PUT", digest(nonce_of(credentials), uri=uri, method="PUT"))
+    assert [credentials(request, MAC) for _ in range(2)] == ["good", "good"], "at its head and with its body"
+    assert credentials(request._replace(peer="192.0.2.1"), MAC) == "stale", "another request with the same header"
+    nonce = nonce_of(credentials)
+    for count in range(UPLOADS):
+        credentials(request._replace(authorization=digest(nonce, uri=uri, method="PUT", nc=f"{count:08x}")), MAC)
+    assert credentials(request, MAC) == "stale", "so many are remembered"
+
+
+def test_an_old_nonce_is_asked_for_again_and_accuses_nobody(credentials: PhoneCredentials, clock: Clock) -> None:
+    text, late = digest(nonce_of(credentials)), digest(nonce_of(credentials))
     clock.now += NONCE_S
     assert judge(credentials, text) == "good"
     clock.now += 1
-    assert judge(credentials, text) == "none"
+    assert judge(credentials, late) == "stale"
 
 
 def test_a_nonce_of_another_process_or_of_nobody_is_asked_for_again(credentials: PhoneCredentials, clock: Clock) -> None:
-    foreign = nonce_of(PhoneCredentials(BOX, clock))
-    stamp = f"{int(clock.now):x}"
-    for nonce in (foreign, "", "-", stamp, f"{stamp}-", f"{stamp}-{'0' * 32}", "zz-00", "caf\xe9-\xe9"):
-        assert judge(credentials, digest(nonce)) == "none"
+    foreign = nonce_of(PhoneCredentials(BOX, Nonces(clock)))
+    own = nonce_of(credentials)
+    forged = own[:-1] + ("0" if own[-1] != "0" else "1")
+    for nonce in (foreign, forged, own[:48], own[48:], f"{own}0", "", "-", "0" * 80, "caf\xe9-\xe9"):
+        assert judge(credentials, digest(nonce)) == "stale"
+        assert judge(credentials, digest(nonce, password="wrong")) == "bad", "no nonce makes a wrong password worth another try"
+    assert judge(credentials, digest(own)) == "good"
+
+
+def test_a_stale_challenge_says_so_and_no_other_does(credentials: PhoneCredentials) -> None:
+    assert ", stale=true, nonce=" in credentials.challenges(is_stale=True)[0]
+    assert not [line for line in credentials.challenges() if "stale" in line]
+    nonces = {nonce_of(credentials) for _ in range(100)}
+    assert len(nonces) == 100
+    assert {len(nonce) for nonce in nonces} == {80}
 
 
 @pytest.mark.parametrize("text", ["", "Bearer x", "Digest", "Digest ,,,", "Basic", "\x00", "NTLM TlRMTVNTUA=="])
