@@ -16,6 +16,7 @@ from provisioner.db import DatabaseError, Watcher
 from provisioner.store import Store
 from provisioner.wiring import Installation
 from web.bodies import WholeBodies
+from web.compiled import compile_all
 from web.leaving import PatientSending
 from web.live import App, Board, LiveApp
 
@@ -39,8 +40,7 @@ def create_app(installation: Installation) -> tuple[Flask, Board]:
 def create_asgi(installation: Installation) -> App:
     """Returns the ASGI application of the admin listener."""
     app, board = create_app(installation)
-    for name in app.jinja_env.list_templates():  # compiled now: the first person to look waits for none
-        app.jinja_env.get_template(name)
+    compile_all(app)  # now: the first person to look waits for none
     bridge = cast("App", WSGIMiddleware(cast("Any", app), workers=THREADS))
     return LiveApp(WholeBodies(PatientSending(bridge)), board, lambda cookie: _knows(installation, cookie), COOKIE)
 

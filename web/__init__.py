@@ -17,6 +17,7 @@ from provisioner.core.languages import LANGUAGES
 from provisioner.errors import ProvisionerError
 from web import guard, i18n, navigation, page, plain, words
 from web.assets import Asset, load_assets
+from web.compiled import keep_compiled
 from web.pages import PAGES
 from web.previewing import row_of
 
@@ -42,6 +43,7 @@ def attach_pages(app: Flask, marks: Callable[[], Mapping[str, str]]) -> None:
 
 
 def _prepare_templates(app: Flask) -> None:
+    keep_compiled(app)
     env = app.jinja_env
     env.trim_blocks = env.lstrip_blocks = True
     env.add_extension("jinja2.ext.i18n")

@@ -163,7 +163,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "click": ("provisioner.__main__", "provisioner.commands"),
     "alembic": ("provisioner.migrate", "provisioner.migrations"),
     "cryptography": ("provisioner.secrets", "provisioner.enciphering", "provisioner.sealed_file", "provisioner.parts.certificate"),
-    "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets"),
+    "jinja2": ("provisioner.core.render", "provisioner.dhcp", "provisioner.sheets", "web.compiled"),
     "weasyprint": ("provisioner.sheets.printing",),
     "segno": ("provisioner.sheets", "web.qr"),
     "joserfc": ("provisioner.oidc.provider", "provisioner.oidc.tokens"),
