@@ -20,6 +20,15 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The recordings that there are. ``oldest_at``: when the oldest of them ended, None where there is none."""
+
+    calls: int
+    bytes: int
+    oldest_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallRecord:
     """A call that has ended. Times are seconds since the epoch, as the PBX's clock had them."""
 

@@ -1,7 +1,7 @@
 """The calls of the bundled Asterisk: those that ended stand in its file, those under way it tells over the manager interface.
 
 The records of one call come one after the other, and a call may wait on a parking slot between two of them. So a call is over when no
-channel of it is left, twice in a row: Asterisk writes the last record within milliseconds of the last channel's end.
+channel of it is left for half a second: Asterisk writes the last record within milliseconds of the last channel's end.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from pbx_sync.backend import PBXUnavailable
 from pbx_sync.calls import CallNow, EndedCall
 
 TIMEOUT_S = 5.0
+SETTLED_S = 0.5
+"""So long no channel of a call must have been there: looks that follow each other closely prove nothing."""
 _UIDS = "SELECT linkedid FROM call1 GROUP BY linkedid ORDER BY min(AcctId)"
 _RECORDS = """
 SELECT linkedid, sequence, channel, peer, source, callerid, number, application, began, answered, ended, talk_s, disposition, dialled, outcome
@@ -33,22 +35,23 @@ _DURATION = re.compile(r"(\d+):(\d\d):(\d\d)\Z")
 class AsteriskCalls:
     """Reads and empties the file. It has a connection of its own to Asterisk: nothing of the lockstep waits for it."""
 
-    def __init__(self, address: AsteriskAddress, file: Path) -> None:
+    def __init__(self, address: AsteriskAddress, file: Path, timer: Callable[[], float] = time.monotonic) -> None:
         self._ami = AMI(address, TIMEOUT_S)
         self._file = file
-        self._over: frozenset[str] = frozenset()
-        """Calls that had no channel at the last look."""
+        self._timer = timer
+        self._over: dict[str, float] = {}
+        """Calls that had no channel at the last look, and when that was seen first."""
 
     def ended(self, limit: int) -> Sequence[EndedCall]:
         with self._opened() as connection:
             there = [row[0] or "" for row in connection.execute(_UIDS)]
             if not there:
-                self._over = frozenset()
+                self._over = {}
                 return []
             live = {channel.get("Linkedid", "") for channel in self._channels()}
-            over, before = frozenset(there) - live, self._over
-            self._over = over
-            chosen = [uid for uid in there if uid in over & before][:limit]
+            now, before = self._timer(), self._over
+            self._over = {uid: before.get(uid, now) for uid in there if uid not in live}
+            chosen = [uid for uid, since in self._over.items() if now - since >= SETTLED_S][:limit]
             found = _calls(connection, chosen)
         calls = [call for call in found.values() if call is not None]
         if nobodys := [uid for uid, call in found.items() if call is None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -31,8 +32,8 @@ FIELDS = (
     "talk_s",
     "recorded",
 )
-_FORMULA = ("=", "+", "-", "@")
-"""A spreadsheet would work out a name that begins so; and a caller's name is a stranger's."""
+_FORMULA = re.compile(r"[=+\-@\t\r](?![0-9*#]+\Z)")
+"""A spreadsheet would work out what begins so; and a caller's number and name are a stranger's. A number with its plus stays a number."""
 OUTCOMES = ("answered", "mailbox", "missed", "busy", "refused", "failed")
 
 
@@ -92,7 +93,7 @@ def now(session: Session, as_json: bool) -> None:
 
 @click.group()
 def recording() -> None:
-    """List and remove recordings of calls. 'provisioner extension' does not switch them: a page and the API do.
+    """List and remove recordings of calls. 'provisioner extension set NUMBER --record-calls' switches them.
 
     \b
     Example:
@@ -173,6 +174,9 @@ def _write_csv(records: Iterator[CallRecord]) -> None:
     writer.writerow(FIELDS)
     for row in records:
         times = [utc(at) if at is not None else "" for at in (row.started_at, row.answered_at, row.ended_at)]
-        name = f"'{row.caller_name}" if row.caller_name.startswith(_FORMULA) else row.caller_name
-        rest = [row.caller, name, row.called, row.answered_by, row.outcome, f"{row.talk_s:.1f}", "yes" if row.recording else "no"]
-        writer.writerow([row.number, *times, *rest])
+        texts = [_plain(text) for text in (row.caller, row.caller_name, row.called, row.answered_by)]
+        writer.writerow([row.number, *times, *texts, row.outcome, f"{row.talk_s:.1f}", "yes" if row.recording else "no"])
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.commands.doctor_nodes import nodes_findings
+from provisioner.commands.doctor_recordings import recordings_finding
 from provisioner.commands.findings import Finding, failure, fine, warning
 from provisioner.commands.output import shown_time
 from provisioner.errors import CatalogueError, ProvisionerError, SecretError
@@ -140,6 +141,7 @@ def _contents(settings: Settings, database: Database, catalogue: Catalogue | Non
         yield _future(store)
         yield _held(store)
         yield _backups(settings, store)
+        yield recordings_finding(settings, store)
 
 
 def _secrets(store: Store, settings: Settings) -> Finding:

@@ -56,15 +56,21 @@ def add(session: Session, *, number: str, name: str | None, email: str | None, d
 @click.option("--name", help="Name that others see.")
 @click.option("--email", help="Where voicemail is sent.")
 @click.option("--department", help="Who it belongs to; an empty one takes it out.")
+@click.option(
+    "--record-calls/--no-record-calls",
+    default=None,
+    help="Record its calls, which the PBX beeps at. The law may ask for everybody's consent.",
+)
 @pass_session
-def set_(session: Session, *, number: str, name: str | None, email: str | None, department: str | None) -> None:
+def set_(session: Session, *, number: str, name: str | None, email: str | None, department: str | None, record_calls: bool | None) -> None:
     """Change what is given of the extension NUMBER; the rest stays.
 
     \b
-    Example:
+    Examples:
       provisioner extension set 1001 --department Sales
+      provisioner extension set 1001 --record-calls
     """
-    asked = {"display_name": name, "email": email, "department": department}
+    asked = {"display_name": name, "email": email, "department": department, "record_calls": record_calls}
     given = {key: value for key, value in asked.items() if value is not None}
     record = session.desk.changes.update_extension(session.actor, number, given)
     click.echo(f"extension {record.number} ({record.display_name}) is changed")

@@ -146,7 +146,7 @@ class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites, SeatWrites, Call
     def create_extension(self, actor: str, number: str, **given: str) -> ExtensionRecord:
         return extension_of(asked(self._client.extensions.create, {"number": number, **given}))
 
-    def update_extension(self, actor: str, number: str, given: Mapping[str, str], *, revoke_former: bool = False) -> ExtensionRecord:
+    def update_extension(self, actor: str, number: str, given: Mapping[str, str | bool], *, revoke_former: bool = False) -> ExtensionRecord:
         body = {**given, **({"revoke_former": True} if revoke_former else {})}
         return extension_of(asked(self._client.extensions.change, number, body))
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from provisioner.models import meta
 from provisioner.models_calls import call, call_party
-from provisioner.records_calls import CallRecord
+from provisioner.records_calls import CallRecord, Held
 from provisioner.store.base import StoreBase
+
+RECORDINGS_CUT = "recordings_cut_at"
+"""Where the worker keeps when recordings were last forgotten before their time."""
 
 
 class CallReads(StoreBase):
@@ -42,6 +46,19 @@ class CallReads(StoreBase):
         with self.database.read() as connection:
             row = connection.execute(query).first()
         return CallRecord(**row._mapping) if row else None
+
+    def recordings_held(self) -> Held:
+        """Returns how many recordings there are, and how much they take."""
+        columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(call.c.recording_bytes), 0), sa.func.min(call.c.ended_at))
+        with self.database.read() as connection:
+            calls, size, oldest_at = connection.execute(sa.select(*columns).where(call.c.recording != "")).one()
+        return Held(calls, int(size), oldest_at)
+
+    def recordings_cut_at(self) -> float | None:
+        """Returns when recordings were last forgotten before their time because they took too much; None where that never happened."""
+        with self.database.read() as connection:
+            text = connection.execute(sa.select(meta.c.value).where(meta.c.key == RECORDINGS_CUT)).scalar()
+        return float(text) if text else None
 
 
 def took_part(who: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -12,9 +12,11 @@ from sqlalchemy.engine import Connection
 
 from pbx_sync.backend import PBXUnavailable
 from pbx_sync.calls import CallLog, EndedCall
+from provisioner.models import meta
 from provisioner.models_calls import call, call_party
 from provisioner.recordings import Recordings
 from provisioner.store import CHUNK, Store
+from provisioner.store.calls import RECORDINGS_CUT
 
 log = logging.getLogger("provisioner.calls")
 
@@ -54,6 +56,8 @@ class CallKeeping:
         self._timer = timer
         self._tidy_at = timer() + AFTER_START_S
         self._was_away = False
+        self._has_all = calls is None
+        """Whether every call that is over was taken over at the last look: until then a recording without a call proves nothing."""
 
     def run(self, stop: threading.Event) -> None:
         """Steps every second until ``stop``; survives a PBX and a database that are away."""
@@ -81,7 +85,11 @@ class CallKeeping:
 
     def take_over(self) -> int:
         """Writes calls that are over, then has the PBX forget them: after a crash in between they come once more, and are known."""
-        if self._calls is None or not (ended := self._calls.ended(BATCH)):
+        if self._calls is None:
+            return 0
+        self._has_all = False
+        if not (ended := self._calls.ended(BATCH)):
+            self._has_all = True
             return 0
         with self._store.database.write() as connection:
             for item in ended:
@@ -112,7 +120,8 @@ class CallKeeping:
             _unrecord(connection, [name for name, _ in gone])
         for name, _ in gone:
             self._recordings.remove(name)
-        self._remove_strays()
+        if self._has_all:
+            self._remove_strays()
 
     def _too_many(self, connection: Connection, gone: set[str]) -> list[tuple[str, int]]:
         """Returns the oldest recordings beyond what the disk may hold of them."""
@@ -126,11 +135,14 @@ class CallKeeping:
             total -= size
             if name not in gone:
                 chosen.append((name, size))
-        log.warning("event=recordings_full removed=%d limit_mb=%d", len(chosen), self._recordings_bytes // 1024**2)
+        if chosen:
+            connection.execute(meta.delete().where(meta.c.key == RECORDINGS_CUT))
+            connection.execute(meta.insert().values(key=RECORDINGS_CUT, value=repr(self._clock())))
+            log.warning("event=recordings_full removed=%d limit_mb=%d", len(chosen), self._recordings_bytes // 1024**2)
         return chosen
 
     def _remove_strays(self) -> None:
-        """Removes files whose call is gone. That of a call that goes on, or was not taken over yet, is younger than the longest call."""
+        """Removes files whose call is gone. That of a call that goes on is younger than the longest call."""
         names = self._recordings.strays_before(self._clock() - DAY_S)
         for start in range(0, len(names), CHUNK):
             some = names[start : start + CHUNK]

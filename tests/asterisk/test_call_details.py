@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pbx_sync.asterisk.address import AsteriskAddress
+from pbx_sync.asterisk.ami import Message
 from pbx_sync.asterisk.calldetails import COLUMNS, Record, call_of, make_file
 from pbx_sync.asterisk.calllog import AsteriskCalls, calls_now
 from pbx_sync.backend import PBXUnavailable
@@ -67,6 +68,25 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(PBXUnavailable):
         calls.ended(10)
     assert list(tmp_path.iterdir()) == []
+
+
+class _Quiet(AsteriskCalls):
+    """An Asterisk that has no channel."""
+
+    def _channels(self) -> list[Message]:
+        return []
+
+
+def test_looks_that_follow_closely_do_not_end_a_call_whose_last_record_is_yet_to_come(tmp_path: Path) -> None:
+    now, path = [100.0], tmp_path / "master.db"
+    make_file(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"INSERT INTO call1 ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})", list(part()))
+    calls = _Quiet(AsteriskAddress("127.0.0.1", 1, "nobody", "nothing"), path, lambda: now[0])
+    for now[0] in (100.0, 100.01, 100.4):
+        assert calls.ended(10) == []
+    now[0] = 100.6
+    assert [call.uid for call in calls.ended(10)] == ["9.1"]
 
 
 def test_channels_are_the_calls_under_way() -> None:

@@ -14,7 +14,7 @@ from pbx_sync.asterisk.program import Program
 from provisioner.bundled import call_details_file, recordings_folder
 from provisioner.records_calls import CallRecord
 from tests.contract.world import wait_until
-from tests.phones.calls import State
+from tests.phones.calls import Call, State
 from tests.phones.media import encode_ulaw, share_of
 from tests.phones.office import MODELS, PATIENCE_S, Office, office, wait_speech, wait_state
 
@@ -143,8 +143,7 @@ def test_a_call_that_is_parked_and_taken_back_is_one_row_at_its_end(firm: Office
     out, there = firm.connect(caller, first)
     assert firm.network.run(there.transfer("700")) == 202
     wait_state(there, State.ENDED)
-    out.speech.forget()
-    wait_until(out.speech.hears_anything, PATIENCE_S, "music for the parked caller")
+    _wait_parked(out)
     assert calls.rows() == [], "it goes on"
     back = firm.dial(last, "701")
     wait_state(back, State.CONFIRMED)
@@ -191,22 +190,63 @@ def test_a_recorded_call_has_both_voices(firm: Office, calls: Calls) -> None:
     assert share_of(firm.desks[0].phone.agent.frequency_hz, speech) < 0.02, "of whoever was not in it nothing is heard"
 
 
-def _speech(path: Path) -> bytes:
+def test_a_recorded_call_stays_recorded_wherever_it_is_led(firm: Office, calls: Calls) -> None:
+    caller, recorded, taker, last = firm.desks[3], firm.desks[1], firm.desks[0], firm.desks[2]
+    out, there = firm.connect(caller, recorded)
+    assert firm.network.run(there.transfer("700")) == 202
+    wait_state(there, State.ENDED)
+    _wait_parked(out)
+    back = firm.dial(taker, "701")
+    wait_speech(out, taker)
+    _record_more(firm)
+    assert firm.network.run(back.transfer(last.number)) == 202
+    firm.answer(firm.rings(last))
+    wait_speech(out, last)
+    _record_more(firm)
+    firm.hang_up(out)
+    row = calls.one()
+    assert _said(row) == (caller.number, recorded.number, last.number, "answered")
+    assert row.recording == f"{row.uid}.wav"
+    path = recordings_folder(firm.world.installation.settings) / row.recording
+    for desk in (taker, last):
+        assert share_of(desk.phone.agent.frequency_hz, _speech(path, whole=True)) > 0.02, f"the tone of {desk.number}"
+
+
+def test_a_call_is_recorded_from_where_somebody_recorded_takes_it_off_a_slot(firm: Office, calls: Calls) -> None:
+    caller, first, recorded = firm.desks[3], firm.desks[0], firm.desks[1]
+    out, there = firm.connect(caller, first)
+    assert firm.network.run(there.transfer("701")) == 202
+    wait_state(there, State.ENDED)
+    _wait_parked(out)
+    firm.dial(recorded, "701")
+    wait_speech(out, recorded)
+    _record_more(firm)
+    firm.hang_up(out)
+    row = calls.one()
+    assert row.recording == f"{row.uid}.wav", "the name of the call that was parked, not of the one that fetched it"
+    assert share_of(recorded.phone.agent.frequency_hz, _speech(recordings_folder(firm.world.installation.settings) / row.recording)) > 0.1
+
+
+def _wait_parked(out: Call) -> None:
+    out.speech.forget()
+    wait_until(out.speech.hears_anything, PATIENCE_S, "music for the parked caller")
+
+
+def _record_more(firm: Office) -> None:
+    """Waits until more than a second more is recorded: none of it is of before."""
+    folder = recordings_folder(firm.world.installation.settings)
+
+    def size() -> int:
+        return sum(path.stat().st_size for path in folder.iterdir())
+
+    before = size()
+    wait_until(lambda: size() > before + 24_000, PATIENCE_S, "more than a second of recording")
+
+
+def _speech(path: Path, *, whole: bool = False) -> bytes:
     """Returns the last second but one of a WAV, as PCMU: the beginning has the tone that says it is recorded."""
     with wave.open(str(path)) as file:
         assert (file.getframerate(), file.getsampwidth(), file.getnchannels()) == (8000, 2, 1)
         frames = file.readframes(file.getnframes())
     samples = [int.from_bytes(frames[at : at + 2], "little", signed=True) for at in range(0, len(frames), 2)]
-    return bytes(encode_ulaw(sample) for sample in samples[-12000:-4000])
-
-
-def test_calls_while_the_provisioner_is_away_are_there_afterwards(firm: Office, calls: Calls) -> None:
-    with firm.paused_worker():
-        for called in firm.desks[:1] * 2:
-            out, there = firm.connect(firm.desks[3], called)
-            firm.hang_up(out)
-            wait_state(there, State.ENDED)
-        wait_until(lambda: _file_rows(firm) == 2, PATIENCE_S, "both calls in the file")
-        assert calls.rows() == []
-    wait_until(lambda: len(calls.rows()) == 2, PATIENCE_S, "rows of both calls")
-    assert {_said(row) for row in calls.rows()} == {(firm.desks[3].number, firm.desks[0].number, firm.desks[0].number, "answered")}
+    return bytes(encode_ulaw(sample) for sample in (samples if whole else samples[-12000:-4000]))

@@ -12,11 +12,13 @@ import pytest
 
 from provisioner.commands import doctor_machine
 from provisioner.commands.port_owner import port_owner
-from provisioner.models import phone
+from provisioner.models import meta, phone
 from provisioner.secrets import KEY_FILE
 from provisioner.setting_values import Bind
 from provisioner.settings import load_settings
+from provisioner.store.calls import RECORDINGS_CUT
 from provisioner.wiring import open_installation
+from tests.calls import add_call
 from tests.commands.conftest import Cli
 
 
@@ -132,3 +134,21 @@ def test_machine_check(finding: doctor_machine.Finding, status: str) -> None:
 def test_public_host_that_is_loopback_or_none(cli: Cli) -> None:
     assert found(cli, PROVISIONER_PUBLIC_HOST="127.0.0.1")["public host"]["status"] == "WARN"
     assert found(cli, status=1, PROVISIONER_PUBLIC_HOST="no-such-host.invalid")["public host"]["status"] == "FAIL"
+
+
+def test_recordings_that_are_forgotten_early_or_soon_are_told(cli: Cli) -> None:
+    assert found(cli)["recordings"] == {"name": "recordings", "status": "OK", "sentence": "there are none", "mend": ""}
+    place = open_installation(load_settings(cli.env, file=cli.folder / "none.toml"))
+    add_call(place.database, time.time() - 3 * 86_400, recording="7.1.wav", recording_bytes=95 * 1024**2)
+    row = found(cli, PROVISIONER_RECORDINGS_MB="1000")["recordings"]
+    assert (row["status"], row["sentence"]) == ("OK", "1 calls, 95 of 1000 MB, kept for 90 days")
+    row = found(cli, PROVISIONER_RECORDINGS_MB="100")["recordings"]
+    assert (row["status"], row["sentence"]) == ("WARN", "1 calls, 95 of 100 MB, kept for 90 days: soon older ones are forgotten early")
+    with place.database.write() as connection:
+        connection.execute(meta.insert().values(key=RECORDINGS_CUT, value=repr(time.time() - 86_400)))
+    row = found(cli)["recordings"]
+    assert row["status"] == "WARN"
+    assert "older ones were forgotten early" in row["sentence"]
+    assert "the oldest is 3 days old" in row["sentence"]
+    assert "PROVISIONER_RECORDINGS_MB" in row["mend"]
+    place.database.dispose()

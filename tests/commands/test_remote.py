@@ -126,7 +126,10 @@ def test_what_is_written_from_afar_is_written(cli: Cli, server: Installation) ->
     record = server.store.phone(Mac.parse(OTHER))
     assert record is not None and (record.settings, record.secret_names) == ({"voice_vlan": 20}, ("admin_password",))
     assert "hunter2" not in far(cli, "phone", "show", OTHER)
-    far(cli, "extension", "set", "1002", "--name", "Rob", "--department", "Sales")
+    far(cli, "extension", "set", "1002", "--name", "Rob", "--department", "Sales", "--record-calls")
+    assert [row["record_calls"] for row in cli.json("extension", "list", "--search", "1002")] == [True]
+    far(cli, "extension", "set", "1002", "--no-record-calls")
+    assert [row["record_calls"] for row in cli.json("extension", "list", "--search", "1002")] == [False]
     assert "has a new password" in far(cli, "extension", "rotate", "1002")
     assert "the old one is refused" in far(cli, "extension", "rotate", "1002", "--revoke-former")
     assert "may make its first fetch" in far(cli, "phone", "reopen", OTHER)

@@ -147,17 +147,46 @@ def test_the_oldest_recordings_go_where_the_disk_is_full(keeper: Keeper, caplog:
     assert sorted(path.name for path in keeper.folder.iterdir()) == ["2.0.wav", "3.0.wav", "4.0.wav"]
     assert [row.recording for row in keeper.world.store.calls()] == ["4.0.wav", "3.0.wav", "2.0.wav", "", ""]
     assert "event=recordings_full removed=2 limit_mb=3" in caplog.text
+    assert keeper.world.store.recordings_cut_at() == keeper.world.clock.now
+    assert (keeper.world.store.recordings_held().calls, keeper.world.store.recordings_held().bytes) == (3, 3 * MB)
 
 
 def test_a_recording_whose_call_is_gone_goes_and_that_of_a_call_under_way_stays(keeper: Keeper) -> None:
     stray, other = keeper.record("7.0"), keeper.folder / "notes.txt"
     other.write_text("mine")
+    keeper.keeping.step()
     keeper.keeping.tidy()
     assert stray.exists(), "its call may go on"
     keeper.world.clock.now += 2 * DAY_S
     fresh = keeper.record("8.0")
     keeper.keeping.tidy()
     assert (stray.exists(), fresh.exists(), other.exists()) == (False, True, True)
+
+
+def test_the_recording_of_a_call_that_could_not_be_taken_over_for_days_stays(keeper: Keeper) -> None:
+    path = keeper.record("7.0")
+    keeper.pbx.add("7.0", keeper.world.clock.now)
+    keeper.pbx.is_away = True
+    keeper.pass_days(2)
+    with pytest.raises(PBXUnavailable):
+        keeper.keeping.step()
+    assert path.exists()
+    keeper.pbx.is_away = False
+    assert keeper.keeping.step() == 1
+    keeper.keeping.tidy()
+    assert (path.exists(), keeper.world.store.calls()[0].recording) == (True, "7.0.wav")
+
+
+def test_recordings_that_are_too_old_and_too_many_at_once_are_not_said_to_be_cut(keeper: Keeper, caplog: pytest.LogCaptureFixture) -> None:
+    for place in range(5):
+        keeper.record(f"{place}.0")
+        keeper.pbx.add(f"{place}.0", keeper.world.clock.now + place)
+    keeper.keeping.take_over()
+    keeper.pass_days(11)
+    keeper.keeping.tidy()
+    assert list(keeper.folder.iterdir()) == []
+    assert "event=recordings_full" not in caplog.text
+    assert keeper.world.store.recordings_cut_at() is None
 
 
 @pytest.mark.parametrize("name", ["../secret.key", "/etc/passwd", "a/b.wav", "..wav", "link.wav", "1.0.txt", ""])
