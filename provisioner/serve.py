@@ -36,7 +36,7 @@ from provisioner.store import Store
 from provisioner.waiting_room import WaitingFiles
 
 PLANS = 8_192
-"""Parsed paths kept: names with a MAC in them are chosen by strangers, so the memory for them is bounded and then dropped whole."""
+"""Parsed paths without a MAC that are kept; bounded, then dropped whole. Those with one mostly come once, and are read by their shape."""
 EVIDENCE = 16_384
 """Verdicts on User-Agents kept, for the same reason and in the same way."""
 TOKENS = 65_536
@@ -150,11 +150,11 @@ class Server:
 
         Such are first fetches and install codes, which end with time; credentials; refusals, of which strangers make as many as they like; static files.
         """
-        plan = self._plans.get(request.path)
-        if plan is None or answer.reason not in _LASTING or request.authorization or answer.static_path is not None or plan.has_code:
+        if answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
             return None
-        if plan.mac is None:
-            return Grounds(None) if self._is_catalogues(plan, answer) else None
+        plan = self._plans.get(request.path) or self._plan(request.path)
+        if plan.mac is None or plan.has_code:
+            return Grounds(None) if plan.mac is None and self._is_catalogues(plan, answer) else None
         record = self._index.phones.get(plan.mac)
         if record is None or (answer.reason is Reason.NO_SUCH_FILE and may_come(plan.candidates.get(record.vendor))):
             return None
@@ -215,8 +215,8 @@ class Server:
 
     def _plan(self, path: str) -> ParsedPath:
         plan = self._paths.parse(path)
-        if len(path) > MAX_PATH:
-            return plan  # refused, and not remembered: it may be as long as a request line
+        if plan.mac is not None or len(path) > MAX_PATH:
+            return plan  # too long it is refused, and not remembered: it may be as long as a request line
         if len(self._plans) >= PLANS:
             self._plans.clear()
         self._plans[path] = plan

@@ -1,7 +1,7 @@
 """Heads of HTTP requests: bytes in, values out. All that is read of a head is read here, by httptools (llhttp), which refuses what smugglers send.
 
-Two ways, one result. ``Heads.quick`` knows the heads of a boot storm, whose request line is plain and whose other lines each phone sends again
-and again: those lines were read by the same parser before, and are looked up. ``Heads.full`` reads any head.
+Two ways, one result. ``Heads.quick`` knows the heads of a boot storm, whose request line is plain and whose other lines all phones of a kind
+send again and again, but for the User-Agent: those lines were read by the same parser before, and are looked up. ``Heads.full`` reads any head.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ MAX_BLOCK = 1_024
 _LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([^\x00-\x20\x7f]+) HTTP/1\.([01])\r\n")
 _BEGIN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}(?: |$)")
 _PLAIN = re.compile(rb"GET /([0-9A-Za-z._/-]*) HTTP/1\.1\r\n")
+_NAMES = re.compile(rb"user-agent", re.IGNORECASE)
+_AGENT = re.compile(rb"(?:^|(?<=\r\n))User-Agent: ([\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)\r\n")
 
 
 class BadHead(Exception):
@@ -73,13 +75,16 @@ class Heads:
 
     def __init__(self) -> None:
         self._blocks: dict[bytes, Fields] = {}
+        self._rests: dict[bytes, Fields] = {}
+        """What blocks say without their line of the User-Agent, which alone differs between the phones of a model."""
 
     def quick(self, data: bytes) -> tuple[str, Fields] | None:
         """Returns path and fields where ``data`` is one whole GET, as plain as a storm's, whose header lines were read before; else None."""
         match = _PLAIN.match(data)
         if match is None:
             return None
-        fields = self._blocks.get(data[match.end() :])
+        block = data[match.end() :]
+        fields = self._blocks.get(block) or self._of_another(block)
         return None if fields is None else (match[1].decode("ascii"), fields)
 
     def full(self, data: bytes) -> Head:
@@ -99,10 +104,30 @@ class Heads:
             self._remember(data[line.end() :], fields)
         return Head(method, target, path_of(target), is_old, fields, reading.lines)
 
+    def _of_another(self, block: bytes) -> Fields | None:
+        """Returns what ``block`` says where one with another User-Agent, and nothing else different, was read before."""
+        if len(block) > MAX_BLOCK or not block.endswith(b"\r\n\r\n"):
+            return None
+        line = _AGENT.search(block)
+        if line is None:
+            return None
+        known = self._rests.get(block[: line.start()] + block[line.end() :])
+        if known is None:
+            return None
+        fields = known._replace(user_agent=line[1].decode("ascii"))
+        self._put(self._blocks, block, fields)
+        return fields
+
     def _remember(self, block: bytes, fields: Fields) -> None:
-        if len(self._blocks) >= BLOCKS:
-            self._blocks.clear()
-        self._blocks[block] = fields
+        self._put(self._blocks, block, fields)
+        line = _AGENT.search(block)
+        if line is not None and line[1].decode("ascii") == fields.user_agent and len(_NAMES.findall(block)) == 1:
+            self._put(self._rests, block[: line.start()] + block[line.end() :], fields._replace(user_agent=""))
+
+    def _put(self, blocks: dict[bytes, Fields], block: bytes, fields: Fields) -> None:
+        if len(blocks) >= BLOCKS:
+            blocks.clear()
+        blocks[block] = fields
 
 
 class _Reading:

@@ -18,6 +18,8 @@ log = logging.getLogger("provisioner.phones")
 
 SETTLED = 20_000
 """Answers kept, twice: about half a kilobyte each. Only listed phones and names of the catalogue can fill it."""
+ASKED = 65_536
+"""Requests of which no more is kept than that they came: most of a boot come once, and an answer is worth keeping from the second time on."""
 
 
 class Admitted(NamedTuple):
@@ -58,6 +60,7 @@ class Service:
         self._holds = http.server.holds
         self._recent: dict[bytes, Settled] = {}
         self._older: dict[bytes, Settled] = {}
+        self._asked: set[int] = set()
         self.uploads = uploads
         self.heads = Heads()
 
@@ -85,13 +88,23 @@ class Service:
         return None if entry is not None and entry.body is None else found
 
     def settle(self, data: bytes, peer: str, keep: bool, asked: FileRequest, answer: FileAnswer, reply: Reply) -> None:
-        """Remembers an answer that was just given, where nothing but the index can change it."""
+        """Remembers an answer that was just given a second time, where nothing but the index can change it."""
+        if self._is_first(hash(data)):
+            return
         grounds = self._http.server.grounds(asked, answer)
         if grounds is None:
             return
         answer = answer._replace(body=b"") if answer.body else answer
         text = b"" if grounds.entry is not None else reply.body
         self._put(data, Settled(peer, head_of(reply), keep, reply.reason, asked, answer, text, grounds))
+
+    def _is_first(self, request: int) -> bool:
+        if request in self._asked:
+            return False
+        if len(self._asked) >= ASKED:
+            self._asked.clear()
+        self._asked.add(request)
+        return True
 
     def _put(self, data: bytes, settled: Settled) -> None:
         """Keeps it among the newest; those that were not asked for while as many others were are forgotten."""
