@@ -30,7 +30,7 @@ from provisioner.merging import MergedDirectories
 from provisioner.records import ServingRecord
 from provisioner.records_install import InstallLink
 from provisioner.secrets import SecretBox
-from provisioner.serving_index import FileEntry, ServingIndex
+from provisioner.serving_index import FileEntry, ServingIndex, is_news
 from provisioner.static_files import StaticFiles
 from provisioner.store import Store
 from provisioner.waiting_room import WaitingFiles
@@ -164,8 +164,15 @@ class Server:
         entry = self._index.files.get(plan.mac, _NOTHING).get(answer.name)
         if answer.reason is Reason.SERVED and (entry is None or entry.body is not answer.body):
             return None  # an upload that is given back, or bytes that memory has no room for
+        if answer.epoch and is_news(record, answer.epoch):
+            return None  # to be noted yet
         index = self._index
         return Grounds(plan.mac, answer.name, record, site, entry, index.uploads.get(plan.mac), index.books.get(plan.mac))
+
+    @property
+    def version(self) -> object:
+        """The same object as long as nothing changes that an answer can rest on. To be looked at before ``holds``, not after."""
+        return self._index.version
 
     def holds(self, grounds: Grounds) -> bool:
         """Returns whether the answer that rests on ``grounds`` is still the right one."""
@@ -207,6 +214,10 @@ class Server:
             self._codes.arrived(fetch.mac, fetch.at)
             if self._index.mark_success(fetch.mac, fetch.epoch, fetch.at):
                 self._recording.success(fetch.mac, fetch.epoch, fetch.at)
+        self._recording.fetch(fetch)
+
+    def finished_again(self, fetch: Fetch) -> None:
+        """Takes note of a request like one before, on the same grounds: that it came is all that is new."""
         self._recording.fetch(fetch)
 
     def uploaded(self, mac: Mac, name: str) -> None:

@@ -90,6 +90,8 @@ class ServingIndex:
         self.places = SiteFinder(())
         self.warehouse: frozenset[Mac] = frozenset()
         self.any_digest = False
+        self.version = object()
+        """Another object after every change: what rests on something that is in here holds for certain as long as this is the same."""
 
     def load(self) -> None:
         """Reads everything anew."""
@@ -110,6 +112,7 @@ class ServingIndex:
             self._set_sites(sites, places)
             with self._records_lock:
                 self.phones = {record.mac: self._with_success(record) for record in records}
+            self.version = object()
 
     def refresh(self) -> int:
         """Reads what changed since the last time; returns how many phones were read again."""
@@ -124,6 +127,7 @@ class ServingIndex:
                 self._set_sites(*self._site_rules())
             if "warehouse" in changes.parts:
                 self.warehouse = self._store.warehouse_macs()
+            self.version = object()
         self._position = changes.position
         return len(changes.macs)
 
@@ -144,14 +148,15 @@ class ServingIndex:
 
     def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
         """Notes a success at the phone's own address: closes the first fetch and refuses older tokens. True where that is news."""
-        if not _is_news(self.phones.get(mac), epoch):
+        if not is_news(self.phones.get(mac), epoch):
             return False
         with self._records_lock:
             record = self.phones.get(mac)
-            if record is None or not _is_news(record, epoch):
+            if record is None or not is_news(record, epoch):
                 return False
             floor = max(record.token_floor, epoch)
             self.phones[mac] = replace(record, token_floor=floor, first_success_at=record.first_success_at or at)
+            self.version = object()
         return True
 
     def mark_taken(self, mac: Mac, peer: str) -> ServingRecord | None:
@@ -161,6 +166,7 @@ class ServingIndex:
             if record is None or record.first_peer:
                 return None
             self.phones[mac] = replace(record, first_peer=peer)
+            self.version = object()
         return record
 
     def note_install(self, mac: Mac, link: InstallLink) -> None:
@@ -169,10 +175,12 @@ class ServingIndex:
             record = self.phones.get(mac)
             if record is not None and record.install is not None and record.install.digest == link.digest:
                 self.phones[mac] = replace(record, install=link)
+                self.version = object()
 
     def note_upload(self, mac: Mac, name: str) -> None:
         """Notes an upload that this process just kept, so that the phone gets it back at once."""
         self.uploads[mac] = self.uploads.get(mac, frozenset()) | {name}
+        self.version = object()
 
     def follow(self, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Keeps the index up to date until ``stop``; survives a database that is away, and says so once."""
@@ -293,7 +301,8 @@ class ServingIndex:
         self._cached_bytes -= entry.size if entry is not None else 0
 
 
-def _is_news(record: ServingRecord | None, epoch: int) -> bool:
+def is_news(record: ServingRecord | None, epoch: int) -> bool:
+    """Returns whether a success by the address of ``epoch`` is the phone's first there."""
     if record is None or epoch > record.token_epoch:
         return False
     return record.first_success_at is None or record.token_floor < epoch

@@ -57,11 +57,13 @@ class PhonesHTTP:
 
     def record(self, asked: FileRequest, answer: FileAnswer, reason: Reason, sent: int, started: float) -> None:
         """Notes a finished request. ``started`` is of ``time.perf_counter``."""
-        self.server.finished(
-            Fetch(
-                time.time(), masked_path(asked.path[:LONGEST]), asked.transport, asked.peer, asked.user_agent[:LONGEST], asked.method,
-                reason, answer.mac, answer.name, answer.noted_hash, sent, (time.perf_counter() - started) * 1000, answer.epoch,
-            )
+        self.server.finished(self.fetch(asked, answer, reason, sent, started))
+
+    def fetch(self, asked: FileRequest, answer: FileAnswer, reason: Reason, sent: int, started: float) -> Fetch:
+        """Returns the record of a request that is finished now."""
+        return Fetch(
+            time.time(), masked_path(asked.path[:LONGEST]), asked.transport, asked.peer, asked.user_agent[:LONGEST], asked.method,
+            reason, answer.mac, answer.name, answer.noted_hash, sent, (time.perf_counter() - started) * 1000, answer.epoch,
         )  # fmt: skip
 
     def is_proxy(self, address: str) -> bool:

@@ -215,14 +215,15 @@ class Connection:
         """Answers a request that was answered before, and whose answer still holds."""
         self._keep = settled.keep and not self._poll.is_stopping
         self._is_old = False
-        body = settled.body()
+        entry = settled.entry
+        body = settled.text if entry is None else entry.body or b""
         data = settled.head + self._poll.tails.tail(self._keep, False) + body
         count = self.wire.send(data)
         if count == len(data):
-            self._service.note(settled.asked, settled.answer, settled.reason, len(body), started)
+            self._service.note_again(settled, len(body), started)
             self._sent()
         else:
-            self._delay(memoryview(data)[count:], Reply(0, "", body, settled.reason), settled.asked, settled.answer, started)
+            self._delay(memoryview(data)[count:], Reply(0, "", body, settled.noted.reason), settled.asked, settled.answer, started)
 
     def _get_quick(self, data: bytes, path: str, fields: Fields, started: float) -> None:
         self._keep = fields.keep_alive and not self._poll.is_stopping

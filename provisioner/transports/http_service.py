@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from provisioner.core.values import FileAnswer, FileRequest, Reason
+from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason
 from provisioner.grounds import Grounds
+from provisioner.serving_index import FileEntry
 from provisioner.transports.http import PhonesHTTP
 from provisioner.transports.http_reply import Conditions, Reply, refusal
 from provisioner.transports.http_request import Head, Heads
@@ -29,23 +32,24 @@ class Admitted(NamedTuple):
     max_bytes: int = 0
 
 
-class Settled(NamedTuple):
+@dataclass(slots=True)
+class Settled:
     """An answer that was given, and what it rests on: a building that boots again asks the same again."""
 
     peer: str
     head: bytes
     keep: bool
-    reason: Reason
     asked: FileRequest
     answer: FileAnswer
     """Without its bytes: those are the index's to keep."""
+    noted: Fetch
+    """How it was recorded: but for its time the next one is recorded as the same."""
     text: bytes
     """The body, where it is no phone's own file."""
+    entry: FileEntry | None
     grounds: Grounds
-
-    def body(self) -> bytes:
-        entry = self.grounds.entry
-        return self.text if entry is None else entry.body or b""
+    version: object
+    """Of the index, when the grounds were last looked at."""
 
 
 class Service:
@@ -57,7 +61,7 @@ class Service:
         self.note = http.record
         self.peer = http.peer
         self.is_proxy = http.is_proxy
-        self._holds = http.server.holds
+        self._server = http.server
         self._recent: dict[bytes, Settled] = {}
         self._older: dict[bytes, Settled] = {}
         self._asked: set[int] = set()
@@ -82,21 +86,36 @@ class Service:
             if found is None:
                 return None
             self._put(data, found)
-        if found.peer != peer or not self._holds(found.grounds):
+        if found.peer != peer or (found.version is not self._server.version and not self._holds(found)):
             return None
-        entry = found.grounds.entry
-        return None if entry is not None and entry.body is None else found
+        return None if found.entry is not None and found.entry.body is None else found
+
+    def _holds(self, found: Settled) -> bool:
+        version = self._server.version
+        if not self._server.holds(found.grounds):
+            return False
+        found.version = version
+        return True
+
+    def note_again(self, settled: Settled, sent: int, started: float) -> None:
+        """Notes a request that got the settled answer."""
+        _, path, transport, peer, agent, method, reason, mac, name, sha256, _, _, epoch = settled.noted
+        took_ms = (time.perf_counter() - started) * 1000
+        again = Fetch(time.time(), path, transport, peer, agent, method, reason, mac, name, sha256, sent, took_ms, epoch)
+        self._server.finished_again(again)
 
     def settle(self, data: bytes, peer: str, keep: bool, asked: FileRequest, answer: FileAnswer, reply: Reply) -> None:
         """Remembers an answer that was just given a second time, where nothing but the index can change it."""
         if self._is_first(hash(data)):
             return
-        grounds = self._http.server.grounds(asked, answer)
+        version = self._server.version
+        grounds = self._server.grounds(asked, answer)
         if grounds is None:
             return
         answer = answer._replace(body=b"") if answer.body else answer
         text = b"" if grounds.entry is not None else reply.body
-        self._put(data, Settled(peer, head_of(reply), keep, reply.reason, asked, answer, text, grounds))
+        noted = self._http.fetch(asked, answer, reply.reason, 0, 0.0)
+        self._put(data, Settled(peer, head_of(reply), keep, asked, answer, noted, text, grounds.entry, grounds, version))
 
     def _is_first(self, request: int) -> bool:
         if request in self._asked:
