@@ -23,14 +23,14 @@ from provisioner.core.mac import Mac
 from provisioner.core.render import Renderer
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason, RenderedFile
 from provisioner.enciphering import EncipheredFiles
-from provisioner.grounds import Grounds, may_come
+from provisioner.grounds import STATIC_KINDS, Lasting
 from provisioner.images import PinnedImages
 from provisioner.install_codes import InstallCodes
 from provisioner.merging import MergedDirectories
 from provisioner.records import ServingRecord
 from provisioner.records_install import InstallLink
 from provisioner.secrets import SecretBox
-from provisioner.serving_index import FileEntry, ServingIndex, is_news
+from provisioner.serving_index import FileEntry, ServingIndex
 from provisioner.static_files import StaticFiles
 from provisioner.store import Store
 from provisioner.waiting_room import WaitingFiles
@@ -40,9 +40,7 @@ PLANS = 8_192
 EVIDENCE = 16_384
 """Verdicts on User-Agents kept, for the same reason and in the same way."""
 TOKENS = 65_536
-_LASTING = frozenset({Reason.SERVED, Reason.NO_SUCH_FILE, Reason.NOT_RENDERED})
 _NOTHING: dict[str, FileEntry] = {}
-_STATIC_KINDS = frozenset({"firmware", "resource"})
 
 
 class CredentialCheck(Protocol):
@@ -110,6 +108,7 @@ class Server:
         self._shared: dict[str, RenderedFile] = {file.name: file for file in renderer.shared_files()}
         self._paths = PathReader(catalogue)
         self._plans: dict[str, ParsedPath] = {}
+        self.lasting = Lasting(index, self._plan_of)
         self._evidence: dict[tuple[str, Mac, str], tuple[bool, str]] = {}
         self._tokens: dict[tuple[Mac, int], str] = {}
         self._waiting = waiting
@@ -120,7 +119,7 @@ class Server:
 
     def answer(self, request: FileRequest) -> FileAnswer:
         """Returns what to send. Raises nothing that a request could cause."""
-        plan = self._plans.get(request.path) or self._plan(request.path)
+        plan = self._plan_of(request.path)
         if plan.mac is None:
             return self._without_mac(plan)
         if not plan.candidates:
@@ -145,52 +144,9 @@ class Server:
             self._codes.used(record.mac, request.peer)
         return answer
 
-    def grounds(self, request: FileRequest, answer: FileAnswer) -> Grounds | None:
-        """Returns what ``answer``, just given to ``request``, rests on; None where the same request may get another one by itself.
-
-        Such are first fetches and install codes, which end with time; credentials; refusals, of which strangers make as many as they like; static files.
-        """
-        if answer.reason not in _LASTING or request.authorization or answer.static_path is not None:
-            return None
-        plan = self._plans.get(request.path) or self._plan(request.path)
-        if plan.mac is None or plan.has_code:
-            return Grounds(None) if plan.mac is None and self._is_catalogues(plan, answer) else None
-        record = self._index.phones.get(plan.mac)
-        if record is None or (answer.reason is Reason.NO_SUCH_FILE and may_come(plan.candidates.get(record.vendor))):
-            return None
-        site = self._index.sites.get(record.site)
-        if site is None or (site.access != "open" and not answer.epoch):
-            return None
-        entry = self._index.files.get(plan.mac, _NOTHING).get(answer.name)
-        if answer.reason is Reason.SERVED and (entry is None or entry.body is not answer.body):
-            return None  # an upload that is given back, or bytes that memory has no room for
-        if answer.epoch and is_news(record, answer.epoch):
-            return None  # to be noted yet
-        index = self._index
-        return Grounds(plan.mac, answer.name, record, site, entry, index.uploads.get(plan.mac), index.books.get(plan.mac))
-
-    @property
-    def version(self) -> object:
-        """The same object as long as nothing changes that an answer can rest on. To be looked at before ``holds``, not after."""
-        return self._index.version
-
-    def holds(self, grounds: Grounds) -> bool:
-        """Returns whether the answer that rests on ``grounds`` is still the right one."""
-        mac, name, record, site, entry, uploads, book = grounds
-        if mac is None or record is None:
-            return True
-        index = self._index
-        return (
-            index.phones.get(mac) is record
-            and index.sites.get(record.site) is site
-            and index.files.get(mac, _NOTHING).get(name) is entry
-            and index.uploads.get(mac) is uploads
-            and index.books.get(mac) == book
-        )
-
     def upload_rule(self, request: FileRequest) -> tuple[FileAnswer, Candidate | None]:
         """Returns whether the phone may send this file: an answer with reason STORED and the rule, or a refusal and None."""
-        plan = self._plans.get(request.path) or self._plan(request.path)
+        plan = self._plan_of(request.path)
         record = self._index.phones.get(plan.mac) if plan.mac else None
         if plan.mac is None:
             return self._refused(Reason.BAD_REQUEST if plan.malformed else Reason.UNKNOWN_NAME, None, ""), None
@@ -224,7 +180,10 @@ class Server:
         """Takes note of an upload that was kept: the phone may ask for it in the next breath."""
         self._index.note_upload(mac, name)
 
-    def _plan(self, path: str) -> ParsedPath:
+    def _plan_of(self, path: str) -> ParsedPath:
+        known = self._plans.get(path)
+        if known is not None:
+            return known
         plan = self._paths.parse(path)
         if plan.mac is not None or len(path) > MAX_PATH:
             return plan  # too long it is refused, and not remembered: it may be as long as a request line
@@ -376,17 +335,11 @@ class Server:
             shared = self._shared.get(name)
             if shared is not None:
                 return FileAnswer(Reason.SERVED, shared.body, shared.content_type, shared.sha256, name=name)
-        if not names or any(candidate.kind in _STATIC_KINDS for candidate in plan.candidates.values()):
+        if not names or any(candidate.kind in STATIC_KINDS for candidate in plan.candidates.values()):
             static = self._static_answer(plan)
             if static is not None:
                 return static
         return FileAnswer(Reason.NO_SUCH_FILE if names else Reason.UNKNOWN_NAME, name=names[0] if names else masked_path(plan.rest))
-
-    def _is_catalogues(self, plan: ParsedPath, answer: FileAnswer) -> bool:
-        """Returns whether the answer is that of a name that never has another: a shared file, or one that no folder is searched for."""
-        if answer.reason is Reason.SERVED:
-            return True
-        return bool(plan.candidates) and not any(candidate.kind in _STATIC_KINDS for candidate in plan.candidates.values())
 
     def _static_answer(self, plan: ParsedPath) -> FileAnswer | None:
         path = self._static.find(plan.rest)

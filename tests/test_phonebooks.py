@@ -286,4 +286,4 @@ def test_no_listener_settles_that_there_is_no_book(own: Inside) -> None:
     answer = ask(own, phone)
     assert answer.reason is Reason.NO_SUCH_FILE
     asked = own.request(f"p/{own.token(phone)}/{phone.mac}/phonebook.xml", phone.agent)
-    assert own.server.grounds(asked, answer) is None, "the store has one as soon as somebody wants it"
+    assert own.server.lasting.grounds(asked, answer) is None, "the store has one as soon as somebody wants it"

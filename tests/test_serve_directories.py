@@ -96,7 +96,9 @@ def test_a_merged_directory_has_an_entity_tag_of_its_own(own: Inside) -> None:
     assert merged.sha256 != rendered.sha256
     assert merged.noted_hash == rendered.sha256
     assert merged._replace(sha256="").noted_hash == "", "a part of it proves nothing"
-    assert own.server.grounds(FileRequest(path, "http", LOCAL, phone.agent), merged) is None, "no listener keeps it for another time"
+    assert own.server.lasting.grounds(FileRequest(path, "http", LOCAL, phone.agent), merged) is None, (
+        "no listener keeps it for another time"
+    )
 
 
 def test_an_upload_that_is_no_directory_is_given_back_as_it_came(own: Inside) -> None:

@@ -29,6 +29,10 @@ _MAC_RUN = re.compile(
     r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{12}|(?:[0-9a-fA-F]{2}[:\-]){5}[0-9a-fA-F]{2}|(?:[0-9a-fA-F]{4}\.){2}[0-9a-fA-F]{4})(?![0-9a-fA-F])"
 )
 _HEX_RUN = re.compile(r"(?<![0-9a-f])[0-9a-f]{12}(?![0-9a-f])")
+_USUAL = re.compile(
+    r"(?:p/([a-z2-7]{24}|[a-z2-7]{10})/)?([a-z._-]{0,12}(?<![0-9a-f]))([0-9a-f][02468ace][0-9a-f]{10})([g-z._-][a-z._-]{0,12})\Z"
+)
+"""What most phones ask for: a name with a MAC and few letters, where a second run of twelve hex digits has no room."""
 _TOKEN_BEFORE = re.compile(r"^p/([a-z2-7]{24}|[a-z2-7]{10})/")
 _CAPABILITY = re.compile(r"(?i)(^|[/?=&])p/+[^/]+")
 _Shape = tuple[str, bool, str, str]
@@ -118,6 +122,15 @@ class PathReader:
 
     def parse(self, path: str) -> ParsedPath:
         """Returns what ``parse_path`` returns."""
+        usual = _USUAL.match(path)
+        if usual is not None:
+            token, before, digits, after = usual.groups()
+            known = self._shapes.get((before, token is None, digits[:6], after))
+            if known is not None and not digits.isdecimal():
+                return _respelled(known[1], known[0], Mac(digits), token, before + digits + after)
+        return self._parse_any(path)
+
+    def _parse_any(self, path: str) -> ParsedPath:
         path = path.lstrip("/")
         runs = _HEX_RUN.findall(path)
         if len(runs) != 1 or len(path) > MAX_PATH or "?" in path:

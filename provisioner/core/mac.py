@@ -12,6 +12,7 @@ from netaddr import EUI, AddrFormatError, mac_eui48
 
 _TAIL = re.compile(r"[0-9a-f]{6}\Z")
 _CANONICAL = re.compile(r"[0-9a-f]{12}\Z")
+_COLONS = re.compile(r"[0-9a-f]{2}(?::[0-9a-f]{2}){5}\Z")
 _SHAPES = re.compile(
     r"""^(?:
         [0-9a-fA-F]{12}                                  # 805ec0aabbcc
@@ -42,8 +43,9 @@ class Mac(str):
         Accepted: ``805ec0aabbcc``, ``80:5e:c0:aa:bb:cc``, ``80-5E-C0-AA-BB-CC``, ``805e.c0aa.bbcc``, any case, with blanks around.
         Refused with ``InvalidMac``: another length, a letter past F, all zeros, broadcast and multicast addresses.
         """
-        if _CANONICAL.match(text) and text[1] in "02468ace" and text != "000000000000":
-            return cls(text)  # as phones spell it in their files' names, thousands in one second
+        bare = text.replace(":", "") if _COLONS.match(text) else text
+        if _CANONICAL.match(bare) and bare[1] in "02468ace" and bare != "000000000000":
+            return cls(bare)  # as phones spell it in their files' names and User-Agents, thousands in one second
         stripped = text.strip()
         if not _SHAPES.match(stripped):
             raise InvalidMac(f"'{text[:40]}' is not a MAC address: twelve hex digits, for example 80:5e:c0:aa:bb:cc")

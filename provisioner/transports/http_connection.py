@@ -215,7 +215,7 @@ class Connection:
         """Answers a request that was answered before, and whose answer still holds."""
         self._keep = settled.keep and not self._poll.is_stopping
         self._is_old = False
-        entry = settled.entry
+        entry = settled.grounds.entry
         body = settled.text if entry is None else entry.body or b""
         data = settled.head + self._poll.tails.tail(self._keep, False) + body
         count = self.wire.send(data)

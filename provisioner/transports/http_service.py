@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from provisioner.core.values import Fetch, FileAnswer, FileRequest, Reason
 from provisioner.grounds import Grounds
-from provisioner.serving_index import FileEntry
 from provisioner.transports.http import PhonesHTTP
-from provisioner.transports.http_reply import Conditions, Reply, refusal
+from provisioner.transports.http_reply import UNCONDITIONAL, Conditions, Reply, refusal
 from provisioner.transports.http_request import Head, Heads
 from provisioner.transports.http_sending import head_of
 from provisioner.transports.http_uploads import Uploads
@@ -19,6 +18,8 @@ from provisioner.transports.http_uploads import Uploads
 log = logging.getLogger("provisioner.phones")
 
 
+COMMON = 2_048
+"""Answers kept that the catalogue alone gives: to names without a MAC, which all phones of a model ask for."""
 SETTLED = 20_000
 """Answers kept, twice: about half a kilobyte each. Only listed phones and names of the catalogue can fill it."""
 ASKED = 65_536
@@ -46,7 +47,6 @@ class Settled:
     """How it was recorded: but for its time the next one is recorded as the same."""
     text: bytes
     """The body, where it is no phone's own file."""
-    entry: FileEntry | None
     grounds: Grounds
     version: object
     """Of the index, when the grounds were last looked at."""
@@ -62,20 +62,28 @@ class Service:
         self.peer = http.peer
         self.is_proxy = http.is_proxy
         self._server = http.server
+        self._lasting = http.server.lasting
         self._recent: dict[bytes, Settled] = {}
         self._older: dict[bytes, Settled] = {}
         self._asked: set[int] = set()
+        self._common: dict[str, tuple[FileAnswer, Reply]] = {}
         self.uploads = uploads
         self.heads = Heads()
 
     def get(self, asked: FileRequest, conditions: Conditions) -> tuple[FileAnswer, Reply]:
         """Returns the answer to a GET or HEAD, decided and encoded."""
+        is_plain = conditions is UNCONDITIONAL and asked.method == "GET"
+        common = self._common.get(asked.path) if is_plain else None
+        if common is not None:
+            return common
         try:
             answer = self._answer(asked)
             reply = self._http.encoded(answer, asked.method, conditions)
         except Exception:  # a loop's edge: the phone gets its answer, and the others theirs
             log.exception("event=answer_failed")
-            answer, reply = FileAnswer(Reason.FAILED), refusal(Reason.FAILED, asked.method)
+            return FileAnswer(Reason.FAILED), refusal(Reason.FAILED, asked.method)
+        if is_plain and answer.mac is None and self._lasting.is_common(asked.path, answer) and len(self._common) < COMMON:
+            self._common[asked.path] = answer, reply
         return answer, reply
 
     def settled(self, data: bytes, peer: str) -> Settled | None:
@@ -86,13 +94,14 @@ class Service:
             if found is None:
                 return None
             self._put(data, found)
-        if found.peer != peer or (found.version is not self._server.version and not self._holds(found)):
+        if found.peer != peer or (found.version is not self._lasting.version and not self._holds(found)):
             return None
-        return None if found.entry is not None and found.entry.body is None else found
+        entry = found.grounds.entry
+        return None if entry is not None and entry.body is None else found
 
     def _holds(self, found: Settled) -> bool:
-        version = self._server.version
-        if not self._server.holds(found.grounds):
+        version = self._lasting.version
+        if not self._lasting.holds(found.grounds):
             return False
         found.version = version
         return True
@@ -108,14 +117,14 @@ class Service:
         """Remembers an answer that was just given a second time, where nothing but the index can change it."""
         if self._is_first(hash(data)):
             return
-        version = self._server.version
-        grounds = self._server.grounds(asked, answer)
+        version = self._lasting.version
+        grounds = self._lasting.grounds(asked, answer)
         if grounds is None:
             return
         answer = answer._replace(body=b"") if answer.body else answer
         text = b"" if grounds.entry is not None else reply.body
         noted = self._http.fetch(asked, answer, reply.reason, 0, 0.0)
-        self._put(data, Settled(peer, head_of(reply), keep, asked, answer, noted, text, grounds.entry, grounds, version))
+        self._put(data, Settled(peer, head_of(reply), keep, asked, answer, noted, text, grounds, version))
 
     def _is_first(self, request: int) -> bool:
         if request in self._asked:

@@ -215,6 +215,28 @@ def test_an_answer_is_remembered_for_its_own_address_alone(here: Listening) -> N
         assert statuses(here.exchange(asked, source="127.0.0.2")) == [b"404"]
 
 
+def test_what_all_phones_of_a_model_ask_for_is_remembered_as_it_is_and_recorded_for_each(here: Listening) -> None:
+    names = ("y000000000108.cfg", "000000000000-directory.xml", "wall.jpg", "nothing")
+    first, again = ([here.exchange(request(name, f"Phone/{at}", close=True)) for name in names] for at in (1, 2))
+    assert [statuses(answer) for answer in first] == [[b"200"], [b"404"], [b"200"], [b"404"]]
+    assert [answer.partition(b"Date:")[0] for answer in again] == [answer.partition(b"Date:")[0] for answer in first]
+    assert set(here.service._common) == {"y000000000108.cfg", "000000000000-directory.xml"}, (
+        "what a folder is searched for may be there later"
+    )
+    etag = re.search(rb'ETag: ("[^"]+")', first[0])
+    assert etag is not None
+    unchanged = request("y000000000108.cfg", "Phone/3", f"If-None-Match: {etag[1].decode()}", close=True)
+    assert statuses(here.exchange(unchanged)) == [b"304"]
+    assert rest_after_head(here.exchange(request("y000000000108.cfg", "Phone/4", method="HEAD", close=True))) == b""
+    assert sorted((row.name, row.user_agent) for row in here.fetches() if row.name == "y000000000108.cfg") == [
+        ("y000000000108.cfg", f"Phone/{at}") for at in (1, 2, 3, 4)
+    ]
+
+
+def rest_after_head(answer: bytes) -> bytes:
+    return answer.partition(b"\r\n\r\n")[2]
+
+
 # ---- what is recorded ---------------------------------------------------------------------------------------------------
 
 
