@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import threading
@@ -140,3 +141,7 @@ def listening_with_files(tmp_path: Path) -> Iterator[Listening]:
         with (tmp_path / "tftp_root" / "big.rom").open("wb") as big:
             big.truncate(BIG)
         yield made
+
+
+def statuses(answers: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.1 (\d{3}) ", answers)
