@@ -15,6 +15,7 @@ import sqlite3
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ SETTINGS_FILE = "provisioner.toml"
 MOST_BYTES: Mapping[str, int] = {MANIFEST: 65_536, KEY_FILE: 1024, SETTINGS_FILE: 1_048_576, DATABASE_FILE: 64 * 1024**3}
 """The only names that an archive may hold, and how large each may be: an archive is anybody's file until its hashes are checked."""
 _BLOCK = 1024 * 1024
+_BROKEN = (tarfile.TarError, EOFError, ValueError, zlib.error)
+"""What reading an archive raises that was cut or changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,7 @@ def settings_text(archive: Path) -> bytes | None:
                 if member.name == SETTINGS_FILE and member.isreg() and member.size <= MOST_BYTES[SETTINGS_FILE]:
                     source = tar.extractfile(member)
                     return source.read() if source else None
-    except (tarfile.TarError, EOFError, ValueError, OSError) as error:
+    except (*_BROKEN, OSError) as error:
         raise ProvisionerError(f"{archive} is not a whole backup: {error}") from error
     return None
 
@@ -147,7 +150,7 @@ def described(archive: Path) -> Manifest | None:
             member = tar.next()
             source = tar.extractfile(member) if member and member.name == MANIFEST and member.size <= MOST_BYTES[MANIFEST] else None
             return _manifest_of(archive, source.read()) if source else None
-    except (tarfile.TarError, EOFError, ValueError, OSError, ProvisionerError):
+    except (*_BROKEN, OSError, ProvisionerError):
         return None
 
 
@@ -157,7 +160,7 @@ def unpack(archive: Path, folder: Path) -> Manifest:
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 _unpack_member(tar, member, folder)
-    except (tarfile.TarError, EOFError, ValueError) as error:
+    except _BROKEN as error:
         raise ProvisionerError(f"{archive} is not a whole backup: {error}") from error
     except OSError as error:
         raise ProvisionerError(f"{archive} cannot be read: {error.strerror or error}") from error

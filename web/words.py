@@ -9,6 +9,7 @@ from flask import current_app, g, request
 from markupsafe import Markup
 
 from provisioner.api.context import caller, has_pbx, installation
+from provisioner.changes.restoring import UNDONE_BY
 from provisioner.changes.undoing import is_undoable, role_to_undo
 from provisioner.core.mac import Mac, try_parse
 from provisioner.core.values import Reason
@@ -192,8 +193,11 @@ def may_all(role: str) -> bool:
 
 def may_undo(row: ChangeRecord) -> bool:
     """Returns whether the person may undo a change, as far as that can be told without trying."""
-    allowed = may if row.action.startswith(("phone.", "extension.", "site.")) else may_all
-    return row.id > 0 and is_undoable(row) and allowed(role_to_undo(row))
+    if row.id <= 0 or not is_undoable(row) or not may(role_to_undo(row)):
+        return False
+    if row.action in UNDONE_BY and row.action.startswith("layout."):
+        return may_all("technician") or installation().store.change(row.id) is not None  # it was of phones that are seen, and of no other
+    return row.action.startswith(("phone.", "extension.", "site.")) or may_all("technician")
 
 
 def here() -> str:

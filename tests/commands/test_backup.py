@@ -10,12 +10,14 @@ import shutil
 import sqlite3
 import stat
 import tarfile
+import zlib
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from provisioner import backups
+from provisioner.errors import ProvisionerError
 from provisioner.sealed_file import sealed
 from provisioner.settings import load_settings
 from tests.commands.conftest import MAC, Cli
@@ -177,6 +179,24 @@ def test_archive_that_is_cut_or_none_is_refused(cli: Cli, archive: Path) -> None
         before = state(cli.data)
         assert cli("restore", "--force", "bad.tar.gz", status=1).stderr.startswith("error: ")
         assert state(cli.data) == before
+
+
+def test_archive_whose_packing_is_spoilt_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    """What the library of gzip raises in the middle of a large member is none of tar's errors."""
+    large = io.BytesIO()
+    with tarfile.open(fileobj=large, mode="w") as tar:
+        member = tarfile.TarInfo(backups.DATABASE_FILE)
+        member.size = 1024**2
+        tar.addfile(member, io.BytesIO(os.urandom(member.size)))
+    packing = zlib.compressobj(wbits=31)
+    archive, folder = tmp_path / "bad.tar.gz", tmp_path / "unpacked"
+    folder.mkdir()
+    whole = packing.compress(large.getvalue()[: 512 * 1024]) + packing.flush(zlib.Z_FULL_FLUSH)
+    archive.write_bytes(whole + b"\x07" * 512 * 1024)  # a block of a type that there is not (RFC 1951, section 3.2.3)
+    for read in (lambda: backups.unpack(archive, folder), lambda: backups.settings_text(archive)):
+        with pytest.raises(ProvisionerError, match="is not a whole backup"):
+            read()
+    assert backups.described(archive) is None
 
 
 def test_other_format_and_missing_part_are_refused(cli: Cli, archive: Path) -> None:

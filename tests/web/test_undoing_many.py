@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from flask import Flask
 
 from provisioner.changes import LayoutKeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.importing import apply_plan, preview_import
 from provisioner.wiring import Installation
-from tests.web.conftest import BARE, MAC, Person, words_in
+from tests.web.conftest import BARE, MAC, PASSWORD, Person, words_in
 from web.pages import phone as phone_pages
 
 OTHER = Mac("02acde000005")
@@ -94,3 +95,23 @@ def test_changes_of_a_phone_go_back_page_by_page_to_the_first(admin: Person, ins
     second = admin.get(older.replace("&amp;", "&"))
     assert second.text.count("Undo …</a>") == 0 and second.text.count("Back to before this") == 2
     assert "Imported" in words_in(second) and OTHER.colons in words_in(second) and 'rel="next"' not in second.text
+
+
+def test_technician_of_a_site_has_a_way_back_from_layouts_of_that_site_alone(app: Flask, installation: Installation, imported: int) -> None:
+    changes = installation.changes
+    changes.create_site("tests", "oslo", {})
+    changes.update_phone("tests", OTHER, PhoneInput(site="oslo"))
+    changes.put_layout("tests", "Sales", [LayoutKeyInput(2, "speed_dial", "112")])
+    changes.create_user("tests", "ola", {"role": "technician", "password": PASSWORD, "sites": ["oslo"]})
+    changes.assign_layout("tests", [BARE, OTHER], "Sales")
+    of_both = newest(installation, "layout.assign")
+    changes.assign_layout("tests", [OTHER], None)
+    of_one = newest(installation, "layout.assign")
+    ola = Person(app, "ola")
+    for path in ("/changes", f"/phones/{OTHER.colons}/changes"):
+        shown = ola.get(path).text
+        assert f"/changes/{of_one}/undo" in shown and f"/changes/{of_both}/undo" not in shown
+        assert f"/changes/{imported}/undo" not in shown
+    assert ola.post(f"/changes/{of_one}/undo", revision=revision_in(ola.get(f"/changes/{of_one}/undo").text)).status_code == 303
+    there = installation.store.phone(OTHER)
+    assert there is not None and there.layout == "Sales"
