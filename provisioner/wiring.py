@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.accounts import Accounts, ProviderSignIn, open_provider_sign_in
-from provisioner.catalog import load_catalogue
 from provisioner.changes import Changes, open_changes
 from provisioner.changes.scoped import ScopedChanges
 from provisioner.core.catalogue import Catalogue
 from provisioner.core.render import Renderer
 from provisioner.db import Database
+from provisioner.kept_catalogue import load_kept_catalogue
 from provisioner.key_mark import open_box
 from provisioner.migrate import upgrade
 from provisioner.scope import Scope
@@ -49,7 +49,7 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     upgrade(database)
     # A new key beside a database that was sealed with another one would open nothing of it, and hide that the old one is lost.
     box = open_box(database, settings.data_dir, create=create)
-    catalogue = _shared.get(settings.catalogue_dir) or load_catalogue(settings.catalogue_dir)
+    catalogue = _shared.get(settings.catalogue_dir) or load_kept_catalogue(settings.catalogue_dir)
     return assembled(settings, database, box, catalogue, Renderer(catalogue))
 
 

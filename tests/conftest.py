@@ -13,12 +13,12 @@ from pbx_sync.asterisk.install import install_asterisk
 from pbx_sync.asterisk.program import Program
 from provisioner.core.catalogue import Catalogue
 from tests.again import pytest_sessionfinish
-from tests.engines import postgres_server, postgres_template, sqlite_template, toy, toy_folder
+from tests.engines import postgres_databases, postgres_server, postgres_template, sqlite_template, toy, toy_folder
 from tests.installations import shared_catalogue
 from tests.order import pytest_addoption, pytest_collection_modifyitems, pytest_configure
 
 __all__ = [
-    "postgres_server", "postgres_template", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "pytest_sessionfinish",
+    "postgres_databases", "postgres_server", "postgres_template", "pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "pytest_sessionfinish",
     "sqlite_template", "toy", "toy_folder",
 ]  # fmt: skip
 """Fixtures, one of each a session, and hooks of pytest that live elsewhere."""

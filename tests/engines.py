@@ -1,6 +1,6 @@
 """Fixtures that run a test on both engines: ``database_url`` is an empty database, ``installation`` one with tables and a writer.
 
-Tables are made once an engine and copied: a test costs a copy, not a migration.
+Tables are made once an engine and copied, or emptied again: a test costs no migration.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from provisioner.wiring import Installation, assembled
 from provisioner.worker import Worker
 from tests.installations import copy_toy, empty_tables, migrate, renderer_of, shared_catalogue
 from tests.postgres import fresh_database, running_server, wanted
+from tests.recycled import Recycled
 
 A1, A2 = "acme/a1", "acme/a2"
 PARAMS = ["sqlite", *([pytest.param("postgresql", marks=pytest.mark.postgres)] if wanted() else [])]
@@ -60,6 +61,13 @@ def postgres_template(postgres_server: sa.URL) -> Iterator[str]:
     with fresh_database(postgres_server) as url:
         migrate(url)
         yield str(sa.make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_server: sa.URL, postgres_template: str) -> Iterator[Recycled]:
+    databases = Recycled(postgres_server, postgres_template)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture(scope="session")
@@ -99,8 +107,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "var" / "tables.sqlite")
         yield f"sqlite:///{tmp_path}/var/tables.sqlite"
         return
-    template = request.getfixturevalue("postgres_template")
-    with fresh_database(request.getfixturevalue("postgres_server"), template=template) as url:
+    with request.getfixturevalue("postgres_databases").lent() as url:
         yield url
 
 

@@ -1,6 +1,6 @@
-"""``python -m web``: compiles the project's own modules and the templates of all pages, where they lie.
+"""``python -m web``: compiles the project's own modules, the catalogue and the templates of all pages, where they lie.
 
-Both are compiled by themselves where they may be kept. A service that may not write there would do it again at each start, for seconds.
+All are compiled by themselves where they may be kept. A service that may not write there would do it again at each start, for seconds.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flask import Flask
 
+from provisioner.kept_catalogue import load_kept_catalogue
 from web import attach_pages
 from web.compiled import compile_all
 
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def main() -> int:
     """Returns the status: 0 where everything could be compiled."""
     done = [compileall.compile_dir(ROOT / name, quiet=1) for name in ("pbx_sync", "provisioner", "web")]
+    load_kept_catalogue()
     app = Flask("web", static_folder=None, template_folder=None)
     attach_pages(app, dict)
     compile_all(app)

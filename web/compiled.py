@@ -1,17 +1,12 @@
-"""Templates of pages as Jinja compiles them, kept where Python keeps compiled modules: compiling all takes more than the rest of the start.
+"""Templates of pages as Jinja compiles them, kept from start to start: compiling all takes more than the rest of it.
 
-As with modules nothing is kept where the folder may not be written, and ``python -m web`` makes all at once.
+``python -m web`` makes all at once.
 """
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
 import sys
-import tempfile
 from importlib import metadata
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +15,11 @@ from jinja2 import BytecodeCache, nodes
 from jinja2.bccache import Bucket
 from jinja2.compiler import CodeGenerator
 
-log = logging.getLogger("provisioner.admin")
+from provisioner.kept import keep, kept_beside, read_kept
 
-FOLDER = Path(cache_from_source(__file__)).parent
-_MADE_BY = hashlib.sha256(f"{metadata.version('jinja2')} {sys.version}".encode() + (Path(__file__).parent / "__init__.py").read_bytes())
+FOLDER = kept_beside(__file__)
+_MADE_BY = f"{metadata.version('jinja2')} {sys.version}".encode() + (Path(__file__).parent / "__init__.py").read_bytes()
 """What the compiled form hangs on besides the template: the compiler, and the module that says how templates are to be read."""
-_DIGEST_BYTES = _MADE_BY.digest_size
 
 
 def keep_compiled(app: Flask, folder: Path = FOLDER) -> None:
@@ -51,48 +45,18 @@ class NothingDecided(CodeGenerator):
 
 
 class CompiledTemplates(BytecodeCache):
-    """One file for each template: a digest, then what Jinja wrote. One that was cut short is made anew."""
+    """One file for each template."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        try:
-            kept = self._path(bucket).read_bytes()
-        except OSError:
-            return  # not there, or not for us to read: it is compiled then
-        if kept[:_DIGEST_BYTES] == _digest(kept[_DIGEST_BYTES:]):
-            bucket.bytecode_from_string(kept[_DIGEST_BYTES:])
+        kept = read_kept(self._path(bucket), _MADE_BY)
+        if kept is not None:
+            bucket.bytecode_from_string(kept)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        if sys.dont_write_bytecode:
-            return
-        compiled = bucket.bytecode_to_string()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            _write(self._path(bucket), _digest(compiled) + compiled)
-        except OSError as error:
-            log.debug("event=template_not_kept detail=%s", error)
+        keep(self._path(bucket), _MADE_BY, bucket.bytecode_to_string())
 
     def _path(self, bucket: Bucket) -> Path:
         return self._folder / f"{bucket.key}.{sys.implementation.cache_tag}.page"
-
-
-def _digest(compiled: bytes) -> bytes:
-    made = _MADE_BY.copy()
-    made.update(compiled)
-    return made.digest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, for everybody to read as compiled modules are: root may install what another account runs."""
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        partial.chmod(0o644)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise

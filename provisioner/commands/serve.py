@@ -40,7 +40,7 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
 
     settings = session.settings
     setup_logging(settings.log_level)
-    _prepare(session)
+    _prepare(session, has_admin=not parts or "admin" in parts)
     runs = {
         "phones": lambda: run_phones(settings),
         "phones-tls": lambda: run_phones(settings, tls=True),
@@ -61,9 +61,10 @@ def serve(session: Session, parts: tuple[str, ...]) -> None:
     sys.exit(Supervisor(chosen).run())
 
 
-def _prepare(session: Session) -> None:
+def _prepare(session: Session, *, has_admin: bool) -> None:
     """Migrates the database and loads what the parts will share, then lets go of every connection: they must not cross a fork."""
-    import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
+    if has_admin:
+        import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
     from provisioner.wiring import open_installation, share_catalogue
 
     installation = open_installation(session.settings, create=True)

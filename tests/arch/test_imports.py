@@ -46,6 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "supervisor": set(),
     "heartbeat": set(),
     # Pure: values, rules, rendering.
+    "kept": set(),
     "core": {"errors"},
     "records_install": {"core"},
     "records": {"core", "records_install"},
@@ -59,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": {"errors", "setting_values"},
     "secrets": {"core", "errors"},
     "catalog": {"core", "errors"},
+    "kept_catalogue": {"catalog", "core", "kept", "settings"},
     # The database.
     "migrations": {"models"},
     "migrate": {"db", "errors", "migrations"},
@@ -120,7 +122,7 @@ ALLOWED: dict[str, set[str]] = {
     # Wiring, and what people and programs use.
     "key_mark": {"db", "errors", "models", "secrets", "store"},
     "nodes": {"core", "db", "models_nodes", "settings", "worker"},
-    "wiring": {"accounts", "catalog", "changes", "core", "db", "key_mark", "migrate", "scope", "secrets", "settings", "store"},
+    "wiring": {"accounts", "changes", "core", "db", "kept_catalogue", "key_mark", "migrate", "scope", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "sealed_file": {"errors"},
     "backup_copy": {"errors"},
@@ -133,7 +135,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "records_install", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring", "records_seats",
     },
     "web": {
-        "backup_folder", "backup_standing", "backups", "sealed_file",
+        "kept", "kept_catalogue", "backup_folder", "backup_standing", "backups", "sealed_file",
         "accounts", "api", "callsnow", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},

@@ -1,4 +1,4 @@
-"""Templates of pages in their compiled form: found by the next start, made anew where they are not what they should be, and never in the way."""
+"""Templates of pages in their compiled form: found by the next start, and made anew where they changed."""
 
 from __future__ import annotations
 
@@ -54,26 +54,6 @@ def test_filters_are_asked_when_a_page_is_made(folder: Path, monkeypatch: pytest
     again = pages(folder, loud="?")
     no_compiling(again, monkeypatch)
     assert shown(again).startswith("Hello BOB?")
-
-
-@pytest.mark.parametrize("kept", [b"", b"j2", None], ids=["empty", "torn at its beginning", "torn at its end"])
-def test_a_file_that_was_cut_short_is_made_anew(folder: Path, kept: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    (file,) = folder.iterdir()
-    file.write_bytes(file.read_bytes()[:-5] if kept is None else kept)
-    assert shown(pages(folder)).startswith("Hello BOB!")
-    mended = pages(folder)
-    no_compiling(mended, monkeypatch)
-    assert shown(mended).startswith("Hello BOB!")
-
-
-def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder", "utf-8")
-    assert shown(pages(tmp_path / "file" / "kept")).startswith("Hello BOB!")
-
-
-def test_other_accounts_may_read_what_root_compiled(folder: Path) -> None:
-    (file,) = folder.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o644
 
 
 def test_all_pages_are_compiled_at_once() -> None:
