@@ -46,8 +46,10 @@ def lent(program: Program | None) -> Iterator[Path]:
 
 
 @contextmanager
-def served(program: Program | None, **settings: object) -> Iterator[World]:
-    with lent(program) as folder, world(folder, "worker", "pbx", "admin", ready=False, **{**ports(), **settings}) as running:
+def served(program: Program | None, *parts: str, **settings: object) -> Iterator[World]:
+    """Runs a server with the parts named, or with all that have to do with a PBX."""
+    parts = parts or ("worker", "pbx", "admin")
+    with lent(program) as folder, world(folder, *parts, ready=False, **{**ports(), **settings}) as running:
         yield running
 
 
@@ -144,23 +146,26 @@ def test_install_says_that_it_is_there(running: World) -> None:
     assert "is there: the private one" in done.stdout
 
 
-def test_stopping_is_clean_and_leaves_nothing(asterisk_program: Program) -> None:
-    with served(asterisk_program) as running:
-        wait_until(lambda: is_serving(running), WITHIN_S, "the start")
-        assert command(running, "restart", "--now").returncode == 0
-        assert running.serve.stop(60) == 0
-        assert pids(running) == []
-        assert beat(running) is None
-        assert "event=killed" not in running.serve.log()
-        assert command(running, "status").returncode == 1
-        assert "does not run" in command(running, "restart").stderr
+def test_a_supervisor_that_is_killed_takes_asterisk_along(running: World) -> None:
+    wait_until(lambda: is_serving(running), WITHIN_S, "the start")
+    said = beat(running)
+    assert said is not None
+    running.serve.kill()
+    wait_until(lambda: pids(running) == [], WITHIN_S, "the end of Asterisk")
+    running.serve.start()
+    wait_until(lambda: is_serving(running) and getattr(beat(running), "pid", 0) != said.pid, WITHIN_S, "a new one")
 
 
-def test_a_supervisor_that_is_killed_takes_asterisk_along(asterisk_program: Program) -> None:
-    with served(asterisk_program) as running:
-        wait_until(lambda: is_serving(running), WITHIN_S, "the start")
-        running.serve.kill()
-        wait_until(lambda: pids(running) == [], WITHIN_S, "the end of Asterisk")
+def test_stopping_is_clean_and_leaves_nothing(running: World) -> None:
+    """Stops the server of this file: the last test that has one."""
+    wait_until(lambda: is_serving(running), WITHIN_S, "the start")
+    assert command(running, "restart", "--now").returncode == 0
+    assert running.serve.stop(60) == 0
+    assert pids(running) == []
+    assert beat(running) is None
+    assert "event=killed" not in running.serve.log()
+    assert command(running, "status").returncode == 1
+    assert "does not run" in command(running, "restart").stderr
 
 
 @pytest.mark.parametrize("taken", ["sip_bind", "ami_bind"])
@@ -170,7 +175,7 @@ def test_a_taken_port_is_said_and_used_once_it_is_free(asterisk_program: Program
         tcp.bind(("127.0.0.1", port))
         tcp.listen()
         udp.bind(("127.0.0.1", port))
-        with served(asterisk_program, **{taken: f"127.0.0.1:{port}"}) as running:
+        with served(asterisk_program, "pbx", **{taken: f"127.0.0.1:{port}"}) as running:
             wait_until(lambda: "taken by another program" in getattr(beat(running), "detail", ""), WITHIN_S, "the sentence")
             assert f"PROVISIONER_{taken.upper()}" in running.serve.log()
             tcp.close()

@@ -71,10 +71,12 @@ def user_agent(model: str, mac: str) -> str:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0, what: str = "it") -> None:
-    end = time.monotonic() + seconds
+    """Looks again after a twentieth of the time that it waited so far: looking all the time would keep from happening what is waited for."""
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:.0f} s"
-        time.sleep(0.01)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"{what} did not happen within {seconds:.0f} s"
+        time.sleep(min(max(waited / 20, 0.01), 0.2))
 
 
 @dataclass(frozen=True)

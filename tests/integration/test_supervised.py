@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -93,57 +94,63 @@ def test_a_worker_that_is_back_drains_changes_again(running: World, phone: Phone
     assert running.http("GET", made.name, made.agent).body == running.body(made)
 
 
-def test_stopping_is_clean_with_connections_open(tmp_path: Path) -> None:
-    with world(tmp_path, *PARTS) as running:
-        phone = running.phone(site=running.site("open"))
-        big = running.static / "big.rom"
-        with big.open("wb") as made:
-            made.truncate(30 << 20)
-        with socket.create_connection(("127.0.0.1", running.http_port), timeout=10) as idle, socket.socket() as slow:
-            idle.sendall(f"GET /{phone.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-            assert idle.recv(12) == b"HTTP/1.1 200"
-            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
-            slow.connect(("127.0.0.1", running.http_port))
-            slow.sendall(b"GET /big.rom HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert slow.recv(12) == b"HTTP/1.1 200"
-            everyone = family(running.serve.process.pid)
-            assert running.serve.stop(60) == 0, running.serve.log()
-        assert not any(map(is_there, everyone))
-        assert "event=killed" not in running.serve.log()
-        assert running.installation.store.fetches(mac=phone.mac), "what was recorded was written before the end"
+def test_a_supervisor_that_is_killed_takes_its_parts_along(running: World) -> None:
+    wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
+    wait_until(lambda: len(family(running.serve.process.pid)) >= 6, what="all parts")
+    everyone = family(running.serve.process.pid)
+    running.serve.kill()
+    wait_until(lambda: not any(map(is_there, everyone)), WITHIN_S, "the end of the parts")
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours may wait in TIME_WAIT; nobody may listen
+        again.bind(("127.0.0.1", running.http_port))
+    running.serve.start()
 
 
-def test_a_supervisor_that_is_killed_takes_its_parts_along(tmp_path: Path) -> None:
-    with world(tmp_path, *PARTS) as running:
-        wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
-        wait_until(lambda: len(family(running.serve.process.pid)) >= 6, what="all parts")
+def test_stopping_is_clean_with_connections_open(running: World) -> None:
+    """Stops the server of this file: the last test that has it."""
+    phone = running.phone(site=running.site("open"))
+    wait_until(lambda: everything_serves(running, phone), what="the start")
+    big = running.static / "big.rom"
+    with big.open("wb") as made:
+        made.truncate(30 << 20)
+    with socket.create_connection(("127.0.0.1", running.http_port), timeout=10) as idle, socket.socket() as slow:
+        idle.sendall(f"GET /{phone.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert idle.recv(12) == b"HTTP/1.1 200"
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        slow.connect(("127.0.0.1", running.http_port))
+        slow.sendall(b"GET /big.rom HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert slow.recv(12) == b"HTTP/1.1 200"
         everyone = family(running.serve.process.pid)
-        running.serve.kill()
-        wait_until(lambda: not any(map(is_there, everyone)), WITHIN_S, "the end of the parts")
-        with socket.socket() as again:
-            again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # ours may wait in TIME_WAIT; nobody may listen
-            again.bind(("127.0.0.1", running.http_port))
+        assert running.serve.stop(60) == 0, running.serve.log()
+    assert not any(map(is_there, everyone))
+    assert "event=killed" not in running.serve.log()
+    assert running.installation.store.fetches(mac=phone.mac), "what was recorded was written before the end"
 
 
-@pytest.mark.parametrize("taken", ["phones", "tftp", "admin"])
-def test_a_port_that_is_taken_is_said_and_the_others_serve(tmp_path: Path, taken: str) -> None:
-    kind = socket.SOCK_DGRAM if taken == "tftp" else socket.SOCK_STREAM
-    port = free_port()
+@contextmanager
+def held(part: str) -> Iterator[int]:
+    """Yields a port that another program has, of the kind that the part would listen on."""
+    kind, port = socket.SOCK_DGRAM if part == "tftp" else socket.SOCK_STREAM, free_port()
     with socket.socket(socket.AF_INET, kind) as holder:
         holder.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
             holder.listen()
-        with world(tmp_path, *PARTS, ready=False, **{f"{taken}_bind": f"127.0.0.1:{port}"}) as running:
-            if taken != "phones":
-                wait_until(lambda: is_answering(running.http_port), what="the phones listener")
-            if taken != "admin":
-                wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
+        yield port
 
-            def is_said() -> bool:
-                return any(
-                    "event=part_failed" in line and f"part={taken}" in line and "in use" in line
-                    for line in running.serve.log().splitlines()
-                )
 
-            wait_until(is_said, what="a line about the port")
-            assert running.serve.process.poll() is None
+def is_said_taken(running: World, part: str) -> bool:
+    lines = running.serve.log().splitlines()
+    return any("event=part_failed" in line and f"part={part}" in line and "in use" in line for line in lines)
+
+
+@pytest.mark.parametrize("serves", ["phones", "admin"])
+def test_a_port_that_is_taken_is_said_and_the_others_serve(tmp_path: Path, serves: str) -> None:
+    """Two are taken at once: the port of TFTP, and that of the other listener."""
+    taken = ["tftp", "admin" if serves == "phones" else "phones"]
+    with ExitStack() as stack:
+        binds = {f"{part}_bind": f"127.0.0.1:{stack.enter_context(held(part))}" for part in taken}
+        running = stack.enter_context(world(tmp_path, *PARTS, ready=False, **binds))
+        port = running.http_port if serves == "phones" else running.installation.settings.admin_bind.port
+        wait_until(lambda: is_answering(port), what="the listener whose port is free")
+        wait_until(lambda: all(is_said_taken(running, part) for part in taken), what="a line about each port")
+        assert running.serve.process.poll() is None
