@@ -43,6 +43,7 @@ COMMANDS = {
     "refusals": ("provisioner.commands.bootstrap:refusals", "List phones that were refused their first fetch."),
     "alarms": ("provisioner.commands.bootstrap:alarms", "List scans for MACs."),
     "token": ("provisioner.commands.token:token", "Make, list and revoke API tokens."),
+    "mail": ("provisioner.commands.mail:mail", "Say who is told of trouble by e-mail, and try it."),
     "user": ("provisioner.commands.user:user", "Add, list, change and remove people who sign in."),
     "pbx": ("provisioner.commands.pbx:pbx", "Install, look at and steer the bundled Asterisk."),
     "backup": ("provisioner.commands.backup:backup", "Write database, key and settings to one file."),

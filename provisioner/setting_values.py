@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
 
+_MAIL = re.compile(
+    r"[0-9A-Za-z!#$%&'*+/=?^_`{|}~\-]+(\.[0-9A-Za-z!#$%&'*+/=?^_`{|}~\-]+)*@[0-9A-Za-z]([0-9A-Za-z.\-]{0,251}[0-9A-Za-z])?\Z"
+)
+"""The plain form of RFC 5321 (Dot-string at a Domain); quoted ones are nobody's."""
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])\Z")
 
 
@@ -196,6 +200,17 @@ def is_safe_url(text: str) -> bool:
 def safe_url(text: str) -> str:
     if text and not is_safe_url(text):
         raise ValueError("an address that begins with https:// is needed (http:// on this machine alone)")
+    return text
+
+
+def is_mail_address(text: str) -> bool:
+    """Returns whether mail can be sent to an address: ASCII, one @, nothing that a header or a server would take for more."""
+    return len(text) <= 254 and bool(_MAIL.match(text))
+
+
+def mail_address(text: str) -> str:
+    if text and not is_mail_address(text):
+        raise ValueError("an e-mail address is needed, for example phones@example.com")
     return text
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from provisioner.errors import SettingsError
+from provisioner.setting_checks import missing
 from provisioner.setting_values import (
     Bind,
     Ports,
@@ -27,6 +28,7 @@ from provisioner.setting_values import (
     host_and_port,
     integer,
     interfaces,
+    mail_address,
     names,
     networks,
     on_or_off,
@@ -166,6 +168,26 @@ SETTINGS: tuple[Row, ...] = (
     Row("SESSION_IDLE_MINUTES", "480", integer(5, 7 * 24 * 60), "How long somebody stays signed in who does nothing.", "min"),
     Row("SESSION_HOURS", "168", integer(1, 90 * 24), "How long somebody stays signed in at the most.", "h"),
     Row("WEBHOOK_NETWORKS", "", networks, "Loopback and link-local networks that webhooks may reach all the same, comma separated."),
+    Row("MAIL_SERVER", "", optional(host_and_port), "Server that e-mail notices are handed to, host:port. Empty: none are sent."),
+    Row(
+        "MAIL_SECURITY",
+        "starttls",
+        choice("starttls", "tls", "none", "none-anywhere"),
+        "How it is spoken to: STARTTLS (port 587), TLS from the start (465), or in clear, which none allows on this machine alone.",
+    ),
+    Row("MAIL_CA_FILE", "", optional(path), "Authorities (PEM) that its certificate may be of. Empty: those that this machine trusts."),
+    Row("MAIL_USER", "", text, "User at that server. Empty: it wants none."),
+    Row("MAIL_PASSWORD", "", text, "Password of that user."),
+    Row("MAIL_PASSWORD_FILE", "", optional(path), "File that this password is read from instead, each time that it is needed."),
+    Row("MAIL_FROM", "", mail_address, "Address that notices are from."),
+    Row(
+        "MAIL_MINUTES",
+        "15",
+        integer(1, 24 * 60),
+        "Notices to one person are gathered for so long; emergency calls are told at once.",
+        "min",
+    ),
+    Row("TROUBLE_MINUTES", "15", integer(1, 24 * 60), "How long a PBX is away, or phones behind, before that is an event.", "min"),
     Row("API_TOKEN", "", text, "An admin token fixed from outside, for automation."),
     Row("CACHE_MB", "64", integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
     Row("FETCH_LOG_ROWS", "200000", integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
@@ -243,6 +265,15 @@ class Settings:
     session_idle_minutes: int
     session_hours: int
     webhook_networks: tuple[str, ...]
+    mail_server: Bind | None
+    mail_security: str
+    mail_ca_file: Path | None
+    mail_user: str
+    mail_password: str
+    mail_password_file: Path | None
+    mail_from: str
+    mail_minutes: int
+    trouble_minutes: int
     api_token: str
     cache_mb: int
     fetch_log_rows: int
@@ -308,41 +339,15 @@ def load_settings(
             values[row.name.lower()] = row.parse(given.get(row.name, row.default))
         except ValueError as error:
             mistakes.append(f"{PREFIX}{row.name}={given.get(row.name, row.default)}: {error}")
-    mistakes += _missing_for_pbx(values)
-    mistakes += _missing_for_oidc(values)
-    if values.get("access") == "mtls" and values.get("tls_client_ca", "mistaken") is None:
-        mistakes.append(f"{PREFIX}TLS_CLIENT_CA: {PREFIX}ACCESS=mtls needs it, and {PREFIX}PHONES_TLS_BIND")
+    mistakes += [f"{PREFIX}{mistake}" for mistake in missing(values, PREFIX)]
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(**values)
 
 
-def _missing_for_pbx(values: Mapping[str, Any]) -> list[str]:
-    """Returns what an external PBX cannot be reached without and is not given."""
-    if values.get("pbx") != "external":
-        return []
-    needed = ("PBX_AMI_ADDRESS", "PBX_AMI_USER", "PBX_AMI_PASSWORD")
-    return [f"{PREFIX}{name}: PROVISIONER_PBX=external needs it" for name in needed if not values.get(name.lower(), "mistaken")]
-
-
 def remote_given() -> dict[str, str]:
     """Returns what the environment says of a server elsewhere, by names without prefix."""
     return {name.removeprefix(PREFIX): value for name in REMOTE if (value := os.environ.get(name))}
-
-
-def _missing_for_oidc(values: Mapping[str, Any]) -> list[str]:
-    """Returns what signing in by a provider cannot do without and is not given."""
-    needs = {
-        "OIDC_CLIENT_ID": "OIDC_ISSUER",
-        "OIDC_CLIENT_SECRET": "OIDC_ISSUER",
-        "OIDC_USER_CLAIM": "OIDC_ISSUER",
-        "OIDC_ROLE_CLAIM": "OIDC_ROLES",
-        "OIDC_ROLES": "OIDC_CREATE",
-    }
-    missing = [(name, by) for name, by in needs.items() if values.get(by.lower()) and not values.get(name.lower(), "mistaken")]
-    if "openid" not in values.get("oidc_scopes", "openid").split():
-        missing.append(("OIDC_SCOPES=openid", "OIDC_ISSUER"))
-    return [f"{PREFIX}{name}: {PREFIX}{by} needs it" for name, by in missing]
 
 
 def wants_no_colour() -> bool:

@@ -29,7 +29,7 @@ SPOKEN: tuple[str, ...] = (
 SILENT = frozenset({
     "provisioner/sheets/texts.py", "provisioner/core/languages.py", "provisioner/core/dhcp_servers.py", "provisioner/core/directories.py",
     "provisioner/core/sip_pnp.py", "provisioner/core/rollout.py", "provisioner/changes/firmware.py",
-    "provisioner/changes/scans.py", "provisioner/changes/webhooks.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
+    "provisioner/changes/scans.py", "provisioner/changes/webhooks.py", "provisioner/changes/mail.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
 })  # fmt: skip
 """Files of those parts whose strings go elsewhere: onto sheets, into files of phones, onto the wire, into the log, or to programs alone."""
 NO_SENTENCES = frozenset({

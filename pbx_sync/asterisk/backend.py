@@ -22,6 +22,7 @@ from pbx_sync.asterisk.registrations import registrations_of_endpoint, registrat
 from pbx_sync.asterisk.testcalls import AsteriskTestCalls
 from pbx_sync.asterisk.waiting import AsteriskWaitingRoom
 from pbx_sync.backend import PBXUnavailable
+from pbx_sync.emergencies import EmergencyCall
 from pbx_sync.plan import Plan
 from pbx_sync.state import About, Contact, Endpoint, PBXObject, State
 
@@ -103,6 +104,18 @@ class AsteriskBackend:
     def failed_logins(self) -> Mapping[str, FailedLogin]:
         """Returns number -> wrong passwords since the last right one: a phone that is locked out. What was seen since the start."""
         return self._observer.failed_logins()
+
+    def watch_emergencies(self, numbers: Collection[str]) -> None:
+        self._observer.watch_numbers(numbers)
+
+    def emergencies(self) -> Sequence[EmergencyCall]:
+        dialled = self._observer.take_dialled()
+        asked = [Action("Getvar", {"Channel": item.channel, "Variable": "CHANNEL(pjsip,remote_addr)"}) for item in dialled]
+        replies = self._ask(asked) if asked else []
+        return [
+            EmergencyCall(item.uid, item.extension, item.number, reply.fields.get("Value", ""), item.at)
+            for item, reply in zip(dialled, replies, strict=True)
+        ]
 
     def close(self) -> None:
         self._observer.close()

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pbx_sync.asterisk.address import AsteriskAddress
 from pbx_sync.asterisk.ami import Action, Message, Session
@@ -38,6 +39,8 @@ FEW = 10
 """So many numbers are read one by one; of more, everything is read at once, at most every second."""
 MOST_MOMENTS = 200
 """Right passwords of one number that are remembered for a few seconds. A phone gives one for each lamp that it watches."""
+MOST_DIALLED = 100
+"""Calls to watched numbers that are remembered until they are asked for, several times a second."""
 PING_S = 1.0
 SILENCE_S = 4.0
 """After so long without a word nothing is known any more."""
@@ -56,6 +59,16 @@ class Snapshot:
     busy: frozenset[str]
     channels: int
     booted_at: float
+
+
+class Dialled(NamedTuple):
+    """A number that is watched and that a phone dialled: call, channel, extension, number and when, by this machine's clock."""
+
+    uid: str
+    channel: str
+    extension: str
+    number: str
+    at: float
 
 
 @dataclass(slots=True)
@@ -114,6 +127,19 @@ class Observer:
         self._booted_at = 0.0
         self._contacts: tuple[Contact, ...] | None = None
         self._runs_out_at = 0.0
+        self._numbers: frozenset[str] = frozenset()
+        self._dialled: deque[Dialled] = deque(maxlen=MOST_DIALLED)
+
+    def watch_numbers(self, numbers: Iterable[str]) -> None:
+        """Notes from now on who dials these numbers."""
+        self._numbers = frozenset(numbers)
+
+    def take_dialled(self) -> list[Dialled]:
+        """Returns who dialled them since this was last asked, the oldest first."""
+        with self._change:
+            found = list(self._dialled)
+            self._dialled.clear()
+            return found
 
     def snapshot(self) -> Snapshot:
         """Returns what is known. Raises ``PBXUnavailable`` while Asterisk is not being watched."""
@@ -252,7 +278,9 @@ class Observer:
         with self._change:
             match event.get("Event"):
                 case "Newchannel":
-                    self._channels[event["Uniqueid"]] = _number_of_channel(event["Channel"])
+                    self._channels[event["Uniqueid"]] = number = _number_of_channel(event["Channel"])
+                    if number and event.get("Exten") in self._numbers:
+                        self._dialled.append(Dialled(event["Linkedid"], event["Channel"], number, event["Exten"], self._clock()))
                 case "Hangup":
                     self._channels.pop(event.get("Uniqueid", ""), None)
                 case "Rename":

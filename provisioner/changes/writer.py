@@ -13,6 +13,7 @@ from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.idempotency import IdempotencyWrites
 from provisioner.changes.installs import InstallWrites
+from provisioner.changes.mail import MailWrites
 from provisioner.changes.many import ManyWrites
 from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
@@ -22,6 +23,7 @@ from provisioner.changes.seats import SeatWrites
 from provisioner.changes.second_factor import SecondFactorWrites
 from provisioner.changes.sessions import SessionWrites
 from provisioner.changes.sites import SiteWrites
+from provisioner.changes.telling import Telling
 from provisioner.changes.testing import TestingWrites
 from provisioner.changes.tokens import TokenWrites
 from provisioner.changes.unit import ensure_default_site
@@ -50,6 +52,8 @@ class Changes(
     ScanWrites,
     IdempotencyWrites,
     WebhookWrites,
+    MailWrites,
+    Telling,
     FirmwareWrites,
     BackupWrites,
 ):

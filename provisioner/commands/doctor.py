@@ -27,11 +27,12 @@ def doctor(context: click.Context, as_json: bool) -> None:
     from provisioner.commands.doctor_discovery import discovery_findings
     from provisioner.commands.doctor_installation import installation_findings
     from provisioner.commands.doctor_machine import machine_findings
+    from provisioner.commands.doctor_mail import mail_findings
     from provisioner.commands.doctor_pbx import pbx_findings
     from provisioner.commands.doctor_provider import provider_findings
 
     session = context.find_object(Session) or Session()
-    checks = (machine_findings, pbx_findings, discovery_findings, provider_findings, installation_findings)
+    checks = (machine_findings, pbx_findings, discovery_findings, provider_findings, mail_findings, installation_findings)
     findings = [finding for check in checks for finding in check(session.settings)]
     counts = Counter(finding.status for finding in findings)
     if as_json:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provisioner.commands.doctor_mail import recipients_finding
 from provisioner.commands.doctor_nodes import nodes_findings
 from provisioner.commands.doctor_recordings import recordings_finding
 from provisioner.commands.findings import Finding, failure, fine, warning
@@ -142,6 +143,8 @@ def _contents(settings: Settings, database: Database, catalogue: Catalogue | Non
         yield _held(store)
         yield _backups(settings, store)
         yield recordings_finding(settings, store)
+        if found := recipients_finding(settings, store):
+            yield found
 
 
 def _secrets(store: Store, settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from typing import Any
 from provisioner.client import Client
 from provisioner.commands.asking import asked, listed, seconds, time_of
 from provisioner.records import SiteRecord, TokenRecord, UserRecord
+from provisioner.records_mail import MailRecipient
 
 
 class PeopleReads:
@@ -24,6 +25,9 @@ class PeopleReads:
 
     def api_tokens(self) -> list[TokenRecord]:
         return [token_of(row) for row in listed(self._client.tokens.list())]
+
+    def mail_recipients(self) -> list[MailRecipient]:
+        return [recipient_of(row) for row in listed(self._client.mail_recipients.list())]
 
 
 class PeopleWrites:
@@ -57,6 +61,12 @@ class PeopleWrites:
     def delete_token(self, actor: str, name: str) -> None:
         asked(self._client.tokens.delete, name)
 
+    def create_mail_recipient(self, actor: str, given: Mapping[str, Any]) -> MailRecipient:
+        return recipient_of(asked(self._client.mail_recipients.create, dict(given)))
+
+    def delete_mail_recipient(self, actor: str, number: int) -> None:
+        asked(self._client.mail_recipients.delete, str(number))
+
 
 def site_of(row: Mapping[str, Any]) -> SiteRecord:
     names = ("name", "access", "enrolment", "settings", "revision", "pool")
@@ -72,6 +82,12 @@ def user_of(row: Mapping[str, Any]) -> UserRecord:
 
 def token_of(row: Mapping[str, Any]) -> TokenRecord:
     return TokenRecord(row["name"], row["role"], seconds(row["created_at"]), time_of(row["last_used_at"]), _sites(row))
+
+
+def recipient_of(row: Mapping[str, Any]) -> MailRecipient:
+    names = ("id", "address", "site", "language", "enabled", "revision", "position", "tries", "error")
+    sent_at, due_at = time_of(row["sent_at"]), time_of(row["due_at"])
+    return MailRecipient(events=tuple(row["events"]), sent_at=sent_at, due_at=due_at, **{name: row[name] for name in names})
 
 
 def _sites(row: Mapping[str, Any]) -> tuple[str, ...] | None:

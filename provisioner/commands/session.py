@@ -87,7 +87,13 @@ class Session:
 
         settings = load_settings(overrides=self.overrides)
         setup_logging("DEBUG" if self._verbose else "WARNING")
-        for secret in (settings.api_token, settings.admin_password, settings.pbx_ami_password, settings.oidc_client_secret):
+        for secret in (
+            settings.api_token,
+            settings.admin_password,
+            settings.pbx_ami_password,
+            settings.oidc_client_secret,
+            settings.mail_password,
+        ):
             register_secret(secret)
         return settings
 

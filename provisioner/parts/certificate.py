@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
+from provisioner.settings import Settings
+
 VALID_SINCE = datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC)
 """Whatever the clock says when it is made: a machine may start years behind or ahead, and phones refuse what is not valid yet."""
 YEARS_10 = datetime.timedelta(days=3650)
@@ -34,6 +36,17 @@ def own_certificate(data_dir: Path, host: str, now: datetime.datetime | None = N
         partial.write_bytes(_signed(key, host, today))
         partial.replace(path)
     return path, key_path
+
+
+def ends_at(settings: Settings) -> datetime.datetime | None:
+    """Returns when the certificate ends that phones are shown; None where they are shown none, or it cannot be read."""
+    path = settings.tls_certificate or settings.data_dir / "tls.crt"
+    if settings.phones_tls_bind is None:
+        return None
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError):  # the listener says what is wrong with it
+        return None
 
 
 def _make_key(path: Path) -> None:

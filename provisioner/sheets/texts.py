@@ -1,20 +1,16 @@
 """The sentences of instruction sheets and their translations.
 
-A text stands here in English, marked with ``mark``; ``translations/*.po`` hold the others. They are compiled when they are first needed,
-so that no compiled file is kept.
+A text stands here in English, marked with ``mark``; ``translations/*.po`` hold the others.
 """
 
 from __future__ import annotations
 
-import gettext
-import io
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from markupsafe import Markup, escape
+
+from provisioner.translating import translations
 
 FOLDER = Path(__file__).parent / "translations"
 
@@ -68,21 +64,8 @@ PARTS: Mapping[str, str] = {
 """Everything else that is printed."""
 
 
-@cache
-def translations(language: str) -> gettext.NullTranslations:
-    """Returns the texts of a language of ``LANGUAGES``; the English ones are the marked texts themselves."""
-    if language == "en":
-        return gettext.NullTranslations()
-    with (FOLDER / f"{language}.po").open("rb") as file:
-        catalogue = read_po(file, locale=language)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
-
-
 def said(language: str, text: str, **values: str) -> Markup:
     """Returns a marked text in a language, with ``values``, escaped and in bold, put in."""
     bold = {name: Markup("<b>%s</b>") % value for name, value in values.items()}
-    translated = escape(translations(language).gettext(text))
+    translated = escape(translations(FOLDER, language).gettext(text))
     return translated % bold if values else translated

@@ -19,6 +19,7 @@ from provisioner.store.installs import InstallReads
 from provisioner.store.layouts import LayoutReads
 from provisioner.store.listing import EVERY_PHONE, ListingReads
 from provisioner.store.lockstep import LockstepReads
+from provisioner.store.mail import MailReads
 from provisioner.store.marks import MarkReads
 from provisioner.store.phonebooks import PhonebookReads
 from provisioner.store.pushing import PushingReads
@@ -31,6 +32,7 @@ from provisioner.store.second_factor import SecondFactorReads
 from provisioner.store.serving import IndexPart, ServingReads
 from provisioner.store.sightings import SightingReads
 from provisioner.store.testing import TestingReads
+from provisioner.store.troubles import TroubleReads
 from provisioner.store.waiting import WaitingReads
 from provisioner.store.waking import WakingReads
 from provisioner.store.webhooks import WebhookReads
@@ -69,6 +71,8 @@ class Store(
     PhonebookReads,
     IdempotencyReads,
     WebhookReads,
+    MailReads,
+    TroubleReads,
     FirmwareReads,
     EnrolmentReads,
     WaitingReads,

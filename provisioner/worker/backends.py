@@ -8,6 +8,7 @@ from pbx_sync.asterisk.calllog import AsteriskCalls
 from pbx_sync.asterisk.mailboxes import SQLiteMailboxes
 from pbx_sync.backend import Backend
 from pbx_sync.calls import CallLog
+from pbx_sync.emergencies import Emergencies
 from pbx_sync.fake import FakePBX
 from pbx_sync.hotdesks import HotDesks
 from pbx_sync.testcalls import TestCalls
@@ -46,6 +47,11 @@ def call_log(settings: Settings) -> CallLog | None:
 def hot_desks(backend: Backend | None) -> HotDesks | None:
     """Returns where log-ins at hot desks are dialled; None at a PBX whose dialplan and mailboxes are not ours."""
     return backend.hot_desks if isinstance(backend, AsteriskBackend) and backend.is_ours else None
+
+
+def emergencies(backend: Backend | None) -> Emergencies | None:
+    """Returns who tells of emergency calls while they are dialled; an Asterisk of somebody else does too."""
+    return backend if isinstance(backend, AsteriskBackend) else None
 
 
 def pbx_backend(settings: Settings) -> Backend | None:

@@ -32,7 +32,7 @@ DAY_S = 86_400.0
 
 
 class CallKeeping:
-    """One worker's taking over and tidying. ``clock`` says how old a call is, ``timer``, which nobody sets, paces. ``calls`` None: the PBX is none whose calls can be had; what there is grows old all the same."""
+    """One worker's taking over and tidying. ``clock`` says how old a call is, ``timer``, which nobody sets, paces. ``calls`` None: the PBX is none whose calls can be had; what there is grows old all the same. ``ended`` is told of what was taken over, before the PBX forgets it."""
 
     def __init__(
         self,
@@ -45,9 +45,11 @@ class CallKeeping:
         calls_days: int = 365,
         recordings_days: int = 90,
         recordings_mb: int = 10_240,
+        ended: Callable[[Sequence[EndedCall]], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._calls = calls
+        self._ended = ended
         self._recordings = recordings
         self._clock = clock
         self._calls_s = calls_days * DAY_S
@@ -94,6 +96,7 @@ class CallKeeping:
         with self._store.database.write() as connection:
             for item in ended:
                 self._write(connection, item)
+        self._ended(ended)
         self._calls.forget([item.uid for item in ended])
         log.info("event=calls_taken_over calls=%d", len(ended))
         return len(ended)

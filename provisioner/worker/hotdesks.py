@@ -125,7 +125,7 @@ class Desks:
         """Returns the phone that a call came from: the one registered there; else the only one that has the extension."""
         rows = [row for row in self._store.registrations_of([item.account]) if row.ended_at is None]
         phones = {row.mac for row in self._store.phones_with_lines([item.account]).get(item.account, ()) if row.enabled}
-        exact = {row.mac for row in rows if _contact(row) == item.address} & phones
+        exact = {row.mac for row in rows if contact_of(row) == item.address} & phones
         host = item.address.rpartition(":")[0].strip("[]")
         near = {row.mac for row in rows if row.address == host} & phones
         return next((min(macs) for macs in (exact, near, phones) if len(macs) == 1), None)
@@ -146,9 +146,9 @@ def _places(item: SeatRecord, row: RegistrationRecord | None, phones: int) -> It
     if phones == 1:
         yield item.extension, told
     if row is not None:
-        yield f"{item.extension}/{_contact(row)}", told
+        yield f"{item.extension}/{contact_of(row)}", told
 
 
-def _contact(row: RegistrationRecord) -> str:
+def contact_of(row: RegistrationRecord) -> str:
     """Returns the ``host:port`` of a registration's contact, which the PBX writes as it sees it."""
     return row.uri.rpartition("@")[2].partition(";")[0]

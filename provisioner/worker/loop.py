@@ -12,12 +12,14 @@ from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
 from provisioner.changes.rotation import RotationWrites
 from provisioner.changes.seats import SeatWrites
+from provisioner.changes.telling import Telling
 from provisioner.core.render import Renderer
 from provisioner.errors import ProvisionerError
 from provisioner.store import Store
 from provisioner.worker.answering import Answering
-from provisioner.worker.backends import hot_desks, test_calls, waiting_room
+from provisioner.worker.backends import emergencies, hot_desks, test_calls, waiting_room
 from provisioner.worker.contacts import Contacts
+from provisioner.worker.emergencies import TellingOfEmergencies
 from provisioner.worker.enrolling import Enrolling
 from provisioner.worker.facts import Facts
 from provisioner.worker.firmware import Rollout
@@ -174,6 +176,7 @@ class WithPBX:
         room = waiting_room(backend)
         calls = test_calls(backend)
         desks = hot_desks(backend)
+        self.emergencies = TellingOfEmergencies(store, Telling(store, renderer, clock), emergencies(backend), timer)
         self.desks = Desks(store, SeatWrites(store, renderer, clock), desks, clock, timer) if desks else None
         self.trying = Trying(store, contacts, calls, clock, timer) if calls else None
         self.waiting = Waiting(store, EnrolmentWrites(store, renderer, clock), backend, room, clock, timer) if room else None
@@ -198,7 +201,7 @@ class WithPBX:
         return self._asking(lambda: self._wait() + self.observing.step())
 
     def _wait(self) -> int:
-        return sum(part.step() for part in (self.waiting, self.trying, self.desks) if part)
+        return sum(part.step() for part in (self.emergencies, self.waiting, self.trying, self.desks) if part)
 
     def _keep_time(self) -> None:
         if self.timekeeping.step():

@@ -158,3 +158,25 @@ def test_a_number_that_nobody_has_is_refused_in_words(firm: Office, desks: list[
     call = firm.dial(desks[0], "5555")
     wait_state(call, State.ENDED)
     assert call.cause == 404
+
+
+def test_an_emergency_call_is_told_while_it_goes_on(firm: Office, desks: list[Desk]) -> None:
+    """The trunk is a stand-in that answers: nobody has dialled one away, and its record comes only when the call is over."""
+    (firm.pbx_folder / "custom" / "extensions.conf").write_text("exten => 112,1,Answer()\n same => n,Wait(120)\n")
+    firm.api("POST", "/pbx/reload")
+    desk = desks[1]
+    call = firm.dial(desk, "112")
+
+    def told() -> list[dict[str, object]]:
+        rows = firm.api("GET", "/changes?limit=50")["items"]
+        return [row["after"] for row in rows if row["action"] == "call.emergency"]
+
+    wait_until(lambda: len(told()) == 1, PATIENCE_S, "the event")
+    assert call.state == State.CONFIRMED, "it goes on"
+    (about,) = told()
+    assert (about["number"], about["extension"], about["site"], about["mac"]) == ("112", desk.number, "default", desk.mac)
+    assert f" {desk.phone.host}:" in str(about["detail"]), "the phone is known by where it called from"
+    firm.hang_up(call)
+    wait_state(call, State.ENDED)
+    wait_until(lambda: [row["called"] for row in firm.api("GET", "/calls?limit=1")["items"]] == ["112"], PATIENCE_S, "its record")
+    assert len(told()) == 1, "one call, one event"

@@ -36,7 +36,7 @@ SHOWN = [
     ["firmware", "list", "--json"], ["window", "list"], ["window", "list", "--json"], ["warehouse", "list", "--json"], ["newcomers", "--json"],
     ["refusals", "--json"], ["alarms", "--json"], ["dhcp-config", "dnsmasq"], ["dhcp-config", "kea", "--site", "default"],
     ["change", "list", "--of", "1001"], ["change", "show", "1"], ["seat", "list"], ["seat", "list", "--json"], ["seat", "wrong-pins", "--json"],
-    ["call", "list"], ["call", "list", "--csv"], ["call", "list", "--outcome", "missed"], ["call", "now", "--json"], ["recording", "list"],
+    ["mail", "list", "--json"], ["call", "list"], ["call", "list", "--csv"], ["call", "list", "--outcome", "missed"], ["call", "now", "--json"], ["recording", "list"],
 ]  # fmt: skip
 REFUSED = [
     ["phone", "show", OTHER], ["phone", "add", MAC, "--model", "acme/a1"], ["phone", "add", OTHER, "--model", "acme/a9"],
@@ -47,7 +47,7 @@ REFUSED = [
     ["user", "add", "bob", "--role", "viewer", "--site", "nowhere"], ["token", "remove", "nothing"], ["department", "remove", "Nobody"],
     ["window", "open", "nowhere"], ["warehouse", "remove", OTHER], ["firmware", "unpin", "acme/a1"], ["dhcp-config", "kea", "--site", "nowhere"],
     ["change", "show", "99999"], ["change", "undo", "99999"], ["seat", "in", MAC, "1001"], ["seat", "out", MAC], ["seat", "in", OTHER, "1001"],
-    ["recording", "remove", "99999"],
+    ["recording", "remove", "99999"], ["mail", "add", "office"], ["mail", "remove", "99999"],
 ]  # fmt: skip
 HERE_ONLY = [
     ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["redirect", "show", MAC], ["discover", "192.0.2.0/30"], ["pbx", "install"],
@@ -195,6 +195,9 @@ def test_people_sites_and_tokens_are_made_and_secrets_kept_from_who_is_no_admin(
     bob = server.store.user("bob")
     assert bob is not None and (bob.role, bob.sites, bob.extensions, bob.disabled) == ("user", ("Utrecht",), ("1001",), True)
     assert far(cli, "user", "delete", "bob") == "user bob is removed\n"
+    assert far(cli, "mail", "add", "office@example.com", "--event", "pbx.*") == "recipient 1: office@example.com is told of pbx.*\n"
+    assert cli("mail", "list", "--json").stdout == far(cli, "mail", "list", "--json")
+    assert far(cli, "mail", "remove", "1") == "recipient 1 is told no more\n"
     made = far(cli, "token", "create", "helpdesk", "--role", "viewer", "--site", "Utrecht").strip()
     assert cli("--server", cli.url, "phone", "list", "--json", env={"PROVISIONER_TOKEN": made}).stdout.strip() == "[]"
     assert far(cli, "token", "remove", "helpdesk") == "token helpdesk is revoked\n"
