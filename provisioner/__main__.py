@@ -14,6 +14,10 @@ COMMANDS = {
     "doctor": ("provisioner.commands.doctor:doctor", "Look at machine and installation, and say what to mend."),
     "settings": ("provisioner.commands.settings:settings", "Show every setting with its value."),
     "check": ("provisioner.commands.check:check", "Check the catalogue of vendors and models."),
+    "catalogue": (
+        "provisioner.commands.catalogue:catalogue",
+        "Change templates and models in a folder of your own that upgrades leave alone.",
+    ),
     "phone": ("provisioner.commands.phone:phone", "Add, show, list, change, swap, remove, re-open and wake phones."),
     "extension": ("provisioner.commands.extension:extension", "Add, change, list and remove extensions; renew their passwords."),
     "department": ("provisioner.commands.department:department", "Add, list and remove departments that can be called."),

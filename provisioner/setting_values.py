@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[0-9A-Za-z:]([0-9A-Za-z.:\-]{0,251}[0-9A-Za-z:])?\Z")
@@ -63,6 +63,10 @@ def time_or_off(text: str) -> TimeOfDay | None:
 
 def path(text: str) -> Path:
     return Path(text).expanduser().resolve()
+
+
+def path_or_off(text: str) -> Path | Literal["off"] | None:
+    return "off" if text == "off" else path(text) if text else None
 
 
 def bind(text: str) -> Bind:

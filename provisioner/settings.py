@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from provisioner.errors import SettingsError
 from provisioner.setting_checks import missing
@@ -35,6 +35,7 @@ from provisioner.setting_values import (
     optional,
     own_url,
     path,
+    path_or_off,
     ports,
     role_rules,
     safe_url,
@@ -60,6 +61,12 @@ SETTINGS: tuple[Row, ...] = (
     Row("DATA_DIR", "./var", path, "Folder of the database, the secret key and the logs."),
     Row("DATABASE_URL", "", database_url, "SQLAlchemy address of SQLite or PostgreSQL. Empty: SQLite in the data folder."),
     Row("CATALOGUE_DIR", str(ROOT / "phone_templates"), path, "Folder of the vendors, models and templates."),
+    Row(
+        "CATALOGUE_OVERLAY",
+        "",
+        path_or_off,
+        "Folder of files of your own that take the place of those of the catalogue; off, or a folder. Empty: catalogue in the data folder.",
+    ),
     Row(
         "TFTP_ROOT",
         str(ROOT / "tftp_root"),
@@ -218,6 +225,7 @@ class Settings:
     data_dir: Path
     database_url: str
     catalogue_dir: Path
+    catalogue_overlay: Path | Literal["off"] | None
     tftp_root: Path
     phones_bind: Bind
     phones_tls_bind: Bind | None
@@ -289,6 +297,15 @@ class Settings:
     def database(self) -> str:
         """The database's address, with the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir / 'provisioner.sqlite3'}"
+
+    @property
+    def overlay_dir(self) -> Path | None:
+        """Folder of files of one's own over the catalogue, which need not be there; None: there are none."""
+        if self.catalogue_overlay == "off":
+            return None
+        folder = self.catalogue_overlay or self.data_dir / "catalogue"
+        # Who keeps a whole catalogue there has named it as CATALOGUE_DIR: it does not lie over itself.
+        return None if folder.resolve() == self.catalogue_dir.resolve() else folder
 
     @property
     def has_pbx(self) -> bool:

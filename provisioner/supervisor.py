@@ -11,7 +11,8 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 log = logging.getLogger("provisioner.supervisor")
@@ -21,6 +22,8 @@ GRACE_S = 20.0
 QUICK_S = 5.0
 """A part that lived less than this failed at start: it is tried again with growing pauses."""
 LONGEST_PAUSE_S = 30.0
+LOOK_S = 1.0
+"""Between two looks whether parts are to be made anew."""
 
 
 @dataclass(slots=True)
@@ -33,13 +36,26 @@ class Part:
     started_at: float = 0.0
     failures: int = 0
     start_at: float = field(default=0.0)
+    end_by: float = 0.0
+    """When a part that is made anew has to have ended; 0: it is to run on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When parts are ended and forked anew because what they share is another; ``is_due`` brings that into this process first."""
+
+    is_due: Callable[[], bool]
+    parts: Collection[str]
 
 
 class Supervisor:
     """Keeps parts running. Single-threaded, so that forking is safe at any time."""
 
-    def __init__(self, parts: Mapping[str, Callable[[], None]]) -> None:
+    def __init__(self, parts: Mapping[str, Callable[[], None]], renewal: Renewal | None = None) -> None:
         self._parts = [Part(name, run) for name, run in parts.items()]
+        self._renewal = renewal
+        self._look_at = 0.0
+        self._outdated: deque[Part] = deque()
         self._stopping = False
 
     def run(self) -> int:
@@ -52,6 +68,7 @@ class Supervisor:
             for part in self._parts:
                 if not part.pid and time.monotonic() >= part.start_at:
                     self._start(part)
+            self._renew()
             self._reap()
             time.sleep(0.05)
         return self._end_all()
@@ -66,6 +83,24 @@ class Supervisor:
         part.pid = pid
         part.started_at = time.monotonic()
         log.info("event=started part=%s pid=%d", part.name, pid)
+
+    def _renew(self) -> None:
+        """Ends one part that is outdated, once the one before it is back."""
+        now = time.monotonic()
+        if self._renewal is not None and now >= self._look_at:
+            self._look_at = now + LOOK_S
+            if self._renewal.is_due():
+                gc.collect()
+                gc.freeze()
+                self._outdated = deque(part for part in self._parts if part.name in self._renewal.parts)
+        for part in self._parts:
+            if part.end_by and now > part.end_by and part.pid:
+                log.error("event=killed part=%s", part.name)
+                os.kill(part.pid, signal.SIGKILL)
+        if self._outdated and all(part.pid and not part.end_by for part in self._parts):
+            part = self._outdated.popleft()
+            part.end_by = now + GRACE_S
+            os.kill(part.pid, signal.SIGTERM)
 
     def _child(self, part: Part) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -84,6 +119,10 @@ class Supervisor:
     def _reap(self) -> None:
         for part in self._parts:
             if not part.pid or os.waitpid(part.pid, os.WNOHANG)[0] == 0:
+                continue
+            if part.end_by:
+                log.info("event=renewed part=%s", part.name)
+                part.pid, part.start_at, part.end_by = 0, 0.0, 0.0
                 continue
             lived = time.monotonic() - part.started_at
             part.failures = part.failures + 1 if lived < QUICK_S else 0

@@ -49,8 +49,17 @@ def open_installation(settings: Settings, *, create: bool = False) -> Installati
     upgrade(database)
     # A new key beside a database that was sealed with another one would open nothing of it, and hide that the old one is lost.
     box = open_box(database, settings.data_dir, create=create)
-    catalogue = _shared.get(settings.catalogue_dir) or load_kept_catalogue(settings.catalogue_dir)
+    catalogue = _shared.get(settings.catalogue_dir) or _catalogue(settings)
     return assembled(settings, database, box, catalogue, Renderer(catalogue))
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    """Returns the catalogue with the files of one's own that are in use; where none are, what reads them is not even imported."""
+    if settings.overlay_dir is None or not (settings.data_dir / "catalogue.kept").is_dir():
+        return load_kept_catalogue(settings.catalogue_dir)
+    from provisioner.overlay import OverlayPlace, catalogue_in_use
+
+    return catalogue_in_use(OverlayPlace.of(settings))
 
 
 def share_catalogue(catalogue: Catalogue, folder: Path) -> None:

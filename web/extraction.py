@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "phone_templates"
 SPOKEN: tuple[str, ...] = (
     "provisioner/accounts/*.py", "provisioner/backup_*.py", "provisioner/sealed_file.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
-    "provisioner/importing/*.py", "provisioner/importing/foreign/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
+    "provisioner/importing/*.py", "provisioner/overlay/standing.py", "provisioner/importing/foreign/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
     "provisioner/api/backups.py", "provisioner/api/lights.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
     "pbx_sync/plan.py", "pbx_sync/reconcile.py", "pbx_sync/asterisk/ami.py", "pbx_sync/asterisk/astdb.py", "pbx_sync/asterisk/backend.py",
     "pbx_sync/asterisk/findings.py", "pbx_sync/asterisk/instance.py", "pbx_sync/asterisk/objects.py", "pbx_sync/asterisk/observer.py",

@@ -109,6 +109,7 @@ ACTIONS: Mapping[str, str] = {
     "pbx.back": mark("Answers again"), "lockstep.behind": mark("Phones are behind at"), "lockstep.again": mark("All in lockstep again at"),
     "certificate.ending": mark("Ends soon"), "disk.low": mark("Nearly full"), "recordings.full": mark("Full"), "bootstrap.alarm": mark("Somebody looks for MACs"),
     "backup.ask": mark("Asked for backup"), "backup.made": mark("Made backup"), "backup.failed": mark("Could not make backup"),
+    "catalogue.apply": mark("Took into use"),
     "backup.download": mark("Downloaded backup"), "backup.delete": mark("Deleted backup"),
     "export.with_secrets": mark("Exported with secrets"),
     "recording.listen": mark("Listened to recording of"), "recording.remove": mark("Deleted recording of"),

@@ -17,6 +17,7 @@ from marshmallow import fields, validate
 
 from provisioner.catalog import followed, lacking, parts, sheets, words
 from provisioner.catalog.hinted import HintsSchema, agent_pattern, hints
+from provisioner.catalog.layers import Layers, VendorFolder, layers_of
 from provisioner.catalog.model_files import VendorPart, vendor_models
 from provisioner.catalog.readable import ReadingSchema, reading_rule
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
@@ -132,14 +133,13 @@ class _MakerSchema(Strict):
     discovery = fields.Nested(HintsSchema)
 
 
-def load_catalogue(folder: Path = DEFAULT_FOLDER) -> Catalogue:
+def load_catalogue(place: Path | Layers = DEFAULT_FOLDER) -> Catalogue:
     """Returns the whole catalogue. Raises ``CatalogueError`` listing every mistake found."""
-    mistakes = Mistakes()
+    folder, mistakes = layers_of(place), Mistakes()
     zones = load_zones()
     settings = _settings(folder / "settings.toml", zones, mistakes)
-    # A folder without vendor.toml is read too, so that its lack is told; a copy kept by version control or an editor begins with a dot.
-    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name[0] not in "._"]
-    vendors = {path.name: _vendor(path, settings, zones, mistakes) for path in folders}
+    # A folder without vendor.toml is read too, so that its lack is told.
+    vendors = {each.name: _vendor(each, settings, zones, mistakes) for each in folder.vendors()}
     makers = _makers(folder / "other_makers.toml", mistakes)
     _note_ouis(folder, vendors, makers, mistakes)
     if mistakes:
@@ -194,10 +194,10 @@ def _row_mistakes(row: Setting) -> Iterator[tuple[str, str]]:
         yield "minimum", f"{row.minimum} is more than the maximum {row.maximum}"
 
 
-def _vendor(folder: Path, settings: SettingRows, zones: Mapping[str, TimezoneRule], mistakes: Mistakes) -> Vendor:
+def _vendor(folder: VendorFolder, settings: SettingRows, zones: Mapping[str, TimezoneRule], mistakes: Mistakes) -> Vendor:
     path = folder / "vendor.toml"
     raw = mistakes.read(path, _VendorSchema())
-    templates = {file.name: mistakes.text(file) for file in sorted((folder / "templates").glob("*.j2"))}
+    templates = {file.name: mistakes.text(file) for file in folder.glob("templates/*.j2")}
     types = frozenset(raw.get("key_types", ()))
     unsupported = followed.unsupported_by_vendor(
         raw.get("unsupported", {}), settings, followed.followed_settings(templates, settings), settings
@@ -244,7 +244,7 @@ def _rules(
 
 
 def _note_vendor(
-    folder: Path,
+    folder: VendorFolder,
     raw: Mapping[str, Any],
     rules: tuple[tuple[FileRule, ...], tuple[UploadRule, ...]],
     templates: Mapping[str, str],
@@ -258,7 +258,8 @@ def _note_vendor(
         found += followed.vendor_mistakes(raw.get("unsupported", {}), used, settings)
     for where, what in found:
         mistakes.note(folder / "vendor.toml", where, what)
-    mistakes.extend(f"{folder}/templates/{mistake}" for mistake in parts.circle_mistakes(templates))
+    for name, mistake in parts.circle_mistakes(templates):
+        mistakes.append(f"{folder / f'templates/{name}'}:{mistake}")
     mistakes.extend(_folder_mistakes(folder, rules[0]))
 
 
@@ -334,21 +335,21 @@ def _encoder_mistakes(raw: Mapping[str, Any], *, writes_key: bool) -> Iterator[t
         yield "file", "a template writes file_key, and no file has an encoder"
 
 
-def _folder_mistakes(folder: Path, rules: tuple[FileRule, ...]) -> Iterator[str]:
+def _folder_mistakes(folder: VendorFolder, rules: tuple[FileRule, ...]) -> Iterator[str]:
     sources = folder / "SOURCES.md"
     if not sources.is_file() or not sources.read_bytes().strip():
         yield f"{sources}:1: SOURCES.md is missing or empty: say where each fact comes from"
     used = {rule.template for rule in rules}
-    for template in sorted((folder / "templates").glob("*.j2")):
+    for template in folder.glob("templates/*.j2"):
         if template.name not in used and not template.name.startswith("_"):
             yield f"{template}:1: no file rule uses this template (begin the name of a part with _)"
 
 
-def _note_ouis(folder: Path, vendors: Mapping[str, Vendor], makers: Iterable[Maker], mistakes: Mistakes) -> None:
+def _note_ouis(folder: Layers, vendors: Mapping[str, Vendor], makers: Iterable[Maker], mistakes: Mistakes) -> None:
     """Notes prefixes of MACs that two vendors have, that another maker has too, or that no phone can have."""
     owners: dict[str, str] = {}
     for vendor in vendors.values():
-        path = folder / vendor.id / "vendor.toml"
+        path = folder / f"{vendor.id}/vendor.toml"
         for oui in sorted(vendor.ouis):
             if oui in owners:
                 mistakes.note(path, "ouis", f"OUI {oui} belongs to {owners[oui]} already")

@@ -12,6 +12,7 @@ from typing import Any
 
 from marshmallow import fields, validate
 
+from provisioner.catalog.layers import VendorFolder
 from provisioner.catalog.reading import Mistakes, Strict
 from provisioner.core.encoders import ENCRYPT_FILES
 from provisioner.core.raw import RawForm, RawRule, listed
@@ -83,7 +84,7 @@ def vendor_mistakes(declared: Mapping[str, str], used: frozenset[str], every: Ma
         yield "unsupported", f"a template uses settings.{name}, which the server follows: it belongs into no file"
 
 
-def raw_rule(folder: Path, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRule | None:
+def raw_rule(folder: VendorFolder, raw: Mapping[str, Any], mistakes: Mistakes) -> RawRule | None:
     """Returns what may be added by hand, or None where the vendor folder says nothing of it."""
     path = folder / "vendor.toml"
     if not raw:

@@ -15,6 +15,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from provisioner.catalog import lacking, words
+from provisioner.catalog.layers import VendorFolder
 from provisioner.catalog.reading import Mistakes, Strict, checked_settings
 from provisioner.core.catalogue import Disagreement, Expansion, Model, Panel, Place, SettingRows, When
 from provisioner.core.timezone import TimezoneRule
@@ -98,7 +99,7 @@ class _ModelSchema(_SeriesSchema):
 class VendorPart:
     """What a vendor's models need of the vendor and of the catalogue around it."""
 
-    folder: Path
+    folder: VendorFolder
     key_types: frozenset[str]
     missing_keys: Mapping[str, str]
     settings: SettingRows
@@ -111,13 +112,13 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
     """Returns model name -> model, and notes every mistake of the model and series files."""
     # One schema for all files: making one costs more than reading a file.
     series_schema, model_schema = _SeriesSchema(), _ModelSchema()
-    series = {path.stem: mistakes.read(path, series_schema) for path in sorted((part.folder / "series").glob("*.toml"))}
+    series = {path.stem: mistakes.read(path, series_schema) for path in part.folder.glob("series/*.toml")}
     for name, raw in series.items():
         words.note_unknown_words(part.folder / f"series/{name}.toml", raw.get("maps", {}), part.looks, mistakes)
     named: set[str] = set()
     models_read: list[bool] = []
     models: dict[str, Model] = {}
-    for path in sorted((part.folder / "models").glob("*.toml")):
+    for path in part.folder.glob("models/*.toml"):
         own = mistakes.read(path, model_schema)
         models_read.append(bool(own))
         name = own.pop("series", "")
@@ -140,7 +141,7 @@ def vendor_models(part: VendorPart, mistakes: Mistakes) -> dict[str, Model]:
             mistakes.note(path, field, sentence)
     # A file that could not be read may be of any series.
     for name in series.keys() - named if all(models_read) else ():
-        mistakes.append(f"{part.folder}/series/{name}.toml:1: no model is of this series")
+        mistakes.append(f"{part.folder / f'series/{name}.toml'}:1: no model is of this series")
     _note_doubles(part.folder, models, mistakes)
     return models
 
@@ -230,7 +231,7 @@ def _told_mistakes(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"disagreement.{at}.chosen", f"{row['chosen']} is none of {', '.join(row['values'])}"
 
 
-def _note_doubles(folder: Path, models: Mapping[str, Model], mistakes: Mistakes) -> None:
+def _note_doubles(folder: VendorFolder, models: Mapping[str, Model], mistakes: Mistakes) -> None:
     """Notes what two models cannot share: how their User-Agents spell them, their title, a part number."""
     for field in ("ua_models", "title", "parts"):
         owners: dict[str, str] = {}

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 _PART = re.compile(r"""\{%-?\s*(?:include|import|from|extends)\s+["'](?P<name>[^"']+)["']""")
 
 
-def circle_mistakes(templates: Mapping[str, str]) -> Iterator[str]:
-    """Yields ``name:line: ...`` for each template that comes back to itself, at the line where it goes on to the next part."""
+def circle_mistakes(templates: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yields name and ``line: ...`` of each template that comes back to itself, at the line where it goes on to the next part."""
     for name, text in templates.items():
         for match in _PART.finditer(text):
             way = _way(templates, match["name"], name, frozenset())
             if way:
                 line = text.count("\n", 0, match.start()) + 1
-                yield f"{name}:{line}: includes itself: {' -> '.join((name, *way))}"
+                yield name, f"{line}: includes itself: {' -> '.join((name, *way))}"
 
 
 def _way(templates: Mapping[str, str], at: str, to: str, seen: frozenset[str]) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import zip_longest
-from pathlib import Path
+
+from provisioner.catalog.layers import VendorFolder
 
 _PRINTED = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}")
 _WORD = re.compile(r"[A-Za-z]\w{2,}")
@@ -17,7 +18,7 @@ _SHORTEST_SUFFIX = 6
 class Written:
     """The lines of one vendor folder. Read when the first mistake is looked for, once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: VendorFolder) -> None:
         self._folder = folder
 
     def place(self, name: str, line: str) -> str:
@@ -30,7 +31,7 @@ class Written:
         words = set(_WORD.findall(name))
         fits = [(_fits(text, line, words), place) for place, text in self._lines]
         literal, place = max(fits, key=lambda fit: fit[0], default=(0, ""))
-        return place if literal else f"{self._folder}/vendor.toml:1"
+        return place if literal else f"{self._folder / 'vendor.toml'}:1"
 
     @cached_property
     def _lines(self) -> list[tuple[str, str]]:
@@ -38,7 +39,7 @@ class Written:
         return [
             (f"{path}:{number}", text)
             for pattern in patterns
-            for path in sorted(self._folder.glob(pattern))
+            for path in self._folder.glob(pattern)
             for number, text in enumerate(path.read_text("utf-8").splitlines(), 1)
         ]
 

@@ -5,12 +5,13 @@ Every file of every model is rendered empty and full, and once for each choice o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
 
 from provisioner.catalog.examples import Example, example_paths, read_example
+from provisioner.catalog.layers import Layers, VendorFolder
 from provisioner.catalog.places import Written, first_difference
 from provisioner.core.catalogue import Catalogue, Model, Vendor
 from provisioner.core.encoders import ENCRYPT_FILES
@@ -30,14 +31,14 @@ _INSTALLATION: Mapping[str, SettingValue] = {
 class _Proof:
     """One look at a catalogue; ``found`` holds each mistake once, with the first model that showed it."""
 
-    folder: Path
+    folder: Layers
     catalogue: Catalogue
     found: dict[str, str] = field(default_factory=dict)
     named: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.renderer = Renderer(self.catalogue)
-        self.written = {vendor: Written(self.folder / vendor) for vendor in self.catalogue.vendors}
+        self.written = {vendor: Written(VendorFolder(self.folder, vendor)) for vendor in self.catalogue.vendors}
 
     def render(self, config: PhoneConfig) -> list[RenderedFile]:
         """Returns the files of a phone; where a template fails it is noted, and there are none."""
@@ -53,7 +54,7 @@ class _Proof:
 
     def sentence(self, error: RenderError) -> str:
         """Returns the mistake in the form of all others: file, line, what is wrong."""
-        return f"{self.folder}/{error.template}:{error.line or 1}: {str(error).partition(': ')[2]}"
+        return f"{self.folder / error.template}:{error.line or 1}: {str(error).partition(': ')[2]}"
 
     def hold_names(self, vendor: Vendor, file: RenderedFile, model: str) -> None:
         """Notes each parameter of a file that the maker's list does not have, with the line that writes it."""
@@ -74,13 +75,23 @@ class _Proof:
 
 def rendering_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
     """Returns what is wrong with the templates and the examples of a catalogue that could be read, each with file and line."""
-    proof = _Proof(folder, catalogue)
+    proof = _Proof(Layers(folder), catalogue)
+    return [*_template_mistakes(proof, catalogue.vendors), *_example_mistakes(proof)]
+
+
+def template_mistakes(folder: Layers, catalogue: Catalogue, vendors: Collection[str]) -> list[str]:
+    """Returns what rendering shows of the templates of these vendors. Examples are not held: files of one's own make others."""
+    return _template_mistakes(_Proof(folder, catalogue), vendors)
+
+
+def _template_mistakes(proof: _Proof, vendors: Collection[str]) -> list[str]:
+    catalogue = proof.catalogue
     try:
         proof.renderer.shared_files()
     except RenderError as error:
         proof.found.setdefault(proof.sentence(error), "shared files")
     defaults = {name: row.default for name, row in catalogue.settings.items()}
-    for vendor in catalogue.vendors.values():
+    for vendor in (catalogue.vendors[name] for name in sorted(vendors)):
         shown: set[str] = set()
         for model in vendor.models.values():
             full = _full(vendor, model, {**defaults, **vendor.settings, **model.settings, **_INSTALLATION})
@@ -90,8 +101,7 @@ def rendering_mistakes(folder: Path, catalogue: Catalogue) -> list[str]:
                 shown.add(model.series or model.name)
                 for choices in _choices(catalogue):
                     proof.render(replace(full, lines=full.lines[:1], keys=(), modules=0, settings={**full.settings, **choices}))
-    rendered = [f"{sentence} ({model})" for sentence, model in proof.found.items()]
-    return [*rendered, *_example_mistakes(proof)]
+    return [f"{sentence} ({model})" for sentence, model in proof.found.items()]
 
 
 def _full(vendor: Vendor, model: Model, settings: Mapping[str, SettingValue]) -> PhoneConfig:
@@ -124,7 +134,7 @@ def _choices(catalogue: Catalogue) -> Iterator[dict[str, SettingValue]]:
 def _example_mistakes(proof: _Proof) -> Iterator[str]:
     for vendor in proof.catalogue.vendors.values():
         shown: set[str] = set()
-        for path in example_paths(proof.folder, vendor.id):
+        for path in example_paths(proof.folder.shipped, vendor.id):
             try:
                 example = read_example(proof.catalogue, vendor.id, path)
             except CatalogueError as error:
@@ -136,7 +146,7 @@ def _example_mistakes(proof: _Proof) -> Iterator[str]:
             family = _family(model)
             if family not in shown:
                 shown.add(family)
-                yield f"{proof.folder / vendor.id}/{family}.toml:1: no example of it: write examples/{model.name}-<story>.toml"
+                yield f"{proof.folder / f'{vendor.id}/{family}.toml'}:1: no example of it: write examples/{model.name}-<story>.toml"
 
 
 def _family(model: Model) -> str:

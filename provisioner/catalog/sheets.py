@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from marshmallow import fields, validate
 
+from provisioner.catalog.layers import VendorFolder
 from provisioner.catalog.reading import Mistakes, Strict
 from provisioner.core.installing import STEP_FIELDS, InstallStep, InstallWay
 
@@ -32,7 +32,7 @@ class _SheetSchema(Strict):
     way = fields.List(fields.Nested(_WaySchema), required=True, validate=validate.Length(min=1))
 
 
-def install_ways(folder: Path, series: Iterable[str], mistakes: Mistakes) -> tuple[InstallWay, ...]:
+def install_ways(folder: VendorFolder, series: Iterable[str], mistakes: Mistakes) -> tuple[InstallWay, ...]:
     """Returns the ways of a vendor folder, in their order; notes what is wrong."""
     path, known = folder / "sheet.toml", set(series)
     rows = mistakes.read(path, _SheetSchema()).get("way", ())

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from provisioner.changes.asking import AskingWrites
 from provisioner.changes.backups import BackupWrites
 from provisioner.changes.calls import CallWrites
+from provisioner.changes.catalogue import CatalogueWrites
 from provisioner.changes.copying import CopyWrites
 from provisioner.changes.enrolment import EnrolmentWrites
 from provisioner.changes.firmware import FirmwareWrites
@@ -56,6 +57,7 @@ class Changes(
     Telling,
     FirmwareWrites,
     BackupWrites,
+    CatalogueWrites,
 ):
     """All writes of desired state; each method is one transaction, or rolls back and raises."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.commands.arguments import json_option
-from provisioner.commands.output import counted, print_json, print_table
+from provisioner.commands.output import counted, harmless, note, print_json, print_table
 from provisioner.commands.session import Session, pass_session
 from provisioner.core.encoders import ENCRYPT_FILES
 from provisioner.errors import CatalogueError
@@ -33,6 +33,9 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
     list of parameters and against the recorded examples. ENCRYPTED counts the models whose files can be encrypted; what a model cannot
     follow, and why, is said by 'provisioner explain' and on its page. Exit status 1 when something is wrong.
 
+    Without FOLDER your own files over it ('provisioner catalogue') are checked too, as they are on disk, and what an upgrade changed under
+    them is told.
+
     \b
     Examples:
       provisioner check
@@ -49,6 +52,7 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
         raise CatalogueError([f"{place}: there is no such folder"])
     catalogue = load_catalogue(place)
     mistakes = rendering_mistakes(place, catalogue)
+    mistakes += _own_mistakes(session) if folder is None else []
     if mistakes:
         raise CatalogueError(mistakes)
     examples = {vendor: [path.name for path in example_paths(place, vendor)] for vendor in catalogue.vendors}
@@ -59,6 +63,24 @@ def check(session: Session, folder: Path | None, models: bool, as_json: bool) ->
     else:
         _print_vendors(catalogue, examples)
         click.echo(f"{place}: no mistakes in {_counts(catalogue, examples)}")
+
+
+def _own_mistakes(session: Session) -> list[str]:
+    """Returns what is wrong with the files of one's own as they are on disk, and tells what somebody should look at."""
+    from provisioner.catalog.layers import Layers
+    from provisioner.overlay import OverlayPlace, mistakes_of, upgrade_notices
+    from provisioner.overlay.reading import read_overlay
+
+    place = OverlayPlace.of(session.settings)
+    overlay = read_overlay(place.own) if place.own else None
+    if place.own is None or overlay is None:
+        return []
+    for sentence in (*overlay.warnings, *upgrade_notices(place)):
+        note(harmless(sentence))
+    if overlay.refused or not overlay.files:
+        return overlay.refused
+    note(f"{place.own}: {counted(len(overlay.files), 'file')} of your own")
+    return mistakes_of(Layers(place.shipped, {name: place.own / name for name in overlay.files}), overlay.files)
 
 
 def _counts(catalogue: Catalogue, examples: Examples) -> str:

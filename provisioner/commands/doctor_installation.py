@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.commands.doctor_mail import recipients_finding
 from provisioner.commands.doctor_nodes import nodes_findings
+from provisioner.commands.doctor_overlay import overlay_findings
 from provisioner.commands.doctor_recordings import recordings_finding
 from provisioner.commands.findings import Finding, failure, fine, warning
 from provisioner.commands.output import shown_time
@@ -34,6 +35,7 @@ def installation_findings(settings: Settings) -> Iterator[Finding]:
     yield _key(settings)
     found, catalogue = _catalogue(settings)
     yield found
+    yield from overlay_findings(settings, catalogue)
     found, database = _database(settings)
     yield found
     if database is not None:
@@ -86,11 +88,11 @@ def _key(settings: Settings) -> Finding:
 
 
 def _catalogue(settings: Settings) -> tuple[Finding, Catalogue | None]:
-    from provisioner.catalog import load_catalogue
+    from provisioner.overlay import OverlayPlace, catalogue_in_use
 
     mend = "'provisioner check' lists every mistake"
     try:
-        catalogue = load_catalogue(settings.catalogue_dir)
+        catalogue = catalogue_in_use(OverlayPlace.of(settings))
     except CatalogueError as error:
         return failure("catalogue", f"{len(error.mistakes)} mistakes, the first: {error.mistakes[0]}", mend), None
     except OSError as error:

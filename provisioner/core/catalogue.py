@@ -319,6 +319,8 @@ class Catalogue:
     makers: Sequence[Maker]
     zones: Mapping[str, TimezoneRule]
     """IANA zone -> its rule; zones that phones cannot follow are absent."""
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Vendor id -> why its phones keep the files that they have: a sentence. What is here of such a vendor is not what was asked for."""
     file_names: Mapping[str, FirstOf] = field(init=False, repr=False, compare=False)
     """Vendor id -> which of its file rules a name fits."""
     upload_names: Mapping[str, FirstOf] = field(init=False, repr=False, compare=False)

@@ -68,6 +68,8 @@ class Renderer:
         if model is None:
             raise RenderError(f"the catalogue has no model {config.model}", template=config.model)
         vendor = self.catalogue.vendors[model.vendor]
+        if vendor.id in self.catalogue.withheld:
+            raise RenderError(self.catalogue.withheld[vendor.id], template=vendor.id)
         context = phone_context(self.catalogue, vendor, model, config)
         return [
             self._render(vendor, rule, canonical_name(rule, config.mac, model), context)

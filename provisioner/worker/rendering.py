@@ -170,5 +170,6 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
         )
     digest.update(repr(sorted((row.name, row.default) for row in catalogue.settings.values())).encode())
     digest.update(repr(sorted(catalogue.zones.items())).encode())
+    digest.update(repr(sorted(catalogue.withheld.items())).encode())
     digest.update("\n".join(more).encode())
     return digest.hexdigest()

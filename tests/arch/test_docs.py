@@ -25,7 +25,7 @@ WANTED = [
     "tutorial.md", "glossary.md", "explain/architecture.md", "explain/lockstep.md", "explain/access-and-secrets.md", "explain/threat-model.md",
     "explain/performance.md", "howto/add-a-model.md", "howto/add-a-vendor.md", "howto/point-phones-at-the-server.md", "howto/import-phones.md",
     "howto/postgresql.md", "howto/two-servers.md", "howto/https.md", "howto/backup-and-restore.md", "howto/reverse-proxy.md", "howto/firmware-files.md",
-    "howto/recover.md", "howto/run-as-a-service.md", "howto/pbx.md", "howto/external-pbx.md", "howto/script-it.md",
+    "howto/recover.md", "howto/change-a-template.md", "howto/run-as-a-service.md", "howto/pbx.md", "howto/external-pbx.md", "howto/script-it.md",
 ]  # fmt: skip
 
 

@@ -127,7 +127,9 @@ ALLOWED: dict[str, set[str]] = {
     # Wiring, and what people and programs use.
     "key_mark": {"db", "errors", "models", "secrets", "store"},
     "nodes": {"core", "db", "models_nodes", "settings", "worker"},
-    "wiring": {"accounts", "changes", "core", "db", "kept_catalogue", "key_mark", "migrate", "scope", "secrets", "settings", "store"},
+    "overlay": {"catalog", "core", "errors", "settings"},
+    "trial": {"catalog", "core", "errors", "overlay", "records_rendering", "store", "wiring"},
+    "wiring": {"accounts", "overlay", "changes", "core", "db", "kept_catalogue", "key_mark", "migrate", "scope", "secrets", "settings", "store"},
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "sealed_file": {"errors"},
     "backup_copy": {"errors"},
@@ -140,7 +142,7 @@ ALLOWED: dict[str, set[str]] = {
         "records_enrolment", "records_install", "records_mail", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "wiring", "records_seats",
     },
     "web": {
-        "kept", "kept_catalogue", "backup_folder", "backup_standing", "backups", "sealed_file",
+        "kept", "kept_catalogue", "backup_folder", "backup_standing", "backups", "sealed_file", "overlay",
         "accounts", "api", "callsnow", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
@@ -149,7 +151,7 @@ ALLOWED: dict[str, set[str]] = {
         "admin", "mailing", "waiting_room", "webhooks", "wiring", "worker",
     },
     "commands": {
-        "backup_folder", "backup_standing", "sealed_file",
+        "backup_folder", "backup_standing", "sealed_file", "overlay", "trial",
         "accounts", "api", "backups", "bundled", "callsnow", "catalog", "changes", "client", "core", "db", "dhcp", "discovery", "errors", "heartbeat", "importing", "key_mark", "nodes", "logs", "mailing", "migrate", "oidc", "parts", "passwords",
         "pbx_sync", "pbxstatus", "records", "records_calls", "recordings", "records_enrolment", "records_install", "records_mail", "records_seats", "redirect", "redirecting", "scans", "secrets", "setting_values", "settings", "sheets", "store", "supervisor", "wiring", "worker",
     },

@@ -11,6 +11,7 @@ from provisioner.api.context import has_pbx, installation
 from provisioner.api.numbers import Overview
 from provisioner.api.pbx import state_of
 from provisioner.backup_standing import standing
+from provisioner.overlay import OverlayPlace, upgrade_notices
 from provisioner.records import FetchRecord
 from web.i18n import _, ngettext
 from web.page import page
@@ -86,9 +87,24 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
         yield Attention("warn", text, url_for("web.redirects.index") if may("technician") else "")
     if trouble := standing(installation().settings, store, installation().changes.clock()).trouble:
         yield Attention("warn", _("A backup wants attention."), url_for("web.backups.index") if may("admin") else "", trouble)
+    yield from _of_own_files()
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))
+
+
+def _of_own_files() -> Iterator[Attention]:
+    """Yields what became of files of one's own over the catalogue; the commands that it names work on the server itself."""
+    place = OverlayPlace.of(installation().settings)
+    if place.own is not None and (trouble := place.state().trouble):
+        yield Attention("bad", _("Files of your own over the catalogue were refused; those used before are served."), "", trouble[0])
+    if notices := upgrade_notices(place):
+        text = ngettext(
+            "%(num)s file of your own is older than the file of the catalogue that it stands for.",
+            "%(num)s files of your own are older than the files of the catalogue that they stand for.",
+            len(notices),
+        )
+        yield Attention("warn", text, "", notices[0])
 
 
 def _of_scans() -> Iterator[Attention]:
