@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -28,23 +29,26 @@ _NO_DATE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 """A catalogue that says when it was written differs each time; the history knows."""
 
 
+@cache
 def marked_texts() -> Catalog:
     """Returns every text that is marked in templates and code, with where it stands."""
     return _catalogue(sorted(_found(), key=lambda item: (item[0], str(item[1]))))
 
 
+@cache
 def sentences() -> Catalog:
     """Returns every sentence of the server that a page can show, with the file in which it stands."""
     return _catalogue(spoken_sentences())
 
 
+@cache
 def of_the_catalogue() -> Catalog:
     """Returns every text of the shipped catalogue that a page can show, with the file in which it stands."""
     return _catalogue(catalogue_texts())
 
 
 KINDS: Mapping[Path, Callable[[], Catalog]] = {FOLDER: marked_texts, SENTENCES: sentences, CATALOGUE: of_the_catalogue}
-"""Folder of catalogues -> what they have to translate."""
+"""Folder of catalogues -> what they have to translate. It is read once for all languages, and not to be changed."""
 
 
 def catalogue_of(language: str, folder: Path) -> Catalog:

@@ -64,6 +64,7 @@ from provisioner.api import (
 from provisioner.api.metrics import Metrics
 from provisioner.api.numbers import Numbers
 from provisioner.api.readiness import Readiness
+from provisioner.api.routes import LateRule
 from provisioner.logs import pairs
 from provisioner.wiring import Installation
 
@@ -116,6 +117,7 @@ log = logging.getLogger("provisioner.admin")
 def create_admin_app(installation: Installation) -> Flask:
     """Returns the application of the admin listener, without its pages."""
     app = Flask("provisioner.admin", static_folder=None, template_folder=None)
+    app.url_rule_class = LateRule
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json = _json(app)
     app.url_map.merge_slashes = False
