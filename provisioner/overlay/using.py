@@ -1,7 +1,7 @@
 """Which files of one's own are in use, and how a changed overlay comes into use: only as a whole set, and only after it was checked.
 
 Where the set in use does not go with the shipped catalogue any more, the vendors concerned are *withheld*: their phones keep the files
-that they have, since shipped templates alone could take them out of their network (docs/adr/0014).
+that they have, since shipped templates alone could take them out of their network (docs/adr/0015).
 """
 
 from __future__ import annotations
