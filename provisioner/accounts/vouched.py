@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.accounts.attempts import Attempts
+from provisioner.accounts.cookies import cookie_digest
 from provisioner.accounts.signing_in import Accounts, SignedIn
 from provisioner.changes import Changes
 from provisioner.core.peers import group_of
@@ -28,6 +30,15 @@ ACTOR = "oidc:sign_in"
 """Who the changes say made or changed a person by what the provider said."""
 Rights = tuple[str, list[str] | None]
 """Role, and sites (None: all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """Somebody whom the provider vouched for. ``where``: the page that they wanted; ``parting``: the cookie for signing out there too."""
+
+    signed_in: SignedIn
+    where: str
+    parting: str = field(repr=False)
 
 
 class ProviderSignIn:
@@ -53,8 +64,8 @@ class ProviderSignIn:
             log.warning("event=oidc_failed what=begin why=%s detail=%r", error.why, error.detail)
             raise
 
-    def finish(self, cookie: str, came: Mapping[str, str], redirect_uri: str, address: str, user_agent: str) -> tuple[SignedIn, str]:
-        """Returns a session, and the page that the person wanted. Raises ``NotVouched``, which is in the log.
+    def finish(self, cookie: str, came: Mapping[str, str], redirect_uri: str, address: str, user_agent: str) -> CameBack:
+        """Returns a session, and what goes with it. Raises ``NotVouched``, which is in the log.
 
         What fails counts like a wrong password from the address.
         """
@@ -69,7 +80,15 @@ class ProviderSignIn:
             log.warning("event=oidc_refused why=%s address=%s detail=%r", error.why, key, error.detail)
             raise
         guesses.succeeded(key)
-        return signed_in, vouched.where
+        return CameBack(signed_in, vouched.where, self._flow.parting(vouched.token, cookie_digest(signed_in.cookie)))
+
+    def is_parting_of(self, parting: str, session: str) -> bool:
+        """Returns whether the cookie ``parting`` was made for the session with the cookie ``session``."""
+        return self._flow.is_parting_of(parting, cookie_digest(session))
+
+    def way_out(self, parting: str) -> str:
+        """Returns the provider's address where the person signs out there too; empty where there is none."""
+        return self._flow.way_out(parting)
 
     def _signed_in(self, vouched: Vouched, address: str, user_agent: str) -> SignedIn:
         rights = rights_of(vouched.claims, self._settings.oidc_role_claim, self._settings.oidc_roles)

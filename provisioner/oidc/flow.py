@@ -14,7 +14,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
@@ -29,7 +29,9 @@ BEGUN_S = 600
 """How long somebody may take at the provider."""
 AT_ONCE = 4
 """People who wait for the provider at a time: one that hangs holds up so many threads, and local sign-in has the others."""
-_LABEL = "oidc:begun"
+MAX_HINT = 2800
+"""Characters of an ID token that is kept: sealed, it has to fit into a cookie of 4096 bytes (RFC 6265, section 6.1)."""
+_LABEL, _PARTING = "oidc:begun", "oidc:parting"
 _SPENT = 10_000
 
 
@@ -62,6 +64,8 @@ class Vouched:
     subject: str
     claims: Mapping[str, Any]
     where: str
+    token: str = field(repr=False)
+    """The ID token that said so."""
 
 
 class Flow:
@@ -106,7 +110,42 @@ class Flow:
             metadata = self.provider.metadata()
             tokens = self._tokens(metadata, came["code"], begun, redirect_uri)
             claims = checked(tokens.get("id_token"), self.provider, self._client.client_id, begun.nonce, self._clock())
-            return Vouched(claims["sub"], {**self._more(metadata, tokens, claims), **claims}, begun.where)
+            return Vouched(claims["sub"], {**self._more(metadata, tokens, claims), **claims}, begun.where, str(tokens["id_token"]))
+
+    def parting(self, token: str, session: str) -> str:
+        """Returns the cookie by which the session ``session`` is signed out at the provider too; a token that no cookie holds is left out."""
+        said = {"session": session, "token": token if len(token) <= MAX_HINT else ""}
+        return base64.urlsafe_b64encode(self._box.seal(json.dumps(said).encode(), _PARTING)).decode()
+
+    def is_parting_of(self, cookie: str, session: str) -> bool:
+        """Returns whether the cookie was made for this session: another one may have been opened since, with a password."""
+        said = self._parted(cookie)
+        return said is not None and hmac.compare_digest(said[0].encode(), session.encode())
+
+    def way_out(self, cookie: str) -> str:
+        """Returns the provider's address where the person signs out (OpenID Connect RP-Initiated Logout 1.0).
+
+        Empty where the cookie is none of ours, and where the provider offers no such address or does not answer. It asks for no way back
+        here: a provider that was not told of one refuses the whole request.
+        """
+        said = self._parted(cookie)
+        if said is None:
+            return ""
+        try:
+            with self._slot():
+                address = self.provider.metadata().end_session
+        except NotVouched:
+            return ""
+        query = {"client_id": self._client.client_id, **({"id_token_hint": said[1]} if said[1] else {})}
+        return f"{address}{'&' if urlsplit(address).query else '?'}{urlencode(query)}" if address else ""
+
+    def _parted(self, cookie: str) -> tuple[str, str] | None:
+        """Returns the session and the token of a cookie; None where it is none of ours."""
+        try:
+            said = json.loads(self._box.open(base64.urlsafe_b64decode(cookie.encode()), _PARTING))
+            return str(said["session"]), str(said["token"])
+        except (SecretError, ValueError, TypeError, KeyError):
+            return None
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -35,6 +35,8 @@ class Metadata:
     """The secret goes into the form: the provider does not take it by HTTP Basic."""
     challenges: tuple[str, ...]
     """Ways of PKCE that it names; none: it does not say."""
+    end_session: str = ""
+    """Where people sign out (OpenID Connect RP-Initiated Logout 1.0, section 2.1); empty: it offers none."""
 
 
 Answer = TypeVar("Answer", Metadata, KeySet)
@@ -91,11 +93,13 @@ def read_metadata(issuer: str, said: dict[str, Any]) -> Metadata:
     unsafe = [name for name, url in found.items() if not is_safe_url(url) and (url or name in needed)]
     if unsafe:
         raise NotVouched("away", f"the discovery document has no https address as {', '.join(unsafe)}")
+    end_session = said.get("end_session_endpoint")
     ways, challenges = said.get("token_endpoint_auth_methods_supported"), said.get("code_challenge_methods_supported")
     posts = isinstance(ways, list) and "client_secret_basic" not in ways and "client_secret_post" in ways
     return Metadata(
         found["authorization_endpoint"], found["token_endpoint"], found["jwks_uri"], found["userinfo_endpoint"], posts,
         tuple(str(way)[:16] for way in challenges[:8]) if isinstance(challenges, list) else (),
+        end_session if isinstance(end_session, str) and is_safe_url(end_session) else "",
     )  # fmt: skip
 
 

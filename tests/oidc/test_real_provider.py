@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import subprocess
 import sys
 import time
@@ -67,3 +69,16 @@ def test_person_signs_in_once_for_each_yes(opening: Opening, issuer: str) -> Non
     state = office.begin().partition("state=")[2].partition("&")[0]
     refused = office.come_back(f"code={code}&state={state}")
     assert refused.status_code == 401 and "did not sign you in" in refused.text, "the provider takes a code once"
+
+
+def test_provider_takes_the_way_out(opening: Opening, issuer: str) -> None:
+    office = opening(oidc_issuer=issuer, oidc_client_id="provisioner", oidc_client_secret="secret-of-ours")
+    office.come_back(consented(office.begin()))
+    token = office.browser.get("/api/v1/session").get_json()["csrf_token"]
+    office.browser.post("/sign-out", data={"csrf_token": token})
+    found = re.search(r'href="(http[^"]+)" rel="noreferrer"', office.browser.get("/sign-out").text)
+    assert found
+    with urlopen(html.unescape(found[1]), timeout=20) as answer:
+        text = answer.read().decode()
+    assert "<code>id_token_hint</code>" in text
+    assert "not set" not in text, "it says so of what it misses"

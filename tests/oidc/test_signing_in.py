@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlsplit
+import base64
+import html
+import json
+import re
+from urllib.parse import parse_qs, quote_plus, urlsplit
 
 import pytest
 from joserfc.jwk import ECKey
@@ -10,7 +14,7 @@ from joserfc.jwk import ECKey
 from provisioner.records import ROLES
 from provisioner.setting_values import RoleRule, role_rules
 from tests.oidc.conftest import Office, Opening
-from tests.oidc.standin import KEY, Standin, saying
+from tests.oidc.standin import CLIENT_ID, KEY, Standin, saying
 from tests.web.conftest import PASSWORD, Person
 
 
@@ -166,3 +170,63 @@ def test_rules_of_roles_are_read_or_refused() -> None:
     for wrong in ("admin", "=admin", "x=emperor", "x=admin@"):
         with pytest.raises(ValueError, match="value=role"):
             read(wrong)
+
+
+def sign_out(office: Office) -> str:
+    """Signs out; returns where the browser is sent."""
+    token = office.browser.get("/api/v1/session").get_json()["csrf_token"]
+    answer = office.browser.post("/sign-out", data={"csrf_token": token})
+    assert (answer.status_code, office.user()) == (303, "")
+    return str(answer.headers["Location"])
+
+
+def way_out(office: Office) -> str:
+    """Returns the address of the button by which somebody signs out at the provider too; empty where there is none."""
+    answer = office.browser.get("/sign-out")
+    found = re.search(r'href="(https?://[^"]+)" rel="noreferrer"', answer.text)
+    assert answer.status_code == (200 if found else 303)
+    return html.unescape(found[1]) if found else ""
+
+
+def test_who_signs_out_is_asked_whether_at_the_provider_too(office: Office, provider: Standin) -> None:
+    provider.metadata = {"end_session_endpoint": f"{provider.issuer}/leave?realm=1"}
+    office.sign_in(provider)
+    kept = office.browser.get_cookie("provisioner_parting", path="/sign-out")
+    assert kept is not None and kept.http_only and kept.same_site == "Strict" and "." not in kept.value, "the token is sealed"
+    assert sign_out(office) == "/sign-out"
+    address, _, query = way_out(office).partition("?")
+    asked = {name: values[0] for name, values in parse_qs(query).items()}
+    assert (address, asked["realm"], asked["client_id"]) == (f"{provider.issuer}/leave", "1", CLIENT_ID)
+    assert json.loads(base64.urlsafe_b64decode(asked["id_token_hint"].split(".")[1] + "=="))["sub"] == "subject-1"
+    office.sign_in(provider)
+    assert office.browser.get("/sign-out").headers["Location"] == "/sign-in", "who is signed in is asked nothing"
+
+
+def test_a_token_that_no_cookie_holds_is_left_out(office: Office, provider: Standin) -> None:
+    provider.metadata = {"end_session_endpoint": f"{provider.issuer}/leave"}
+    provider.person = {**provider.person, "groups": ["x" * 40] * 100}
+    office.sign_in(provider)
+    sign_out(office)
+    assert way_out(office) == f"{provider.issuer}/leave?client_id={quote_plus(CLIENT_ID)}"
+
+
+@pytest.mark.parametrize("offered", [{}, {"end_session_endpoint": "http://id.example.com/leave"}, {"end_session_endpoint": 7}])
+def test_a_provider_without_a_safe_address_for_it_is_not_left(office: Office, provider: Standin, offered: dict[str, object]) -> None:
+    provider.metadata = offered
+    office.sign_in(provider)
+    sign_out(office)
+    assert way_out(office) == ""
+
+
+def test_a_session_that_a_password_opened_ends_here_alone(office: Office, provider: Standin) -> None:
+    provider.metadata = {"end_session_endpoint": f"{provider.issuer}/leave"}
+    office.sign_in(provider)
+    parting = office.browser.get_cookie("provisioner_parting", path="/sign-out")
+    office.installation.changes.create_user("tests", "bob", {"role": "technician", "password": PASSWORD})
+    person = Person(office.app, "bob")
+    assert parting is not None
+    person.client.set_cookie("provisioner_parting", parting.value, path="/sign-out")
+    assert person.post("/sign-out").headers["Location"] == "/sign-in"
+    assert person.client.get_cookie("provisioner_parting", path="/sign-out") is None
+    person.client.set_cookie("provisioner_parting", "nonsense", path="/sign-out")
+    assert person.get("/sign-out").headers["Location"] == "/sign-in"

@@ -21,7 +21,7 @@ from provisioner.oidc.flow import BEGUN_S
 from web.guard import needs, own_path
 from web.i18n import _
 from web.page import page
-from web.pages.sign_in import first_page, sign_in_page
+from web.pages.sign_in import PARTING, first_page, parting_options, sign_in_page
 
 pages = Blueprint("provider", __name__)
 COOKIE = "provisioner_oidc"
@@ -49,14 +49,14 @@ def come_back() -> Response:
     """Signs in who comes back from the provider, or says why not."""
     provider, begun = _provider(), request.cookies.get(COOKIE, "")
     try:
-        result, where = provider.finish(
-            begun, request.args.to_dict(), _redirect_uri(), client_address(), request.headers.get("User-Agent", "")
-        )
+        came = provider.finish(begun, request.args.to_dict(), _redirect_uri(), client_address(), request.headers.get("User-Agent", ""))
     except NotVouched as error:
         response = sign_in_page("/", mistake=_why(error.why), status=STATUS.get(error.why, 401))
     else:
-        response = page("signed_in.html", next=first_page(result.caller, own_path(where)))
-        set_session_cookie(response, result)
+        response = page("signed_in.html", next=first_page(came.signed_in.caller, own_path(came.where)))
+        set_session_cookie(response, came.signed_in)
+        hours = everything().settings.session_hours
+        response.set_cookie(PARTING, came.parting, **parting_options(hours * 3600))
     response.delete_cookie(COOKIE, **{name: value for name, value in _options(0).items() if name != "max_age"})
     return response
 

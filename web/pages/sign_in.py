@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Any, cast
 
 from flask import Blueprint, Response, redirect, request, url_for
 
 from provisioner.accounts import Caller, Refused
-from provisioner.accounts.cookies import COOKIE
+from provisioner.accounts.cookies import COOKIE, cookie_options
 from provisioner.api.auth import came_over_tls, client_address
 from provisioner.api.context import caller, everything, installation
 from provisioner.api.session import set_session_cookie
@@ -17,6 +17,8 @@ from web.i18n import _, ngettext
 from web.page import page
 
 pages = Blueprint("sign_in", __name__)
+PARTING = "provisioner_parting"
+"""Cookie of who came by a provider: what signs them out there too."""
 
 
 @pages.get("/sign-in")
@@ -49,11 +51,35 @@ def enter() -> Response:
 @pages.post("/sign-out")
 @needs("user")
 def leave() -> Response:
-    """Signs out."""
+    """Signs out; who came by the provider is asked next whether there too."""
+    provider, parting, session = everything().provider, request.cookies.get(PARTING, ""), request.cookies.get(COOKIE, "")
     installation().accounts.sign_out(cast("Caller", caller()))
-    response = cast("Response", redirect(url_for("web.sign_in.form"), 303))
+    is_theirs = provider is not None and provider.is_parting_of(parting, session)
+    # To a page first: a form's answer that leads to another server is what the content security policy forbids.
+    response = cast("Response", redirect(url_for(".left" if is_theirs else ".form"), 303))
     response.delete_cookie(COOKIE, path="/", secure=came_over_tls(), httponly=True, samesite="Strict")
+    return response if is_theirs else _without_parting(response)
+
+
+@pages.get("/sign-out")
+@needs("nobody")
+def left() -> Response:
+    """Asks who signed out here, and came by the provider, whether there too."""
+    provider = everything().provider
+    way = provider.way_out(request.cookies.get(PARTING, "")) if provider and caller() is None else ""
+    if provider is None or not way:
+        return _without_parting(cast("Response", redirect(url_for(".form"), 303)))
+    return page("signed_out.html", way=way, provider=provider.name)
+
+
+def _without_parting(response: Response) -> Response:
+    response.delete_cookie(PARTING, **{name: value for name, value in parting_options(0).items() if name != "max_age"})
     return response
+
+
+def parting_options(max_age_s: int) -> dict[str, Any]:
+    """Returns what ``set_cookie`` is told of the cookie by which somebody signs out at the provider too."""
+    return {**cookie_options(secure=came_over_tls(), max_age_s=max_age_s), "path": "/sign-out"}
 
 
 def sign_in_page(where: str, *, name: str = "", needs_code: bool = False, mistake: str = "", status: int = 200) -> Response:
