@@ -21,7 +21,7 @@ from web.i18n import DEFAULT
 from web.sentences import Sentence, full_sentence, sentences, translated
 
 PART = re.compile(r"\{(\w+)\}")
-TOLD_OTHERWISE = ("api", "commands", "parts", "dhcp", "discovery", "transports", "webhooks", "redirect")
+TOLD_OTHERWISE = ("api", "commands", "overlay", "parts", "dhcp", "discovery", "transports", "webhooks", "redirect")
 """Whole parts whose errors no page shows: programs, people at a command line and logs are told. The modules of the API whose functions
 the pages call are named in ``extraction``."""
 BEFORE_THERE_ARE_PAGES = {
@@ -34,7 +34,7 @@ BEFORE_THERE_ARE_PAGES = {
     "catalog/examples.py",
 }
 """Without what these read there is no server."""
-WITHOUT_A_PAGE = {"redirecting.py", "scans.py"}
+WITHOUT_A_PAGE = {"redirecting.py", "scans.py", "trial.py"}
 
 
 @pytest.fixture(params=[code for code in LANGUAGES if code != DEFAULT])

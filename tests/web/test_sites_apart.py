@@ -126,7 +126,9 @@ def _said_of_beyond(text: str) -> list[str]:
 def test_every_page_of_ones_own_site_is_there_and_says_nothing_of_another(app: Flask, two_sites: None, role: str) -> None:
     person, looked = Person(app, f"berlin-{role}"), 0
     for address, needed, is_whole, _is_named in _addresses(app, ours=True):
-        if address.startswith(("/sign-in", "/sign-out")) or address == "/you/codes":  # away to another page: nobody has to sign in, or set up codes
+        if (
+            address.startswith(("/sign-in", "/sign-out")) or address == "/you/codes"
+        ):  # away to another page: nobody has to sign in, or set up codes
             continue
         answer = person.get(address)
         may = needed == "nobody" or ROLES.index(needed) <= ROLES.index(role)
