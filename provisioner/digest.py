@@ -77,10 +77,11 @@ class PhoneCredentials:
 
     def _is_new(self, request: FileRequest, nonce: str, count: str, mac: Mac) -> bool:
         """Returns whether nobody has sent this before. An upload is judged at its head, and once more when its body is there: the same request."""
-        if any(request is proven for proven in self._uploads):
+        is_upload = request.method in ("PUT", "POST")
+        if is_upload and any(request is proven for proven in tuple(self._uploads)):  # a copy: bodies are judged by other threads
             return True
         is_new = self._nonces.spend(nonce, int(count, 16) if _COUNT.match(count) else None, mac)
-        if is_new and request.method in ("PUT", "POST"):
+        if is_new and is_upload:
             self._uploads.append(request)
         return is_new
 

@@ -48,6 +48,8 @@ class _Gathered:
     events: list[ChangeRecord] = field(default_factory=list)
     more: int = 0
     since: float = 0.0
+    tried_at: float = 0.0
+    """When the server last did not take it."""
 
     @property
     def is_urgent(self) -> bool:
@@ -131,10 +133,13 @@ class Mailing:
 
     def _is_due(self, row: MailRecipient, now: float) -> bool:
         there = self._gathered[row.id]
-        if not there.events or (row.due_at is not None and row.due_at > now):
+        if not there.events:
             return False
-        last = row.sent_at or 0.0
-        return now >= (last + URGENT_GAP_S if there.is_urgent else max(there.since + GATHER_S, last + self._every_s))
+        if there.is_urgent:  # whatever pause the server has for what is not
+            return _is_over(there.tried_at, URGENT_PAUSE_S, now) and _is_over(row.sent_at, URGENT_GAP_S, now)
+        if row.due_at is not None and not _is_over(row.due_at - BACKOFF_S[-1], BACKOFF_S[-1], now):
+            return False
+        return _is_over(there.since, GATHER_S, now) and _is_over(row.sent_at, self._every_s, now)
 
     def _tell(self, row: MailRecipient) -> bool:
         """Sends what is gathered; returns whether the server is there for the next one."""
@@ -154,8 +159,14 @@ class Mailing:
 
     def _failed(self, row: MailRecipient, error: NotTaken, *, is_urgent: bool) -> None:
         pause = BACKOFF_S[min(row.tries, len(BACKOFF_S) - 1)]
+        self._gathered[row.id].tried_at = self._changes.clock()
         self._changes.note_mail_failed(row.id, str(error), min(pause, URGENT_PAUSE_S) if is_urgent else pause)
         log.warning("event=mail_not_sent recipient=%d try=%d error=%r", row.id, row.tries + 1, str(error))
+
+
+def _is_over(began: float | None, pause_s: float, now: float) -> bool:
+    """Returns whether a pause is over; also one that begins in the future, for then the clock was set back since."""
+    return not 0 <= now - (began or 0.0) < pause_s
 
 
 def _site_of(event: ChangeRecord) -> str | None:

@@ -176,7 +176,10 @@ class OverlayPlace:
     def _write(self, path: Path, body: bytes) -> None:
         self._make(path.parent)
         partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_bytes(body)
+        with partial.open("wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
         self._give(partial)
         partial.replace(path)
 

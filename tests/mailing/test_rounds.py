@@ -147,6 +147,36 @@ def test_an_emergency_call_waits_a_minute_at_the_most(place: Installation, maili
     assert post.tries == 8
 
 
+def test_an_emergency_call_does_not_wait_for_what_is_not_one(place: Installation, mailing: Mailing, post: Post, clock: Clock) -> None:
+    add(place)
+    post.trouble["*"] = NotTaken("nothing answers")
+    place.changes.tell("backup.failed", "a", {})
+    for pause in (0, GATHER_S, *BACKOFF_S):
+        clock.now += pause
+        mailing.round()
+    assert post.tries == 1 + len(BACKOFF_S), "the next try is an hour away"
+    post.trouble.clear()
+    place.changes.tell("call.emergency", "call 1", CALL)
+    clock.now += URGENT_PAUSE_S
+    mailing.round()
+    assert len(post.sent) == 1
+
+
+def test_a_clock_that_was_years_ahead_holds_nothing_up(place: Installation, mailing: Mailing, post: Post, clock: Clock) -> None:
+    add(place)
+    clock.now += 10 * 365 * 86_400
+    place.changes.tell("call.emergency", "call 1", CALL)
+    mailing.round()
+    clock.now -= 10 * 365 * 86_400
+    place.changes.tell("call.emergency", "call 2", CALL)
+    mailing.round()
+    place.changes.tell("backup.failed", "a", {})
+    mailing.round()
+    clock.now += EVERY_S
+    mailing.round()
+    assert len(post.sent) == 3
+
+
 def test_a_phone_that_dials_again_and_again_fills_no_mailbox(place: Installation, mailing: Mailing, post: Post, clock: Clock) -> None:
     add(place)
     for number in range(20):
