@@ -1,6 +1,6 @@
 """Backups: one archive with everything that an installation on SQLite is made of, and the way back.
 
-What lives here: the archive (a gzipped tar of at most four files) and the exchange of files on disk. What does not: asking the person.
+What lives here: the archive (a gzipped tar of at most five files) and the exchange of files on disk. What does not: asking the person.
 Everything about an archive is checked, hashes first, before one file of the installation is touched; what is replaced is kept.
 """
 
@@ -16,7 +16,7 @@ import tarfile
 import tempfile
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ from provisioner.backup_copy import copy_database, counted_in, read_back
 from provisioner.db import Database
 from provisioner.errors import ProvisionerError
 from provisioner.migrate import upgrade
+from provisioner.overlay import OverlayPlace
+from provisioner.overlay.packing import MOST_PACKED, PACKED, packed, unpack_into
 from provisioner.secrets import KEY_FILE, SecretBox
 from provisioner.settings import Settings
 
@@ -36,8 +38,15 @@ FORMAT = "provisioner-backup-1"
 MANIFEST = "manifest.json"
 DATABASE_FILE = "provisioner.sqlite3"
 SETTINGS_FILE = "provisioner.toml"
-MOST_BYTES: Mapping[str, int] = {MANIFEST: 65_536, KEY_FILE: 1024, SETTINGS_FILE: 1_048_576, DATABASE_FILE: 64 * 1024**3}
+MOST_BYTES: Mapping[str, int] = {
+    MANIFEST: 65_536,
+    KEY_FILE: 1024,
+    SETTINGS_FILE: 1_048_576,
+    PACKED: MOST_PACKED,
+    DATABASE_FILE: 64 * 1024**3,
+}
 """The only names that an archive may hold, and how large each may be: an archive is anybody's file until its hashes are checked."""
+_UNPACKED = "own-files"
 _BLOCK = 1024 * 1024
 _BROKEN = (tarfile.TarError, EOFError, ValueError, zlib.error)
 """What reading an archive raises that was cut or changed."""
@@ -87,6 +96,10 @@ def write_backup(
         members = {DATABASE_FILE: copy, KEY_FILE: key}
         if settings_file.exists():
             members[SETTINGS_FILE] = settings_file
+        own = packed(settings.overlay_dir) if settings.overlay_dir is not None else None
+        if own is not None:
+            members[PACKED] = Path(folder) / PACKED
+            members[PACKED].write_bytes(own)
         created_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         hashes = {name: _sha256(path) for name, path in members.items()}
         manifest = Manifest(__version__, created_at, hashes, phones, extensions)
@@ -102,11 +115,15 @@ def restore_backup(settings: Settings, settings_file: Path, archive: Path, *, fo
     """
     database = database_path(settings)
     places = {DATABASE_FILE: database, KEY_FILE: settings.data_dir / KEY_FILE, SETTINGS_FILE: settings_file}
+    if settings.overlay_dir is not None:
+        places[PACKED] = settings.overlay_dir
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     database.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=settings.data_dir) as folder:
         manifest = unpack(archive, Path(folder))
         _check_contents(Path(folder))
+        if PACKED in manifest.files:
+            unpack_into(Path(folder) / _UNPACKED, (Path(folder) / PACKED).read_bytes())
         names = [name for name in places if name in manifest.files]
         there = [places[name] for name in names if places[name].exists()]
         if there and not force:
@@ -114,7 +131,11 @@ def restore_backup(settings: Settings, settings_file: Path, archive: Path, *, fo
                 f"{', '.join(map(str, there))} would be replaced: give --force to do so (what is there is kept beside it)"
             )
         _refuse_in_use(database)
-        kept = _exchange(settings.data_dir, {Path(folder) / name: places[name] for name in names}, database)
+        sources = {name: Path(folder) / (_UNPACKED if name == PACKED else name) for name in names}
+        gone = [database.with_name(database.name + end) for end in ("-wal", "-shm")]
+        if PACKED in names:
+            gone.append(OverlayPlace.of(settings).kept)  # what was in use of those that were there before
+        kept = _exchange(settings.data_dir, {sources[name]: places[name] for name in names}, gone)
     return Restored(manifest, tuple(places[name] for name in names), kept)
 
 
@@ -247,10 +268,10 @@ def _refuse_in_use(database: Path) -> None:
         raise ProvisionerError(f"{database} is in use: stop the server first")
 
 
-def _exchange(data_dir: Path, moves: Mapping[Path, Path], database: Path) -> Path | None:
-    """Moves what is there into a folder of its own and the new files in its place; undoes everything where one step fails."""
+def _exchange(data_dir: Path, moves: Mapping[Path, Path], gone: Sequence[Path]) -> Path | None:
+    """Moves what is there, and what is to be ``gone``, into a folder of its own and the new files in its place; undoes everything where one step fails."""
     kept = data_dir / time.strftime("replaced-%Y%m%dT%H%M%SZ", time.gmtime())
-    old = [path for path in (*moves.values(), *(database.with_name(database.name + end) for end in ("-wal", "-shm"))) if path.exists()]
+    old = [path for path in (*moves.values(), *gone) if path.exists()]
     moved: list[tuple[Path, Path]] = []
     placed: list[Path] = []
     try:
@@ -264,7 +285,7 @@ def _exchange(data_dir: Path, moves: Mapping[Path, Path], database: Path) -> Pat
             placed.append(target)
     except BaseException:
         for target in placed:
-            target.unlink(missing_ok=True)
+            _remove(target)
         for path, away in moved:
             shutil.move(away, path)
         if kept.is_dir() and not any(kept.iterdir()):
@@ -277,13 +298,24 @@ def _place(source: Path, target: Path) -> None:
     """Copies beside the target, then renames: the target may lie on another file system than the data folder."""
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        if source.is_dir():
+            shutil.copytree(source, partial)
+            partial.replace(target)
+            return
         with source.open("rb") as read, os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as write:
             shutil.copyfileobj(read, write, _BLOCK)
             write.flush()
             os.fsync(write.fileno())
         partial.replace(target)
     finally:
-        partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _write_archive(target: Path, manifest: Manifest, members: Mapping[str, Path], told: Told) -> None:

@@ -133,7 +133,7 @@ ALLOWED: dict[str, set[str]] = {
     "importing": {"changes", "core", "errors", "records", "store", "wiring"},
     "sealed_file": {"errors"},
     "backup_copy": {"errors"},
-    "backups": {"backup_copy", "db", "errors", "migrate", "secrets", "settings"},
+    "backups": {"backup_copy", "db", "errors", "migrate", "overlay", "secrets", "settings"},
     "backup_folder": {"backups", "setting_values", "settings"},
     "backup_standing": {"backup_folder", "records_backups", "settings", "store"},
     "api": {
