@@ -51,7 +51,7 @@ REFUSED = [
 ]  # fmt: skip
 HERE_ONLY = [
     ["init"], ["serve"], ["doctor"], ["settings"], ["check"], ["redirect", "show", MAC], ["discover", "192.0.2.0/30"], ["pbx", "install"],
-    ["pbx", "cli", "core show version"], ["backup", "x.tar.gz"], ["restore", __file__, "--force"],
+    ["pbx", "cli", "core show version"], ["backup", "x.tar.gz"], ["restore", __file__, "--force"], ["catalogue", "list"],
 ]  # fmt: skip
 
 
