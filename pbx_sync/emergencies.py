@@ -16,7 +16,7 @@ class EmergencyCall:
     extension: str
     number: str
     address: str
-    """``host:port`` that the phone called from; empty where the call was over before that could be asked."""
+    """``host:port`` that the phone called from; empty where the call, or the PBX, was gone before that could be asked."""
     at: float
 
 
@@ -27,4 +27,4 @@ class Emergencies(Protocol):
         """Has calls to these numbers noted, and to no others; repeating it is harmless."""
 
     def emergencies(self) -> Sequence[EmergencyCall]:
-        """Returns the calls since it was last asked, the oldest first. Raises ``PBXUnavailable``."""
+        """Returns the calls since it was last asked, the oldest first. None is lost with a PBX that is gone meanwhile."""

@@ -111,10 +111,12 @@ class AsteriskBackend:
     def emergencies(self) -> Sequence[EmergencyCall]:
         dialled = self._observer.take_dialled()
         asked = [Action("Getvar", {"Channel": item.channel, "Variable": "CHANNEL(pjsip,remote_addr)"}) for item in dialled]
-        replies = self._ask(asked) if asked else []
+        try:
+            addresses = [reply.fields.get("Value", "") for reply in self._ask(asked)] if asked else []
+        except PBXUnavailable:  # gone since: that somebody dialled is what matters
+            addresses = [""] * len(dialled)
         return [
-            EmergencyCall(item.uid, item.extension, item.number, reply.fields.get("Value", ""), item.at)
-            for item, reply in zip(dialled, replies, strict=True)
+            EmergencyCall(item.uid, item.extension, item.number, address, item.at) for item, address in zip(dialled, addresses, strict=True)
         ]
 
     def close(self) -> None:

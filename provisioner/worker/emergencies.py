@@ -6,12 +6,14 @@ A call that nobody heard of meanwhile, for the connection to the PBX was broken,
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from pbx_sync.calls import EndedCall
-from pbx_sync.emergencies import Emergencies
+from pbx_sync.emergencies import Emergencies, EmergencyCall
 from provisioner.changes.telling import Telling
 from provisioner.core.mac import Mac
+from provisioner.db import DatabaseError
 from provisioner.store import Store
 from provisioner.worker.hotdesks import contact_of
 
@@ -20,6 +22,8 @@ log = logging.getLogger("provisioner.worker")
 EVENT = "call.emergency"
 EVERY_S = 0.5
 NUMBERS_EVERY_S = 15.0
+UNTOLD = 1000
+"""Calls that wait for a database that is away; the oldest give way."""
 
 
 class TellingOfEmergencies:
@@ -32,9 +36,10 @@ class TellingOfEmergencies:
         self._timer = timer
         self._next = self._numbers_at = -1.0
         self._numbers: frozenset[str] = frozenset()
+        self._untold: deque[EmergencyCall] = deque(maxlen=UNTOLD)
 
     def step(self) -> int:
-        """Looks twice a second; returns how many calls it told of. Raises ``PBXUnavailable``."""
+        """Looks twice a second; returns how many calls it told of. Raises ``DatabaseError``; it tells of the rest the next time."""
         now = self._timer()
         if self._pbx is None or now < self._next:
             return 0
@@ -43,7 +48,16 @@ class TellingOfEmergencies:
             self._numbers_at = now + NUMBERS_EVERY_S
             self._numbers = self._store.emergency_numbers()
             self._pbx.watch_emergencies(self._numbers)
-        return sum(self.told(call.uid, call.extension, call.number, call.address) for call in self._pbx.emergencies())
+        self._untold.extend(self._pbx.emergencies())
+        count = 0
+        while self._untold:
+            call = self._untold.popleft()
+            try:
+                count += self.told(call.uid, call.extension, call.number, call.address)
+            except DatabaseError:
+                self._untold.appendleft(call)
+                raise
+        return count
 
     def ended(self, calls: Iterable[EndedCall]) -> None:
         """Tells of those among the calls that are over which were not told of while they went on."""

@@ -11,6 +11,7 @@ from pbx_sync.calls import EndedCall
 from pbx_sync.emergencies import EmergencyCall
 from provisioner.changes import LineInput, PhoneInput
 from provisioner.core.mac import Mac
+from provisioner.db import DatabaseError
 from provisioner.wiring import Installation
 from provisioner.worker.emergencies import EVENT, NUMBERS_EVERY_S, TellingOfEmergencies
 from tests.engines import Clock
@@ -61,6 +62,19 @@ def test_a_call_is_told_once_with_who_and_where(place: Installation) -> None:
         "number": "112", "extension": "1001", "site": "branch", "phone": f"acme/a1 {MAC.colons}", "place": "1001",
         "detail": "Ann 192.0.2.7:5060", "mac": MAC,
     }  # fmt: skip
+
+
+def test_a_call_is_told_late_where_the_database_is_away_and_not_lost(place: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    pbx, timer = Watching(), Clock()
+    telling = TellingOfEmergencies(place.store, place.changes, pbx, timer)
+    pbx.calls = [EmergencyCall(f"17.{number}", "1001", "112", "", 1.0) for number in (1, 2)]
+    with monkeypatch.context() as away:
+        away.setattr(place.changes, "tell_once", lambda *_: (_ for _ in ()).throw(DatabaseError("away")))
+        with pytest.raises(DatabaseError, match="away"):
+            telling.step()
+    timer.now += 1
+    assert telling.step() == 2
+    assert len(events(place)) == 2
 
 
 def test_a_number_that_is_somebodys_is_no_emergency(place: Installation) -> None:
