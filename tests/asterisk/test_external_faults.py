@@ -144,7 +144,7 @@ def all_heal(firm: Elsewhere, theirs_is_left_alone: None) -> Iterator[None]:
     # The former secrets of those who moved just now end a moment later.
     store = firm.world.installation.store
     wait_until(lambda: not store.rotations("", 100) and store.pbx_counts()["drift"] == len(taken), PATIENCE_S, "the end of former secrets")
-    assert all(desk.phone.is_registered for desk in firm.desks if desk not in taken)
+    wait_until(lambda: all(desk.phone.is_registered for desk in firm.desks if desk not in taken), PATIENCE_S, "registrations of all phones")
 
 
 def test_it_is_killed_in_the_middle_of_a_push_and_started_by_its_owner(firm: Elsewhere) -> None:
