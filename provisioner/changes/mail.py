@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.changes.unit import Unit, UnitMaker
-from provisioner.changes.webhooks import EVENT
+from provisioner.changes.webhooks import event_mistakes
 from provisioner.core.languages import LANGUAGES
 from provisioner.errors import AlreadyExists, InputError, NotFound
 from provisioner.models import change, site
@@ -100,14 +100,7 @@ def _checked(unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
         mistakes["site"] = f"there is no site {given['site'][:64]}"
     if "language" in given and given["language"] not in LANGUAGES:
         mistakes["language"] = f"one of {', '.join(LANGUAGES)} is needed"
-    events = given.get("events", ["*"])
-    if not events:
-        mistakes["events"] = "name at least one, or * for all"
-    mistakes |= {
-        f"events.{at}": "an action is needed, for example phone.update, phone.* or *"
-        for at, event in enumerate(events)
-        if not EVENT.match(event)
-    }
+    mistakes |= event_mistakes(given.get("events", ["*"]))
     if mistakes:
         raise InputError(mistakes)
     return {name: list(value) if name == "events" else (value or None) if name == "site" else value for name, value in given.items()}

@@ -130,18 +130,19 @@ def wants(events: Sequence[str], action: str) -> bool:
     return any(event in ("*", action) or (event.endswith(".*") and action.startswith(event[:-1])) for event in events)
 
 
+def event_mistakes(events: Sequence[str]) -> dict[str, str]:
+    """Returns what is wrong with the actions that somebody wants to be told of, by field."""
+    if not events:
+        return {"events": "name at least one, or * for all"}
+    wrong = [at for at, event in enumerate(events) if not EVENT.match(event)]
+    return {f"events.{at}": "an action is needed, for example phone.update, phone.* or *" for at in wrong}
+
+
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     mistakes: dict[str, str] = {}
     if "url" in given and not _is_url(given["url"]):
         mistakes["url"] = "an address like https://example.org/hook is needed, without user and password"
-    events = given.get("events", ["*"])
-    if not events:
-        mistakes["events"] = "name at least one, or * for all"
-    mistakes |= {
-        f"events.{at}": "an action is needed, for example phone.update, phone.* or *"
-        for at, event in enumerate(events)
-        if not EVENT.match(event)
-    }
+    mistakes |= event_mistakes(given.get("events", ["*"]))
     if mistakes:
         raise InputError(mistakes)
     return {name: list(value) if name == "events" else value for name, value in given.items()}

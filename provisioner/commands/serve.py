@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Collection
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import click
@@ -80,7 +81,7 @@ def _chosen(settings: Settings, parts: Collection[str]) -> dict[str, Callable[[]
 def _prepare(session: Session, taken: Taken, *, has_admin: bool) -> None:
     """Migrates the database and loads what the parts will share, then lets go of every connection: they must not cross a fork."""
     if has_admin:
-        import provisioner.api  # noqa: F401 - imported here so that the parts share its memory
+        import_module("provisioner.api")  # here, so that the parts share its memory
     from provisioner.wiring import open_installation, share_catalogue
 
     installation = open_installation(session.settings, create=True)
