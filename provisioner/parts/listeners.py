@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -9,10 +11,10 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from granian import Granian
-from granian.constants import Interfaces, Loops
+from granian.constants import Interfaces
+from granian.server.embed import Server
 
-from provisioner.parts.running import Beating, beat_for_ever, die_with_parent
+from provisioner.parts.running import Beating, beating_meanwhile, die_with_parent
 from provisioner.parts.serving import open_serving
 from provisioner.setting_values import Bind
 from provisioner.settings import Settings
@@ -26,9 +28,6 @@ BACKLOG = 4096
 """Connections that wait to be accepted; the servers' usual 1024 turns half a second of a boot storm into three."""
 STOP_S = 5
 """What a download under way gets to end when the server stops: less than the supervisor waits for the part."""
-
-_settings: Settings | None = None
-"""Set before granian forks its worker, which finds it here: settings may come from the command line, not only from the environment."""
 
 
 def run_phones(settings: Settings, *, tls: bool = False) -> None:
@@ -66,51 +65,36 @@ def _serve_phones(settings: Settings, listener: Listener, part: str) -> None:
 
 def run_admin(settings: Settings) -> None:
     """Serves pages and API until told to stop."""
-    _serve(settings, "admin_app", settings.admin_bind)
+    die_with_parent()
+    app = _admin_app(settings)
+    with beating_meanwhile(Beating(settings, "admin")):
+        asyncio.run(_serve_admin(app, settings.admin_bind))
 
 
-def admin_app() -> Any:
-    """Returns the ASGI application of the admin listener; called in granian's worker."""
+def _admin_app(settings: Settings) -> Any:
     from provisioner.admin import create_asgi
     from provisioner.wiring import open_installation
 
-    die_with_parent()
-    settings = _given()
-    _forget_environment()
-    app = create_asgi(open_installation(settings))
-    beat_for_ever(Beating(settings, "admin"))
-    return app
+    os.environ.clear()  # Nothing of ours reads it after start, and a secret of the settings need not stay in it.
+    return create_asgi(open_installation(settings))
 
 
-def _serve(settings: Settings, factory: str, bind: Bind) -> None:
-    global _settings  # noqa: PLW0603 - see there
-    _settings = settings
-    die_with_parent()
-    Granian(
-        f"provisioner.parts.listeners:{factory}",
-        factory=True,
+async def _serve_admin(app: Any, bind: Bind) -> None:
+    """Serves ``app`` in this process: granian's usual server forks a worker and then holds tens of megabytes to watch it, as our supervisor does already."""
+    server = Server(
+        app,
         address=bind.host,
         port=bind.port,
         interface=Interfaces.ASGI,
-        loop=Loops.asyncio,
-        workers=1,
         backlog=BACKLOG,
         websockets=False,
         log_enabled=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=STOP_S,
-    ).serve()
-
-
-def _given() -> Settings:
-    from provisioner.settings import load_settings
-
-    return _settings if _settings is not None else load_settings()
-
-
-def _forget_environment() -> None:
-    # Nothing of ours reads it after start, and a secret of the settings need not stay in it.
-    os.environ.clear()
+    )
+    server.workers_kill_timeout = STOP_S
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    with contextlib.suppress(TimeoutError):  # a page that is open, or a download under way, was given STOP_S
+        await server.serve()
 
 
 def _check_backlog() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import _thread
-import atexit
 import ctypes
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from provisioner.heartbeat import Heartbeats
 from provisioner.settings import Settings
@@ -63,13 +63,21 @@ class Beating:
         self._heartbeats.forget(self._part)
 
 
-def beat_for_ever(beating: Beating) -> None:
-    """Beats from a thread of its own, for a part whose server is asked only now and then; the part's end takes the beat away."""
+@contextmanager
+def beating_meanwhile(beating: Beating) -> Iterator[None]:
+    """Beats from a thread of its own, for a part whose server is asked only now and then; a part that ends well says so, one that failed is missed."""
+    ended = threading.Event()
 
     def run() -> None:
-        while True:
+        beating()
+        while not ended.wait(BEAT_S):
             beating()
-            time.sleep(BEAT_S)
 
-    atexit.register(beating.forget)
-    threading.Thread(target=run, name="beat", daemon=True).start()
+    thread = threading.Thread(target=run, name="beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+    beating.forget()

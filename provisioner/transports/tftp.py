@@ -370,10 +370,8 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _send(self, session: Session, window: Sequence[bytes]) -> None:
         """Sends ``window``; what the kernel does not take is left to the time-out, like any other loss."""
         assert session.tid is not None
-        send, client = session.tid.send, session.address
         try:
-            for packet in window:
-                send(packet, client)
+            session.tid.send_window(window, session.address)
         except OSError:
             self.counters["send_errors"] += 1
 
