@@ -132,6 +132,12 @@ def _fill(source: Path, work: Path, port: int, plan: Plan) -> None:
     _run(psql, text=f"{ENABLED}\n{rows_of(plan)}\nANALYZE;")
 
 
+def _takes_statements(port: int) -> bool:
+    """Returns whether PostgreSQL is through with its start, which its open port does not say."""
+    asked = [str(_postgres() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return subprocess.run(asked, check=False).returncode == 0
+
+
 @contextlib.contextmanager
 def fusionpbx(plan: Plan, work: Path, *, core: int | None = None) -> Iterator[Server]:
     """FusionPBX with the phones of ``plan``; set up anew each time, which takes about a minute."""
@@ -152,7 +158,7 @@ def fusionpbx(plan: Plan, work: Path, *, core: int | None = None) -> Iterator[Se
         script = f"setpriv --reuid postgres --regid postgres --clear-groups {programs}/postgres {options} & {fpm} -F -y {work}/fpm.conf & exec {program('nginx', 'nginx-light')} -c {work}/nginx.conf"
         with launched(
             "fusionpbx", ["sh", "-c", script], host="127.0.0.1", port=port, log=work / "out.log", core=core,
-            ready=lambda: accepts_tcp("127.0.0.1", port) and accepts_tcp("127.0.0.1", postgres_port),
+            ready=lambda: accepts_tcp("127.0.0.1", port) and _takes_statements(postgres_port),
         ) as server:  # fmt: skip
             _fill(source, work, postgres_port, plan)
             yield server

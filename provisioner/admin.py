@@ -37,7 +37,7 @@ def create_app(installation: Installation) -> tuple[Flask, Board]:
     return app, board
 
 
-def create_asgi(installation: Installation) -> App:
+def create_asgi(installation: Installation) -> LiveApp:
     """Returns the ASGI application of the admin listener."""
     app, board = create_app(installation)
     compile_all(app)  # now: the first person to look waits for none

@@ -64,18 +64,27 @@ class Board:
         self.marks: Marks = {}
         self.is_known = False
         """False before the first look, and while the database cannot be read."""
+        self.is_over = False
 
     @contextmanager
     def listening(self) -> Iterator[asyncio.Event]:
         """An event that is set with every change; the first listener starts the looking, the last one ends it."""
         waker = asyncio.Event()
         self._wakers.add(waker)
+        if self.is_over:
+            waker.set()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         try:
             yield waker
         finally:
             self._wakers.discard(waker)
+
+    def end(self) -> None:
+        """Lets nobody listen any more: the server stops, and pages find the next one by themselves."""
+        self.is_over = True
+        for waker in self._wakers:
+            waker.set()
 
     async def _look(self) -> None:
         """Looks until nobody listens: also for those who came while a watch was being closed, and after the database could not be read."""
@@ -130,6 +139,10 @@ class LiveApp:
         else:
             await self._rest(scope, receive, send)
 
+    def end_streams(self) -> None:
+        """Ends every stream, which would hold up the end of the server."""
+        self._board.end()
+
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         cookie = cookie_of(scope, self._cookie_name)
         if scope["method"] != "GET":
@@ -171,6 +184,8 @@ class LiveApp:
             woken = asyncio.ensure_future(waker.wait())
             await asyncio.wait({woken, gone}, timeout=BEAT_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
             woken.cancel()
+            if self._board.is_over:
+                break
             if now() - asked_at >= SESSION_EVERY_S:  # by the clock, whatever woke it: something may happen all the time
                 if not await asyncio.to_thread(self._knows, cookie):
                     await _write(send, b"event: signed_out\ndata: -\n\n")

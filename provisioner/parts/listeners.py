@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -21,6 +20,7 @@ from provisioner.settings import Settings
 
 if TYPE_CHECKING:
     from provisioner.transports.http_listener import Listener
+    from web.live import LiveApp
 
 log = logging.getLogger("provisioner.parts")
 
@@ -68,10 +68,11 @@ def run_admin(settings: Settings) -> None:
     die_with_parent()
     app = _admin_app(settings)
     with beating_meanwhile(Beating(settings, "admin")):
-        asyncio.run(_serve_admin(app, settings.admin_bind))
+        # Not asyncio.run, which waits in the end for what STOP_S was enough for.
+        asyncio.new_event_loop().run_until_complete(_serve_admin(app, settings.admin_bind))
 
 
-def _admin_app(settings: Settings) -> Any:
+def _admin_app(settings: Settings) -> LiveApp:
     from provisioner.admin import create_asgi
     from provisioner.wiring import open_installation
 
@@ -79,7 +80,7 @@ def _admin_app(settings: Settings) -> Any:
     return create_asgi(open_installation(settings))
 
 
-async def _serve_admin(app: Any, bind: Bind) -> None:
+async def _serve_admin(app: LiveApp, bind: Bind) -> None:
     """Serves ``app`` in this process: granian's usual server forks a worker and then holds tens of megabytes to watch it, as our supervisor does already."""
     server = Server(
         app,
@@ -90,11 +91,16 @@ async def _serve_admin(app: Any, bind: Bind) -> None:
         websockets=False,
         log_enabled=False,
     )
-    server.workers_kill_timeout = STOP_S
+    stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
-    with contextlib.suppress(TimeoutError):  # a page that is open, or a download under way, was given STOP_S
-        await server.serve()
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving, stopping = asyncio.create_task(server.serve()), asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    app.end_streams()
+    server.stop()  # type: ignore[no-untyped-call] # granian has no types there
+    await asyncio.wait({serving}, timeout=STOP_S)
+    if serving.done():
+        serving.result()  # raises what it failed with, as where the port is taken
 
 
 def _check_backlog() -> None:

@@ -350,6 +350,7 @@ class TFTPServer(tftpy.TftpServer):  # type: ignore[misc] # tftpy has no types
     def _go_on(self, session: Session, following: Sequence[bytes]) -> None:
         if following:
             self._send(session, following)
+            session.read_ahead()
         else:
             self._finish(session, Reason.SERVED)
 

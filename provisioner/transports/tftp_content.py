@@ -54,6 +54,9 @@ class Content(Protocol):
     def packets(self, first: int, last: int) -> Sequence[bytes]:
         """Returns the DATA datagrams of blocks ``first`` to ``last``, both included."""
 
+    def ahead(self, first: int, count: int) -> None:
+        """Has ``count`` blocks from ``first`` on at hand before they are asked for, where that saves the client a wait."""
+
     def close(self) -> None:
         """Gives back what the content holds; called once."""
 
@@ -68,6 +71,9 @@ class ReadyContent:
 
     def packets(self, first: int, last: int) -> Sequence[bytes]:
         return self.ready[first - 1 : last]
+
+    def ahead(self, first: int, count: int) -> None:
+        """All is at hand."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -89,6 +95,9 @@ class CutContent:
         if first == last < len(HEADS):
             return (HEADS[first] + body[(first - 1) * size : first * size],)
         return [data(n, body[(n - 1) * size : n * size]) for n in range(first, last + 1)]
+
+    def ahead(self, first: int, count: int) -> None:
+        """All is at hand."""
 
     def close(self) -> None:
         """Nothing is held."""
@@ -226,8 +235,8 @@ class OpenFiles:
 class FileContent:
     """Blocks of a static file, read as they go: memory stays flat whatever the size of the firmware.
 
-    A little is read ahead, once the client has shown that it exists, to save two system calls for most blocks. What was read stays right
-    when the file changes afterwards; the next read notices.
+    A little is read ahead, once the client has shown that it exists: to save two system calls for most blocks, and while the client is busy
+    with what it got. What was read stays right when the file changes afterwards; the next read notices.
     """
 
     ready: Sequence[bytes] = ()
@@ -246,10 +255,18 @@ class FileContent:
     def packets(self, first: int, last: int) -> Sequence[bytes]:
         """Returns the DATA datagrams; raises ``FileChangedError`` where the file was touched."""
         if not self._first <= first <= last < self._first + len(self._read):
-            ahead = self._AHEAD_BYTES // self._blksize if first > 1 else 0
-            self._read = self._blocks(first, min(max(last, first + ahead), self.count))
+            self._read = self._blocks(first, last)
             self._first = first
         return self._read[first - self._first : last - self._first + 1]
+
+    def ahead(self, first: int, count: int) -> None:
+        """Reads as many whole windows of ``count`` blocks as make up a little; raises like ``packets``."""
+        last = min(first + count - 1, self.count)
+        if first > last or self._first <= first <= last < self._first + len(self._read):
+            return
+        windows = max(1, self._AHEAD_BYTES // (count * self._blksize))
+        self._read = self._blocks(first, min(first + windows * count - 1, self.count))
+        self._first = first
 
     def _blocks(self, first: int, last: int) -> list[bytes]:
         size = self._blksize

@@ -138,6 +138,10 @@ class Session:
         self.awaited = ACKS[last] if last < len(ACKS) else ack(last)
         return self._packets(acked + 1, last)
 
+    def read_ahead(self) -> None:
+        """Has the next window at hand when the client asks for it."""
+        self.content.ahead(self.sent + 1, self._windowsize)
+
     def step(self, now: float) -> bytes | None:
         """Returns the one datagram that follows the awaited ACK; None where ``advance`` has to say what follows.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.heartbeat import read_heartbeats
 from tests.contract.world import Phone, World, is_answering, wait_until, world
 from tests.ports import free_port
 
@@ -78,14 +79,6 @@ def test_a_part_that_is_killed_is_back_and_serves(running: World, phone: Phone, 
     assert f"event=died part={part}" in running.serve.log()
 
 
-def test_the_admin_servers_own_worker_that_is_killed_is_back(running: World, phone: Phone) -> None:
-    wait_until(lambda: everything_serves(running, phone) and children(part_pid(running, "admin")) != [], what="the start")
-    (inner,) = [pid for pid in children(part_pid(running, "admin")) if is_there(pid)][-1:]
-    os.kill(inner, signal.SIGKILL)
-    wait_until(lambda: not is_there(inner), what="its end")
-    wait_until(lambda: everything_serves(running, phone), WITHIN_S, "serving")
-
-
 def test_a_worker_that_is_back_drains_changes_again(running: World, phone: Phone) -> None:
     before = part_pid(running, "worker")
     os.kill(before, signal.SIGKILL)
@@ -96,7 +89,7 @@ def test_a_worker_that_is_back_drains_changes_again(running: World, phone: Phone
 
 def test_a_supervisor_that_is_killed_takes_its_parts_along(running: World) -> None:
     wait_until(lambda: is_answering(running.installation.settings.admin_bind.port), what="the admin listener")
-    wait_until(lambda: len(family(running.serve.process.pid)) >= 6, what="all parts")
+    wait_until(lambda: len(family(running.serve.process.pid)) == 1 + len(PARTS), what="all parts, a process each")
     everyone = family(running.serve.process.pid)
     running.serve.kill()
     wait_until(lambda: not any(map(is_there, everyone)), WITHIN_S, "the end of the parts")
@@ -113,17 +106,26 @@ def test_stopping_is_clean_with_connections_open(running: World) -> None:
     big = running.static / "big.rom"
     with big.open("wb") as made:
         made.truncate(30 << 20)
-    with socket.create_connection(("127.0.0.1", running.http_port), timeout=10) as idle, socket.socket() as slow:
+    settings = running.installation.settings
+    with ExitStack() as stack:
+        idle, admin = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            for port in (running.http_port, settings.admin_bind.port)
+        )
+        slow = stack.enter_context(socket.socket())
         idle.sendall(f"GET /{phone.name} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert idle.recv(12) == b"HTTP/1.1 200"
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         slow.connect(("127.0.0.1", running.http_port))
         slow.sendall(b"GET /big.rom HTTP/1.1\r\nHost: x\r\n\r\n")
         assert slow.recv(12) == b"HTTP/1.1 200"
+        admin.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert admin.recv(12) == b"HTTP/1.1 200"
         everyone = family(running.serve.process.pid)
         assert running.serve.stop(60) == 0, running.serve.log()
     assert not any(map(is_there, everyone))
     assert "event=killed" not in running.serve.log()
+    assert "admin" not in read_heartbeats(settings.data_dir), "it said that it ended on purpose"
     assert running.installation.store.fetches(mac=phone.mac), "what was recorded was written before the end"
 
 

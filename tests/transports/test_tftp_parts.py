@@ -7,6 +7,8 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from provisioner.transports.tftp_content import (
     Content,
     Contents,
     CutContent,
+    FileChangedError,
     OpenFiles,
     PacketCache,
     ReadyContent,
@@ -247,12 +250,26 @@ def test_a_small_static_file_is_kept_once_it_is_settled_and_read_again_when_it_c
 
 @pytest.mark.parametrize("blksize", [8, 512, 1468, 30_000])
 @pytest.mark.parametrize("window", [1, 3, 32])
-def test_a_file_read_ahead_gives_the_bytes_of_the_file(tmp_path: Path, blksize: int, window: int) -> None:
+@pytest.mark.parametrize("is_ahead", [True, False])
+def test_a_file_read_ahead_gives_the_bytes_of_the_file(tmp_path: Path, blksize: int, window: int, is_ahead: bool) -> None:
     (tmp_path / "a").write_bytes(LONG[:100_000])
     content, expected = OpenFiles(1).content(tmp_path / "a", blksize), CutContent(LONG[:100_000], blksize)
     for first in [*range(1, content.count + 1, window), max(1, content.count - 2), 2, 1]:
         last = min(first + window - 1, content.count)
         assert list(content.packets(first, last)) == list(expected.packets(first, last))
+        if is_ahead:
+            content.ahead(last + 1, window)
+    content.close()
+
+
+def test_what_was_read_ahead_needs_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(LONG[:100_000])
+    content = OpenFiles(1).content(tmp_path / "a", 1428)
+    content.ahead(1, 8)
+    os.truncate(tmp_path / "a", 0)
+    assert content.packets(1, 8) == CutContent(LONG[:100_000], 1428).packets(1, 8)
+    with pytest.raises(FileChangedError):
+        content.ahead(9, 8)
     content.close()
 
 
@@ -293,6 +310,43 @@ def test_private_sockets_are_lent_in_turn_then_shared_and_given_back() -> None:
 
 
 # -- sockets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[516, 516, 516, 40], [12] * 32, [1472] * 31 + [4], [516]], ids=str)
+@pytest.mark.parametrize("segments", [True, False], ids=["cut by the kernel", "one by one"])
+def test_a_window_arrives_datagram_by_datagram(sizes: list[int], segments: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sockets, "_CAN_SEGMENT", segments)
+    window = [bytes([number]) * size for number, size in enumerate(sizes)]
+    with pair() as (sender, receiver):
+        Tid(sender).send_window(window, receiver.getsockname())
+        assert [receiver.recv(2000) for _ in window] == window
+
+
+def test_this_kernel_cuts_windows_and_makes_one_call_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sockets._can_segment()
+    with pair() as (sender, receiver):
+        tid = Tid(sender)
+        monkeypatch.setattr(tid, "send", None)
+        tid.send_window([b"a" * 100, b"b" * 100], receiver.getsockname())
+        assert receiver.recv(2000) == b"a" * 100
+
+
+def test_a_window_that_the_way_cannot_take_as_one_goes_one_by_one() -> None:
+    # More than an IPv4 packet holds, as a frame beyond the MTU is: refused as one, in order by themselves.
+    window = [bytes([number]) * 30_000 for number in range(3)]
+    with pair() as (sender, receiver):
+        tid = Tid(sender)
+        assert not tid._sent_as_one(window, receiver.getsockname())
+        tid.send_window(window, receiver.getsockname())
+        assert [receiver.recv(65_000) for _ in window] == window
+
+
+@contextmanager
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        yield sender, receiver
 
 
 class Stingy:

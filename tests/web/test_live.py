@@ -149,6 +149,21 @@ def test_streams_are_bounded_and_one_that_left_makes_room(watch: Watch, monkeypa
     played(story())
 
 
+def test_a_server_that_stops_ends_all_streams_at_once_and_those_that_come_yet(watch: Watch) -> None:
+    async def story() -> None:
+        app = app_of(watch)
+        first = Stream(app)
+        await first.until(first.marks)
+        app.end_streams()
+        late = Stream(app)
+        async with asyncio.timeout(live.BEAT_EVERY_S / 3):
+            await asyncio.gather(first.task, late.task)
+        assert first.sent[-1]["more_body"] is late.sent[-1]["more_body"] is False
+        await first.until(lambda: watch.closed == 1)
+
+    played(story())
+
+
 def test_silence_is_broken_and_a_session_that_ended_ends_its_stream(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "BEAT_EVERY_S", 0.02)
     monkeypatch.setattr(live, "SESSION_EVERY_S", 0.1)
