@@ -89,6 +89,15 @@ def silent_after(text: bytes) -> Script:
     return script
 
 
+def ends_after(text: bytes) -> Script:
+    def script(connection: socket.socket) -> None:
+        connection.sendall(text)
+        connection.shutdown(socket.SHUT_WR)
+        stays(connection)  # with what it is sent unread, the end would be a reset
+
+    return script
+
+
 def failing(script: Script, asked: int = 1) -> str:
     """Returns what is said when the peer is asked."""
     with peer(script) as address:
@@ -107,7 +116,7 @@ BROKEN: dict[str, tuple[Script, str]] = {
     "no answer to the login": (silent_after(BANNER), "does not answer within"),
     "another protocol": (silent_after(b"HTTP/1.1 400 Bad Request\r\n" + b"x" * 500_000), "does not speak as Asterisk does"),
     "a line without end": (logged_in(b"Response: " + b"x" * 500_000), "does not speak as Asterisk does"),
-    "an end in the login": (lambda connection: connection.sendall(BANNER), "closed the connection"),
+    "an end in the login": (ends_after(BANNER), "closed the connection"),
     "an end in an answer": (logged_in(b"Response: Success\r\nActio"), "closed the connection"),
     "an end in a list": (
         logged_in(b"Response: Success\r\nActionID: %\r\nEventList: start\r\n\r\nEvent: X\r\nActionID: %\r\n\r\n"),

@@ -7,6 +7,7 @@ tests do not run as root, all of it happens in a user namespace, where they are.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
@@ -76,6 +77,7 @@ class LAN:
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PROVISIONER_")}
         self.environ = {**clean, "PATH": PATH}
         self.hosts: list[Host] = []
+        self._crowds = itertools.count(200)  # never the same: the kernel takes the links of a host that ended away when it finds the time
         self.switch = self._host("switch", first=True)
 
     def __enter__(self) -> LAN:
@@ -101,7 +103,7 @@ class LAN:
 
     def crowd(self, phones: Sequence[tuple[str, str]]) -> Host:
         """Returns one host that has an interface with a MAC of its own for each (MAC, address): many phones at the cost of one namespace."""
-        made = self.host(200)
+        made = self.host(next(self._crowds))
         # Each address answers from its own interface, and what comes in by one may be answered by another.
         for name, value in (("arp_ignore", 1), ("arp_announce", 2), ("rp_filter", 0)):
             for which in ("all", "default"):

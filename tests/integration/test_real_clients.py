@@ -169,7 +169,7 @@ def test_neither_the_logs_nor_the_database_hold_a_secret(running: World, phones:
         running.http("GET", phone.name, phone.agent, headers={"Authorization": f"Bearer {token}", "Referer": f"http://x/p/{token}/"})
     marker = "805ec0fffffb.cfg"
     running.http("GET", marker)
-    wait_until(lambda: any(fetch.name == marker for fetch in running.installation.store.fetches(limit=20)), what="the record")
+    wait_until(lambda: any(fetch.name == marker for fetch in running.installation.store.fetches(limit=1000)), what="the record")
     lowered = {secret.lower().encode() for secret in secrets}
     data = running.installation.settings.data_dir
     places = [running.serve.folder / "error.log", running.serve.folder / "access.log", *data.rglob("*")]
