@@ -8,7 +8,7 @@ import os
 import signal
 import ssl
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
@@ -82,7 +82,7 @@ def _admin_app(settings: Settings) -> LiveApp:
 
 async def _serve_admin(app: LiveApp, bind: Bind) -> None:
     """Serves ``app`` in this process: granian's usual server forks a worker and then holds tens of megabytes to watch it, as our supervisor does already."""
-    server = Server(
+    server: Any = Server(  # without types of its own
         app,
         address=bind.host,
         port=bind.port,
@@ -97,7 +97,7 @@ async def _serve_admin(app: LiveApp, bind: Bind) -> None:
     serving, stopping = asyncio.create_task(server.serve()), asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     app.end_streams()
-    server.stop()  # type: ignore[no-untyped-call] # granian has no types there
+    server.stop()
     await asyncio.wait({serving}, timeout=STOP_S)
     if serving.done():
         serving.result()  # raises what it failed with, as where the port is taken
