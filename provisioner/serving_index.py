@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -26,6 +27,7 @@ log = logging.getLogger("provisioner.serving")
 POLL_S = 0.02
 """Where commits cannot be heard."""
 _PEERS = 65_536
+_NO_FILES: dict[str, FileEntry] = {}
 
 
 class FileEntry:
@@ -37,7 +39,7 @@ class FileEntry:
         self.name = file.name
         self.sha256 = file.sha256
         self.size = file.size
-        self.content_type = file.content_type
+        self.content_type = sys.intern(file.content_type)  # a handful of words, in tens of thousands of entries
         self.body: bytes | None = file.body
 
 
@@ -75,7 +77,7 @@ class ServingIndex:
     def __init__(self, store: Store, cache_bytes: int) -> None:
         self._store = store
         self._cache_bytes = cache_bytes
-        self._cached: OrderedDict[tuple[Mac, str], FileEntry] = OrderedDict()
+        self._cached: OrderedDict[FileEntry, None] = OrderedDict()
         self._cached_bytes = 0
         self._position = 0
         self._lock = threading.Lock()
@@ -287,18 +289,20 @@ class ServingIndex:
             entry.body = None
             return
         entry.body = file.body
-        self._cached[file.mac, file.name] = entry
+        self._cached[entry] = None
         self._cached_bytes += file.size
 
     def _make_room(self, size: int) -> None:
         while self._cached and self._cached_bytes + size > self._cache_bytes:
-            _, entry = self._cached.popitem(last=False)
+            entry, _ = self._cached.popitem(last=False)
             self._cached_bytes -= entry.size
             entry.body = None
 
     def _forget(self, mac: Mac, name: str) -> None:
-        entry = self._cached.pop((mac, name), None)
-        self._cached_bytes -= entry.size if entry is not None else 0
+        entry = self.files.get(mac, _NO_FILES).get(name)
+        if entry is not None and entry in self._cached:
+            del self._cached[entry]
+            self._cached_bytes -= entry.size
 
 
 def is_news(record: ServingRecord | None, epoch: int) -> bool:

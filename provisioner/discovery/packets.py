@@ -1,10 +1,12 @@
-"""The classes of scapy that are used here.
-
-Its table of all the world's makers (50,000 prefixes, 11 MB in every process that imports it) is let go: the catalogue knows those that matter.
-"""
+"""The classes of scapy that are used here."""
 
 from __future__ import annotations
 
+import sys
+
+from provisioner.discovery.lean_scapy import MAKERS
+
+# isort: split
 import scapy.data
 from scapy.config import conf
 from scapy.error import Scapy_Exception
@@ -15,4 +17,5 @@ from scapy.layers.l2 import ARP
 
 __all__ = ["ARP", "BOOTP", "DHCP", "DNS", "IP", "UDP", "Scapy_Exception"]
 
-conf.manufdb = scapy.data.MANUFDB = scapy.data.ManufDA()
+del sys.modules[MAKERS]
+conf.manufdb = scapy.data.MANUFDB = scapy.data.ManufDA()  # where Wireshark is installed it was read from there all the same

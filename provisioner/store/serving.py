@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from sys import intern
 from typing import Any, Literal, NamedTuple, get_args
 
 import sqlalchemy as sa
@@ -78,7 +79,7 @@ class ServingReads(StoreBase):
             rows = in_chunks(connection, query, phone.c.mac, macs)
             return [
                 ServingRecord(
-                    Mac(row.mac), row.model, row.model.partition("/")[0], row.site, row.enabled, row.token_epoch, row.token_floor,
+                    Mac(row.mac), intern(row.model), intern(row.model.partition("/")[0]), intern(row.site), row.enabled, row.token_epoch, row.token_floor,
                     row.opened_at, row.first_success_at, row.live_hash, row.first_peer or "", link_of(row), row.since_epoch,
                 )
                 for row in rows

@@ -161,7 +161,7 @@ ALLOWED: dict[str, set[str]] = {
 
 ONLY: dict[str, tuple[str, ...]] = {
     "tftpy": ("provisioner.transports.tftp", "provisioner.transports.tftp_packets"),
-    "scapy": ("provisioner.discovery.packets",),
+    "scapy": ("provisioner.discovery.lean_scapy", "provisioner.discovery.packets"),
     "flask": ("provisioner.admin", "provisioner.api", "provisioner.transports", "web"),
     "werkzeug": ("provisioner.api", "provisioner.transports", "web"),
     "flask_smorest": ("provisioner.api",),
