@@ -18,7 +18,7 @@ COMMANDS = {
         "provisioner.commands.catalogue:catalogue",
         "Change templates and models in a folder of your own that upgrades leave alone.",
     ),
-    "phone": ("provisioner.commands.phone:phone", "Add, show, list, change, swap, remove, re-open and wake phones."),
+    "phone": ("provisioner.commands.phone:phone", "Add, show, list, change, swap, retire, remove, re-open and wake phones."),
     "extension": ("provisioner.commands.extension:extension", "Add, change, list and remove extensions; renew their passwords."),
     "department": ("provisioner.commands.department:department", "Add, list and remove departments that can be called."),
     "firmware": ("provisioner.commands.firmware:firmware", "Pin firmware for phones, and roll it out share by share."),

@@ -126,6 +126,7 @@ phone = sa.Table(
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("secret_settings", sa.LargeBinary, comment="sealed under phone:<mac>: settings of type secret"),
     sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("retired_at", sa.Float, comment="when it was taken out of service: its files empty it; NULL: it is in service"),
     sa.Column("revision", sa.Integer, nullable=False, server_default="1", comment="of its own record: for If-Match"),
     sa.Column("render_revision", sa.Integer, nullable=False, server_default="1", comment="of all facts that its files are made of"),
     # How it may prove itself.

@@ -170,6 +170,8 @@ class PhoneRecord:
     first_success_at: float | None
     layout: str | None = None
     """Name of the key layout that it has; ``keys`` are its own."""
+    retired_at: float | None = None
+    """When it was taken out of service; None: it is in service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,8 @@ class ServingRecord:
     install: InstallLink | None = None
     enciphered_since: int | None = None
     """The first token epoch whose address came with a key; None: its files go out in clear."""
+    is_retired: bool = False
+    """Its files empty it: nothing that names people is given to it, and nothing taken from it."""
 
     def has_key_of(self, epoch: int) -> bool:
         """Returns whether a phone that comes by the token of ``epoch`` read a key beside it; ``epoch`` 0 is no token."""
@@ -334,16 +338,6 @@ class UserRecord:
     subject: str | None
     created_at: float
     revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """What a request with an ``Idempotency-Key`` was answered; ``status`` None: nothing yet."""
-
-    request: str
-    at: float
-    status: int | None
-    answer: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,8 @@ class Server:
             reason = Reason.UNPROVEN  # an install code brings files, and takes none
         if reason is not Reason.SERVED:
             return self._refused(reason, plan.mac, "", is_stale), None
+        if record.is_retired:
+            return FileAnswer(Reason.METHOD_NOT_ALLOWED, mac=plan.mac), None  # it would be given back what it was emptied of
         candidate = plan.candidates.get(record.vendor)
         if candidate is None or candidate.upload is None or not candidate.upload.regex.match(plan.rest):
             return FileAnswer(Reason.UNKNOWN_NAME, mac=plan.mac), None  # proven: credentials would not help, so none are asked for
@@ -297,11 +299,13 @@ class Server:
     def _own_file(self, record: ServingRecord, candidate: Candidate, epoch: int, path: str, *, is_proven: bool) -> FileAnswer:
         """Returns a file of the phone; what names people, its book and what its user sent, for a proven phone alone."""
         mac, name = record.mac, candidate.name
+        is_proven = is_proven and not record.is_retired
         missing = FileAnswer(Reason.NO_SUCH_FILE, mac=mac, name=name, epoch=epoch)
         if candidate.rule is not None and candidate.kind == "firmware":
             return self._images.answer(candidate.rule, missing)
         if candidate.rule is not None and candidate.rule.scope == "book":
-            return self._books.answer(record.vendor, self._index.books.get(mac), candidate.rule, path, missing)
+            book_id = None if record.is_retired else self._index.books.get(mac)
+            return self._books.answer(record.vendor, book_id, candidate.rule, path, missing)
         entry: FileEntry | None = self._index.files.get(mac, _NOTHING).get(name)
         content = self._index.content(mac, entry) if entry is not None else None
         upload = candidate.upload if is_proven else None

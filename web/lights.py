@@ -35,6 +35,8 @@ WHY: dict[Stage, str] = {
     Stage.WAITING_FOR_PHONE: mark("The phone fetches its new files at its next restart or check; nobody could tell it."),
     Stage.WAITING_FOR_REGISTRATION: mark("The phone has its files and has not registered with them yet."),
     Stage.IN_LOCKSTEP: mark("Proven: it has the files that it should have, the PBX agrees, and it registered after it fetched them."),
+    Stage.RETIRING: mark("It is taken out of service, and has not fetched the files that empty it yet."),
+    Stage.RETIRED: mark("It is out of service, and fetched the files that empty it."),
     Stage.HELD: mark("Something failed. The phone keeps its last good files."),
 }
 

@@ -29,8 +29,10 @@ STAGES: Mapping[str, str] = {
     "waiting_for_phone": mark("Waiting for the phone"),
     "waiting_for_registration": mark("Waiting for registration"),
     "held": mark("Held"),
+    "retiring": mark("Being emptied"),
+    "retired": mark("Out of service"),
 }
-TONES: Mapping[str, str] = {"in_lockstep": "good", "held": "bad", "waiting_for_phone": "warn"}
+TONES: Mapping[str, str] = {"in_lockstep": "good", "held": "bad", "waiting_for_phone": "warn", "retired": "good"}
 """Stage -> tone of its badge; all others are on their way."""
 
 REASONS: Mapping[str, str] = {
@@ -81,6 +83,7 @@ SIGNED_IN_BY: Mapping[str, str] = {
 """As the changes keep it."""
 ACTIONS: Mapping[str, str] = {
     "phone.create": mark("Listed phone"), "phone.update": mark("Changed phone"), "phone.delete": mark("Took off phone"), "phone.swap": mark("Swapped phone"),
+    "phone.retire": mark("Took out of service"), "phone.reinstate": mark("Took back into service"),
     "phone.reboot": mark("Restarted phone"), "phone.resync": mark("Resynced phone"), "phone.reopen": mark("Opened first fetch of"),
     "phone.renew_token": mark("New address for"), "phone.revoke_token": mark("Revoked address of"), "phone.token_shown": mark("Looked at address of"),
     "phone.files_with_secrets": mark("Looked at secrets of"), "extension.create": mark("Made extension"), "extension.update": mark("Changed extension"),

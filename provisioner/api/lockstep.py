@@ -21,6 +21,7 @@ noun = Noun("lockstep", "How far phones are between a change and its proof.", of
 
 FACTS = (
     "wanted", "live", "served", "pbx_wanted", "pbx_verified", "live_at", "registered_at", "fetched_at", "notified_at", "error", "has_lines", "has_pbx",
+    "retired_at",
 )  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class Lockstep(Schema):
     error = fields.String(metadata={"description": "Why it is held; empty where it is not"})
     has_lines = fields.Boolean(metadata={"description": "false: there is nothing of it that the PBX or a registration could prove"})
     has_pbx = fields.Boolean(metadata={"description": "false: no PBX is kept in lockstep, and served files are all that is proven"})
+    retired_at = Time(allow_none=True, metadata={"description": "When it was taken out of service; null: it is in service"})
     wake = fields.Nested(Wake)
 
 

@@ -1,4 +1,4 @@
-"""What may be asked of a phone: wake it, open its first fetch again, give it a new address."""
+"""What may be asked of a phone: wake it, take it out of service, open its first fetch again, give it a new address."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from marshmallow import Schema, fields
 
 from provisioner.api.auth import allowed
 from provisioner.api.context import actor, installation
-from provisioner.api.noun import ETAG, Noun
+from provisioner.api.etags import expected_revision
+from provisioner.api.noun import ETAG, Noun, conditional
 from provisioner.api.phones import PhoneShown, created, found_phone, mac_of, shown
 from provisioner.api.schemas import Flag, MacField, Strict, Text, Time, Whole
 
-noun = Noun("phone-actions", "What may be asked of a phone: wake it, open its first fetch again, give it a new address.", of_sites=True)
+noun = Noun(
+    "phone-actions",
+    "What may be asked of a phone: wake it, take it out of service, open its first fetch again, give it a new address.",
+    of_sites=True,
+)
 
 
 class ResyncBody(Strict):
@@ -72,6 +77,32 @@ class Swap(MethodView):
     def post(self, given: dict[str, Any], mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
         """Put another phone in the place of a broken one, with its lines, keys and settings; the old one's address and secrets are dead."""
         return created(installation().changes.swap_phone(actor(), mac_of(mac), given["mac"], given.get("model")))
+
+
+@noun.route("/phones/<string:mac>/retire")
+class Retire(MethodView):
+    """A phone that is taken out of service."""
+
+    @allowed("technician")
+    @conditional
+    @noun.gives(200, PhoneShown, headers=ETAG)
+    def post(self, mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Take a phone out of service: its lines, keys and settings are gone, their secrets renewed, and it is served files that empty it."""
+        record = found_phone(mac)
+        return shown(installation().changes.retire_phone(actor(), record.mac, expected_revision(record.revision)))
+
+
+@noun.route("/phones/<string:mac>/reinstate")
+class Reinstate(MethodView):
+    """A phone that is taken back into service."""
+
+    @allowed("technician")
+    @conditional
+    @noun.gives(200, PhoneShown, headers=ETAG)
+    def post(self, mac: str) -> tuple[dict[str, Any], int, dict[str, str]]:
+        """Take a phone back into service as it was before it was retired; its secret settings have to be set again."""
+        record = found_phone(mac)
+        return shown(installation().changes.reinstate_phone(actor(), record.mac, expected_revision(record.revision)))
 
 
 @noun.route("/phones/<string:mac>/reopen")

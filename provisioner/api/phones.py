@@ -66,6 +66,7 @@ class PhoneShown(PhoneNew):
     created_at = Time()
     opened_at = Time(metadata={"description": "When its first fetch was opened"})
     first_success_at = Time(allow_none=True, metadata={"description": "When its first fetch was done, and closed by that"})
+    retired_at = Time(allow_none=True, metadata={"description": "When it was taken out of service; null: it is in service"})
     revision = Whole()
 
 

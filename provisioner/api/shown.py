@@ -37,6 +37,7 @@ def shown_phone(record: PhoneRecord) -> dict[str, Any]:
         "created_at": record.created_at,
         "opened_at": record.opened_at,
         "first_success_at": record.first_success_at,
+        "retired_at": record.retired_at,
         "revision": record.revision,
     }
 

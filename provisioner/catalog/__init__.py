@@ -115,6 +115,7 @@ class _VendorSchema(Strict):
     key_types = fields.List(fields.String(validate=validate.OneOf(KEY_TYPES)), required=True)
     missing_keys = lacking.missing_keys_field()
     settings = fields.Dict(keys=fields.String(), values=fields.Raw())
+    factory = fields.Dict(keys=fields.String(), values=fields.Raw())
     common_files = fields.Dict(keys=fields.String(validate=validate.Regexp(r"^\d{12}$")), values=fields.String())
     unsupported = fields.Dict(keys=fields.String(), values=fields.String(validate=validate.Length(min=1)))
     raw = fields.Nested(followed.RawSchema)
@@ -233,6 +234,7 @@ def _vendor(folder: VendorFolder, settings: SettingRows, zones: Mapping[str, Tim
         redirect=RedirectFacts(**raw["redirect"]) if "redirect" in raw else None,
         ways=sheets.install_ways(folder, (model.series for model in models.values()), mistakes),
         provisions_again=raw.get("provisions_again", False),
+        factory=checked_settings(raw.get("factory", {}), settings, zones, path, mistakes, "factory.{}"),
     )
 
 

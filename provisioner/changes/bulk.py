@@ -17,6 +17,7 @@ from provisioner.changes.departments import DepartmentWrites
 from provisioner.changes.keys import KeyInput
 from provisioner.changes.parts import Secrecy, extension_part, phone_part
 from provisioner.changes.phones import LineInput, PhoneInput, first_epochs
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.rotation import RotationWrites, in_use
 from provisioner.changes.seated import changes_seat, refuse_seated
 from provisioner.changes.unit import Unit
@@ -77,6 +78,7 @@ class BulkWrites(DepartmentWrites, RotationWrites):
 
     def write_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow]) -> None:
         """Writes every row and tells serving of the phones; what has to be rendered anew is the caller's to say."""
+        refuse_retired(unit, [row.mac for row in phones if row.before is not None])
         refuse_seated(unit, [row.mac for row in phones if row.before is not None and changes_seat(row.before, _input(row))])
         self._insert_extensions(unit, [row for row in extensions if row.before is None])
         self._update_extensions(unit, [row for row in extensions if row.before is not None])

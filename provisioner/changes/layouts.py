@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from provisioner.changes.keys import KeyInput, layout_mistake, value_mistakes
 from provisioner.changes.parts import layout_part
 from provisioner.changes.phones import PhoneWrites
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.seated import refuse_seated
 from provisioner.changes.unit import Unit
 from provisioner.core.laying import LayoutKey, LayoutRecord
@@ -82,6 +83,7 @@ class LayoutWrites(PhoneWrites):
             if mistakes := self._assign_mistakes(macs, records, layout):
                 raise InputError(mistakes)
             changed = [record for record in records.values() if record.layout != name]
+            refuse_retired(unit, [record.mac for record in changed])
             refuse_seated(unit, [record.mac for record in changed])
             for start in range(0, len(changed), CHUNK):
                 part = [record.mac for record in changed[start : start + CHUNK]]

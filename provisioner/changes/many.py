@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from provisioner.changes.phones import PhoneWrites, shown_for_change
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError
@@ -40,6 +41,7 @@ class ManyWrites(PhoneWrites):
             values = {name: value for name, value in values.items() if given[name]}
             before = [record for record in unit.phones(macs) if any(getattr(record, name) != value for name, value in values.items())]
             changed = [record.mac for record in before]
+            refuse_retired(unit, changed)
             for start in range(0, len(changed), CHUNK):
                 which = phone.c.mac.in_(changed[start : start + CHUNK])
                 unit.connection.execute(phone.update().where(which).values(**values, revision=phone.c.revision + 1))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes, layout_mistake
 from provisioner.changes.leaving import leave_services
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.seated import changes_seat, refuse_seated
 from provisioner.changes.unit import Unit, UnitMaker
 from provisioner.core.catalogue import Catalogue, Model, Vendor
@@ -99,6 +100,7 @@ class PhoneWrites(UnitMaker):
             lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
             keys = key_inputs(before.keys)
             given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
+        refuse_retired(unit, [before.mac])
         if changes_seat(before, given):
             refuse_seated(unit, [before.mac])
         self._check(unit, given, model, before)

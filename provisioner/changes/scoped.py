@@ -16,6 +16,7 @@ from provisioner.changes.keys import KeyInput
 from provisioner.changes.parts import Standing
 from provisioner.changes.phones import LineInput, PhoneInput
 from provisioner.changes.previews import KeyPreview
+from provisioner.changes.retiring import RETIRE
 from provisioner.changes.sites import networks
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
@@ -78,6 +79,20 @@ class ScopedChanges(Changes):
 
     def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
         return self._whole.swap_phone(actor, self._phone_seen(mac).mac, new_mac, model)
+
+    def retire_phone(self, actor: str, mac: Mac, expected: int | None = None) -> PhoneRecord:
+        return self._whole.retire_phone(actor, self._phone_seen(mac).mac, expected)
+
+    def reinstate_phone(self, actor: str, mac: Mac, expected: int | None = None, kept: Mapping[str, Any] | None = None) -> PhoneRecord:
+        """As ``Changes.reinstate_phone``, to a place and with lines within the scope alone."""
+        before = self._phone_seen(mac)
+        rows = self._seen.changes(subject=before.mac, actions=[RETIRE], limit=1) if kept is None else ()
+        there = kept if kept is not None else rows[0].before if rows else None
+        if there is not None:
+            lines = tuple(LineInput(*line) for line in there["lines"])
+            if mistakes := self._place_mistakes(there["site"], there["group"]) | self._line_mistakes(lines, before):
+                raise InputError(mistakes)
+        return self._whole.reinstate_phone(actor, before.mac, expected, there)
 
     def swap_back(self, actor: str, record: ChangeRecord, expected: int | None = None) -> PhoneRecord:
         in_place = self._phone_seen(Mac(record.after["mac"]))

@@ -11,6 +11,7 @@ from typing import Any
 
 from provisioner.changes.keys import KeyInput, key_inputs, key_mistakes, layout_mistake
 from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites, shown_for_change
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound
@@ -32,6 +33,7 @@ class SeatWrites(PhoneWrites):
         """
         with self.unit(actor) as unit:
             before = self._phone(unit, mac)
+            refuse_retired(unit, [mac])
             there = self.store.seat(mac, unit.connection)
             if there is not None and there.extension == number:
                 return there

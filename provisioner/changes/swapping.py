@@ -9,6 +9,7 @@ from provisioner.changes.extensions import ExtensionWrites
 from provisioner.changes.keys import key_inputs
 from provisioner.changes.parts import phone_as_kept
 from provisioner.changes.phones import LineInput, PhoneInput, PhoneWrites
+from provisioner.changes.retired import refuse_retired
 from provisioner.changes.rotation import in_use, phones_on_line
 from provisioner.changes.unit import Unit
 from provisioner.changes.uploads import UploadWrites
@@ -35,6 +36,7 @@ class SwapWrites(ExtensionWrites, PhoneWrites, UploadWrites):
             before = self._phone(unit, mac)
             if new_mac == mac:
                 raise InputError({"mac": "the new phone has another MAC than the old one"})
+            refuse_retired(unit, [mac])
             settings = {**before.settings, **self.store.own_settings(mac, unit.connection)[1]}
             return self._put_in_place(unit, before, new_mac, _as_input(before, settings, model or before.model))
 

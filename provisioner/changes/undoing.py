@@ -15,6 +15,7 @@ from provisioner.changes.layouts import LayoutKeyInput
 from provisioner.changes.parts import Standing, phone_as_kept
 from provisioner.changes.phones import SHOWN_SECRET
 from provisioner.changes.restoring import UNDONE_BY, standing
+from provisioner.changes.retiring import REINSTATE, RETIRE
 from provisioner.changes.writer import Changes
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NeedsConfirmation
@@ -22,7 +23,7 @@ from provisioner.records import ChangeRecord
 from provisioner.store import Store
 
 STATES = {
-    "phone": ("phone.create", "phone.update", "phone.delete"),
+    "phone": ("phone.create", "phone.update", "phone.delete", RETIRE, REINSTATE),
     "extension": ("extension.create", "extension.update", "extension.delete"),
     "site": ("site.create", "site.update", "site.delete"),
     "group": ("group.put", "group.delete"),
@@ -181,6 +182,10 @@ class Undoing:
         given = phone_as_kept(record.before, dict.fromkeys(there.secret_names, SHOWN_SECRET) if there else {})
         if there is None:
             self.changes.create_phone(actor, mac, given)
+        elif record.action == REINSTATE:
+            self.changes.retire_phone(actor, mac, revision)
+        elif there.retired_at is not None:
+            self.changes.reinstate_phone(actor, mac, revision, record.before)
         else:
             self.changes.update_phone(actor, mac, given, revision)
 

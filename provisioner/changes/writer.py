@@ -19,6 +19,7 @@ from provisioner.changes.many import ManyWrites
 from provisioner.changes.previews import PreviewReads
 from provisioner.changes.redirects import RedirectWrites
 from provisioner.changes.restoring import RestoreWrites
+from provisioner.changes.retiring import RetireWrites
 from provisioner.changes.scans import ScanWrites
 from provisioner.changes.seats import SeatWrites
 from provisioner.changes.second_factor import SecondFactorWrites
@@ -37,6 +38,7 @@ from provisioner.store import Store
 class Changes(
     ManyWrites,
     EnrolmentWrites,
+    RetireWrites,
     TestingWrites,
     CopyWrites,
     PreviewReads,

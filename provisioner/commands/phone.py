@@ -21,7 +21,7 @@ PAGE = 400
 
 @click.group()
 def phone() -> None:
-    """Add, show, list, change, swap, remove, re-open and wake phones.
+    """Add, show, list, change, swap, retire, remove, re-open and wake phones.
 
     \b
     Example:
@@ -163,6 +163,37 @@ def swap(session: Session, mac: Mac, new_mac: Mac, model: str | None) -> None:
 @phone.command()
 @mac_argument
 @pass_session
+def retire(session: Session, mac: Mac) -> None:
+    """Take the phone MAC out of service: it loses lines, keys and settings, and is served files that empty it.
+
+    Its SIP passwords are renewed at once. 'provisioner lockstep MAC' says whether it has fetched: retiring, then retired. It stays on the
+    list until it is removed; 'provisioner phone reinstate' takes it back.
+
+    \b
+    Example:
+      provisioner phone retire 80:5e:c0:aa:bb:cc
+    """
+    session.desk.changes.retire_phone(session.actor, mac)
+    click.echo(f"phone {mac.colons} is taken out of service; 'provisioner lockstep {mac.colons}' says when it was emptied")
+
+
+@phone.command()
+@mac_argument
+@pass_session
+def reinstate(session: Session, mac: Mac) -> None:
+    """Take the phone MAC back into service as it was before it was retired. Its secret settings have to be set again.
+
+    \b
+    Example:
+      provisioner phone reinstate 80:5e:c0:aa:bb:cc
+    """
+    record = session.desk.changes.reinstate_phone(session.actor, mac)
+    click.echo(f"phone {record.mac.colons} ({record.model}) is back in service, {_lines(record) or 'without a line'}")
+
+
+@phone.command()
+@mac_argument
+@pass_session
 def reopen(session: Session, mac: Mac) -> None:
     """Open the first fetch of the phone MAC again, after it was reset to factory settings.
 
@@ -299,4 +330,5 @@ def _as_json(record: PhoneRecord) -> dict[str, object]:
         "modules": record.modules, "firmware": record.firmware, "lines": list(record.lines), "keys": list(record.keys),
         "settings": {**record.settings, **dict.fromkeys(record.secret_names, "***")},
         "created_at": record.created_at, "opened_at": record.opened_at, "first_success_at": record.first_success_at,
+        "retired_at": record.retired_at,
     }  # fmt: skip

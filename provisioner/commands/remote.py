@@ -130,6 +130,12 @@ class RemoteChanges(PeopleWrites, EnrolmentWrites, FleetWrites, SeatWrites, Call
     def swap_phone(self, actor: str, mac: Mac, new_mac: Mac, model: str | None = None) -> PhoneRecord:
         return phone_of(asked(self._client.phones.swap, mac, {"mac": new_mac.colons, **({"model": model} if model else {})}))
 
+    def retire_phone(self, actor: str, mac: Mac) -> PhoneRecord:
+        return phone_of(asked(self._client.phones.retire, mac))
+
+    def reinstate_phone(self, actor: str, mac: Mac) -> PhoneRecord:
+        return phone_of(asked(self._client.phones.reinstate, mac))
+
     def reopen_first_fetch(self, actor: str, mac: Mac) -> PhoneRecord:
         return phone_of(asked(self._client.phones.reopen, mac))
 
@@ -173,6 +179,7 @@ def phone_of(row: Mapping[str, Any]) -> PhoneRecord:
         keys=tuple(Key(**key) for key in row["keys"]),
         **times,
         first_success_at=time_of(row["first_success_at"]),
+        retired_at=time_of(row["retired_at"]),
         render_revision=0,
         token_epoch=0,
     )
@@ -187,7 +194,7 @@ def extension_of(row: Mapping[str, Any]) -> ExtensionRecord:
 def facts_of(row: Mapping[str, Any]) -> LockstepFacts:
     plain = ("wanted", "live", "served", "pbx_wanted", "pbx_verified", "error", "has_lines", "has_pbx")
     values: dict[str, Any] = {name: row[name] for name in plain}
-    values |= {name: time_of(row[name]) for name in ("live_at", "notified_at", "fetched_at", "registered_at")}
+    values |= {name: time_of(row[name]) for name in ("live_at", "notified_at", "fetched_at", "registered_at", "retired_at")}
     return LockstepFacts(**values, notify_error=row["wake"]["error"])
 
 

@@ -257,6 +257,8 @@ class Vendor:
     provisions_again: bool = False
     """Whether a phone that is moved to another address fetches there at once: then a first fetch need not carry the SIP password."""
     hints: Hints = field(default_factory=Hints)
+    factory: Mapping[str, SettingValue] = field(default_factory=dict)
+    """Settings as new phones of this vendor have them, such as their logins: what a phone gets back that is taken out of service."""
 
 
 @dataclass(frozen=True, slots=True)

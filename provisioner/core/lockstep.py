@@ -30,6 +30,10 @@ class Stage(StrEnum):
     """It has the wanted files and has not registered since."""
     IN_LOCKSTEP = "in_lockstep"
     """Proven: served, PBX and registration agree."""
+    RETIRING = "retiring"
+    """It is taken out of service, and has not fetched the files that empty it."""
+    RETIRED = "retired"
+    """It fetched the files that empty it."""
     HELD = "held"
     """Something failed; it keeps its last good files, and the error says why."""
 
@@ -55,12 +59,16 @@ class LockstepFacts:
     """False where no PBX is configured: then served files are all that can be proven."""
     notify_error: str = ""
     """Why it was not, or to no avail, told of its live files."""
+    retired_at: float | None = None
+    """When it was taken out of service; None: it is in service."""
 
 
 def stage(facts: LockstepFacts) -> Stage:  # noqa: PLR0911 - one return for each stage, in their order
     """Returns the one stage that the facts prove. Total: every combination has an answer."""
     if facts.error:
         return Stage.HELD
+    if facts.retired_at is not None:
+        return Stage.RETIRED if facts.wanted is not None and facts.wanted == facts.live == facts.served else Stage.RETIRING
     if facts.wanted is None:
         return Stage.RENDERING
     needs_pbx = facts.has_pbx and facts.has_lines

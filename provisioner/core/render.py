@@ -165,6 +165,7 @@ def phone_context(catalogue: Catalogue, vendor: Vendor, model: Model, config: Ph
         "quirks": quirks(model, config.firmware),
         "address": split_address(config.provisioning_url),
         "file_key": config.file_key,
+        "is_emptied": config.is_emptied,
         "tz": zone or TimezoneRule("UTC0", 0, None, None, None),
         "label_of": _labeller(config),
         "raw": raw.chosen(vendor.raw, config.settings),

@@ -207,6 +207,8 @@ class PhoneConfig:
     """Version that the phone is known to run; empty when unknown. Chooses among firmware quirks."""
     file_key: str = field(default="", repr=False)
     """The key with which the phone opens what it fetches at ``provisioning_url``, in clear; empty where that is not encrypted."""
+    is_emptied: bool = False
+    """The phone is taken out of service: these files take from it what it had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from provisioner.models_api import idempotency_key
-from provisioner.records import KeptAnswer
+from provisioner.records_api import KeptAnswer
 from provisioner.store.base import StoreBase
 
 

@@ -190,6 +190,7 @@ class ListingReads(StageReads):
                 opened_at=row.opened_at,
                 first_success_at=row.first_success_at,
                 layout=row.layout,
+                retired_at=row.retired_at,
             )
             for row in rows
         ]

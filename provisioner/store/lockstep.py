@@ -118,6 +118,7 @@ def _facts(row: Row[Any], live: Sequence[Row[Any]], extensions: Sequence[Row[Any
         error=errors[0] if errors else "",
         has_lines=bool(extensions),
         has_pbx=has_pbx,
+        retired_at=row.retired_at,
     )
 
 

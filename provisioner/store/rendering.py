@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from provisioner.core.layers import Layer, Origin, explained, merged
 from provisioner.core.laying import effective_keys
 from provisioner.core.mac import Mac
+from provisioner.core.retiring import emptying
 from provisioner.core.values import Key, Line, PhoneConfig, SettingValue
 from provisioner.models import (
     TO_RENDER,
@@ -94,19 +95,27 @@ class RenderingReads(StoreBase):
         keys: tuple[Key, ...],
         images: Mapping[Mac, PinnedFile],
     ) -> RenderJob:
-        address = self._own_address(row, settings)
+        is_retired = row.retired_at is not None
+        address = self._own_address(row, {} if is_retired else settings)
         config = PhoneConfig(
             mac=Mac(row.mac),
             model=row.model,
             lines=lines,
             keys=keys,
-            settings=self._own_values(row, settings, address.url, images),
+            settings=settings if is_retired else self._own_values(row, settings, address.url, images),
             provisioning_url=address.url,
             modules=max([row.modules, *(key.module for key in keys)]),
             firmware=row.firmware,
             file_key=address.file_key,
         )
+        config = self._emptied(config) if is_retired else config
         return RenderJob(config, row.render_revision, row.created_at, address.epoch, row.since_epoch)
+
+    def _emptied(self, config: PhoneConfig) -> PhoneConfig:
+        """Returns what a phone that is taken out of service is given: nothing of its site, its group or itself."""
+        model, vendor = self.catalogue.model(config.model), self.catalogue.vendors.get(config.model.partition("/")[0])
+        own = vendor.settings if vendor else {}
+        return emptying(config, {**self._defaults.values, **own, **(model.settings if model else {})}, vendor.factory if vendor else {})
 
     def explain(self, mac: Mac, name: str) -> Origin | None:
         """Returns where the phone's setting ``name`` comes from, or None where there is no such phone or setting."""

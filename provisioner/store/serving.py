@@ -67,7 +67,7 @@ class ServingReads(StoreBase):
         columns = (
             phone.c.mac, phone.c.model, phone.c.site, phone.c.enabled, phone.c.token_epoch, phone.c.token_floor,
             phone.c.opened_at, phone.c.first_success_at, phone.c.live_hash, first_fetch.c.peer.label("first_peer"),
-            enciphered_phone.c.since_epoch, *LINK_COLUMNS,
+            enciphered_phone.c.since_epoch, phone.c.retired_at, *LINK_COLUMNS,
         )  # fmt: skip
         taken = sa.and_(first_fetch.c.mac == phone.c.mac, first_fetch.c.opened_at == phone.c.opened_at)
         query = sa.select(*columns).select_from(
@@ -81,6 +81,7 @@ class ServingReads(StoreBase):
                 ServingRecord(
                     Mac(row.mac), intern(row.model), intern(row.model.partition("/")[0]), intern(row.site), row.enabled, row.token_epoch, row.token_floor,
                     row.opened_at, row.first_success_at, row.live_hash, row.first_peer or "", link_of(row), row.since_epoch,
+                    row.retired_at is not None,
                 )
                 for row in rows
             ]  # fmt: skip

@@ -35,6 +35,7 @@ class StageReads(StoreBase):
         held, unpushed, unregistered = (_of_lines(condition) for condition in self._conditions())
         branches: list[tuple[Any, Any]] = [
             (sa.or_(phone.c.error != "", held) if has_pbx else phone.c.error != "", Stage.HELD),
+            (phone.c.retired_at.is_not(None), sa.case((_is_behind(), str(Stage.RETIRING)), else_=str(Stage.RETIRED))),
             (phone.c.wanted_hash.is_(None), Stage.RENDERING),
             *([(unpushed, Stage.PUSHING)] if has_pbx else []),
             (phone.c.live_hash.is_distinct_from(phone.c.wanted_hash), Stage.PROMOTING),
@@ -67,6 +68,11 @@ def _of_lines(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
     joined = phone_line.join(extension, extension.c.number == phone_line.c.extension).outerjoin(registration, of_line)
     query = sa.select(sa.literal(1)).select_from(joined).where(phone_line.c.mac == phone.c.mac, condition)
     return query.correlate(phone).exists()
+
+
+def _is_behind() -> sa.ColumnElement[bool]:
+    """Returns whether the phone has not fetched what it should have."""
+    return sa.or_(phone.c.wanted_hash.is_(None), phone.c.live_hash.is_distinct_from(phone.c.wanted_hash), _not_served())
 
 
 def _not_served() -> sa.ColumnElement[bool]:

@@ -35,10 +35,10 @@ class TroubleReads(StageReads):
         return frozenset(numbers - taken - {""})
 
     def phones_behind(self, *, has_pbx: bool, limit: int) -> list[tuple[Mac, str]]:
-        """Returns phones, and their sites, that were in use once, are enabled, and are not in lockstep."""
+        """Returns phones, and their sites, that were in use once, are enabled, and are not in lockstep; none that is taken out of service."""
         stage = self.stage_column(has_pbx=has_pbx)
         query = sa.select(phone.c.mac, phone.c.site).where(
-            phone.c.enabled, phone.c.first_success_at.is_not(None), stage != str(Stage.IN_LOCKSTEP)
+            phone.c.enabled, phone.c.retired_at.is_(None), phone.c.first_success_at.is_not(None), stage != str(Stage.IN_LOCKSTEP)
         )
         with self.database.read() as connection:
             return [(Mac(row.mac), row.site) for row in connection.execute(query.order_by(phone.c.mac).limit(limit))]

@@ -23,7 +23,8 @@ class WakingReads(StoreBase):
         The sites take turns, so that a small one does not wait behind a large one; within a site the phone that waits longest is first.
         """
         turn = sa.func.row_number().over(partition_by=phone.c.site, order_by=(phone.c.live_at, phone.c.mac)).label("turn")
-        has_line = sa.exists().where(phone_line.c.mac == phone.c.mac)
+        # One that is taken out of service has no line any more, and is told by the registrations that it still has.
+        has_line = sa.or_(sa.exists().where(phone_line.c.mac == phone.c.mac), phone.c.retired_at.is_not(None))
         columns = (phone.c.mac, phone.c.model, phone.c.site, phone.c.live_at, phone.c.notify_tries)
         waiting = sa.select(*columns, turn).where(TO_WAKE, phone.c.enabled, has_line).subquery()
         with self.database.read() as connection:

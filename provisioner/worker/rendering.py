@@ -157,6 +157,7 @@ def fingerprint(catalogue: Catalogue, more: Sequence[str]) -> str:
             vendor.escape,
             vendor.maps,
             sorted(vendor.settings.items()),
+            sorted(vendor.factory.items()),
             vendor.provisions_again,
             vendor.raw and (sorted(vendor.raw.names), vendor.raw.refused, vendor.raw.written),
             *sorted(vendor.templates.items()),

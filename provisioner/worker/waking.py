@@ -223,7 +223,8 @@ class Waking:
 
     def _send(self, item: ChangeRecord) -> None:
         record = self._store.phone(Mac(item.subject))
-        if record is None or not record.lines or item.at < self._clock() - ASKED_FOR_S:
+        is_reachable = record is not None and (record.lines or record.retired_at is not None)
+        if record is None or not is_reachable or item.at < self._clock() - ASKED_FOR_S:
             return
         numbers, is_reboot = tuple(line.extension for line in record.lines), item.action == "phone.reboot"
         vendor = self._store.catalogue.vendors.get(record.model.partition("/")[0])

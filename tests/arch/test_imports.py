@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "models_api": {"models"},
     "models_backups": {"models"},
     "models_mail": {"models"},
+    "records_api": set(),
     "records_mail": set(),
     "records_backups": set(),
     "logs": set(),
@@ -70,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {
         "core", "db", "errors", "models", "models_accounts", "models_api", "models_calls", "models_changes", "models_encryption", "models_enrolment", "models_firmware", "models_install", "models_layouts",
         "models_backups", "models_phonebook", "models_redirect", "models_second_factor", "models_sightings", "models_testcall", "models_seats",
-        "models_mail", "places", "records", "records_backups", "records_calls", "records_changes", "records_enrolment", "records_install", "records_mail", "records_rendering", "scope", "secrets", "records_seats",
+        "models_mail", "places", "records", "records_api", "records_backups", "records_calls", "records_changes", "records_enrolment", "records_install", "records_mail", "records_rendering", "scope", "secrets", "records_seats",
     },
     "changes": {
         "core", "errors", "models", "models_accounts", "models_api", "models_changes", "models_enrolment", "models_firmware", "models_install", "models_layouts", "models_calls",

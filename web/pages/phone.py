@@ -140,8 +140,8 @@ def reopen(mac: str) -> Response:
 @pages.route("/phones/<string:mac>/more", methods=["GET"])
 @needs("technician")
 def more(mac: str) -> Response:
-    """What is seldom done: swap, a new address, take off the list."""
-    return page("phone_more.html", **_common(found_phone(mac), "more"), mistakes={}, given={})
+    """What is seldom done: swap, a new address, take out of service, take off the list."""
+    return _more(found_phone(mac), {})
 
 
 @pages.post("/phones/<string:mac>/swap")
@@ -153,9 +153,9 @@ def swap(mac: str) -> Response:
         new = Mac.parse(given.get("mac", "").strip())
         installation().changes.swap_phone(actor(), record.mac, new, given.get("model") or None)
     except InvalidMac as error:
-        return page("phone_more.html", 422, **_common(record, "more"), mistakes={"mac": str(error)}, given=given)
+        return _more(record, {"mac": str(error)}, 422, given)
     except (InputError, RenderError) as error:
-        return page("phone_more.html", 422, **_common(record, "more"), mistakes=mistakes_of(error), given=given)
+        return _more(record, mistakes_of(error), 422, given)
     text = _("%(new)s is in the place of %(old)s.", new=new.colons, old=record.mac.colons)
     return done(text, url_for(".index", mac=new.colons))
 
@@ -171,7 +171,31 @@ def address(mac: str) -> Response:
         changes_.revoke_token(actor(), record.mac)
         return done(_("The old address is refused from now on."), url_for(".more", mac=record.mac.colons))
     changes_.note_secrets_shown(actor(), "phone.token_shown", record.mac)
-    return page("phone_more.html", **_common(record, "more"), mistakes={}, given={}, access=installation().store.phone_access(record))
+    return _more(record, {}, access=installation().store.phone_access(record))
+
+
+@pages.post("/phones/<string:mac>/retire")
+@needs("technician")
+def retire(mac: str) -> Response:
+    """Takes it out of service: it is emptied."""
+    record = found_phone(mac)
+    try:
+        installation().changes.retire_phone(actor(), record.mac)
+    except (InputError, RenderError) as error:
+        return _more(record, mistakes_of(error), 422)
+    return done(_("It is taken out of service: it is emptied at its next fetch."), url_for(".index", mac=record.mac.colons))
+
+
+@pages.post("/phones/<string:mac>/reinstate")
+@needs("technician")
+def reinstate(mac: str) -> Response:
+    """Takes it back into service."""
+    record = found_phone(mac)
+    try:
+        installation().changes.reinstate_phone(actor(), record.mac)
+    except (InputError, RenderError) as error:
+        return _more(record, mistakes_of(error), 422)
+    return done(_("It is back in service, as it was before."), url_for(".index", mac=record.mac.colons))
 
 
 @pages.post("/phones/<string:mac>/delete")
@@ -181,6 +205,14 @@ def delete(mac: str) -> Response:
     parsed = mac_of(mac)
     installation().changes.delete_phone(actor(), parsed)
     return done(_("%(mac)s is off the list.", mac=parsed.colons), url_for("web.phones.index"))
+
+
+def _more(
+    record: PhoneRecord, mistakes: Mapping[str, str], status: int = 200, given: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    facts = installation().store.lockstep(record.mac, has_pbx=has_pbx()) if record.retired_at is not None else None
+    name = str(stage(facts)) if facts else ""
+    return page("phone_more.html", status, **_common(record, "more"), mistakes=mistakes, given=given or {}, stage_name=name, **more)
 
 
 def _common(record: PhoneRecord, tab: str) -> dict[str, Any]:
