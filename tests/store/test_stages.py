@@ -44,7 +44,7 @@ def _add_phone(draw: random.Random, tables: dict[Any, list[dict[str, Any]]], mac
             "mac": mac, "model": "acme/a1", "site": "default", "settings": {}, "created_at": 1.0, "opened_at": 1.0,
             "error": draw.choice(["", "", "", "", "", "a template fails"]), "wanted_hash": draw.choice([None, live, live, live, live, "other"]),
             "live_hash": live, "live_at": draw.choice([None, 100.0, 100.0]), "notified_at": draw.choice([None, 99.0, 100.0, 101.5]),
-            "notify_error": draw.choice(["", "", "not registered"]),
+            "notify_error": draw.choice(["", "", "not registered"]), "retired_at": draw.choice([*[None] * 5, 90.0]),
         }
     )  # fmt: skip
     for name, sha256 in files:
