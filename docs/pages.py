@@ -46,6 +46,7 @@ TEMPLATE_NAMES: Mapping[str, str] = {
     "tz": "The rule of the phone's time zone (`TimezoneRule`, below).",
     "raw": "Parameters of the maker that somebody added by hand and that this vendor takes: pairs of name and value, in order of the name.",
     "file_key": "The key with which the phone opens what it fetches at `address` (setting `encrypt_files`); empty where its files go out in clear.",
+    "is_emptied": "Whether the phone is taken out of service: then lines and keys are empty, and what a template leaves alone otherwise has to be cleared too.",
     "label_of": "Function: the text beside a line's key. Its own label, or the extension, or the name (setting `line_label`).",
 }
 

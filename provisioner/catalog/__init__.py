@@ -200,9 +200,8 @@ def _vendor(folder: VendorFolder, settings: SettingRows, zones: Mapping[str, Tim
     raw = mistakes.read(path, _VendorSchema())
     templates = {file.name: mistakes.text(file) for file in folder.glob("templates/*.j2")}
     types = frozenset(raw.get("key_types", ()))
-    unsupported = followed.unsupported_by_vendor(
-        raw.get("unsupported", {}), settings, followed.followed_settings(templates, settings), settings
-    )
+    follows = followed.followed_settings(templates, settings)
+    unsupported = followed.unsupported_by_vendor(raw.get("unsupported", {}), settings, follows, settings)
     looks = words.looked_up(templates, settings)
     models = vendor_models(VendorPart(folder, types, raw.get("missing_keys", {}), settings, zones, unsupported, looks), mistakes)
     words.note_words(path, raw, models, looks, mistakes)
