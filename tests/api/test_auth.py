@@ -67,6 +67,8 @@ WRITES = [
     ("POST", f"/phones/{MAC}/reopen", None, {"technician", "admin"}),
     ("POST", f"/phones/{MAC}/install-link", {}, {"technician", "admin"}),
     ("DELETE", f"/phones/{MAC}/install-link", None, {"technician", "admin"}),
+    ("POST", f"/phones/{MAC}/retire", None, {"technician", "admin"}),
+    ("POST", f"/phones/{MAC}/reinstate", None, {"technician", "admin"}),
     ("POST", f"/phones/{MAC}/swap", {"mac": "02:ac:de:00:00:02"}, {"technician", "admin"}),
     ("PUT", "/layouts/Sales", {}, {"technician", "admin"}),
     ("DELETE", "/layouts/Nowhere", None, {"technician", "admin"}),

@@ -135,6 +135,9 @@ def test_what_is_written_from_afar_is_written(cli: Cli, server: Installation) ->
     assert "may make its first fetch" in far(cli, "phone", "reopen", OTHER)
     assert "is told to restart" in far(cli, "phone", "resync", OTHER, "--reboot")
     assert "Holds until" in far(cli, "phone", "install-link", OTHER)
+    assert "is taken out of service" in far(cli, "phone", "retire", OTHER)
+    assert "retiring" in far(cli, "lockstep", OTHER) and "Stage        retiring" in far(cli, "phone", "show", OTHER)
+    assert far(cli, "phone", "reinstate", OTHER) == f"phone {OTHER} (acme/a1) is back in service, 1: 1002 (Bob)\n"
     assert far(cli, "phone", "swap", OTHER, "02acde000003").startswith("phone 02:ac:de:00:00:03 (acme/a1) is in the place of")
     assert "is changed" in far(cli, "phone", "set", "02acde000003", "--disabled")
     far(cli, "phone", "remove", "02acde000003")
