@@ -63,6 +63,20 @@ def test_phone_add_refuses(cli: Cli, args: list[str], status: int, sentence: str
     assert sentence in cli("phone", "add", *args, status=status).stderr
 
 
+def test_phone_is_retired_and_reinstated(cli: Cli) -> None:
+    assert cli("phone", "retire", MAC).stdout == f"phone {MAC} is taken out of service; 'provisioner lockstep {MAC}' says when it was emptied\n"
+    (row,) = cli.json("lockstep", MAC)
+    assert row["stage"] == "retiring"
+    assert [row["mac"] for row in cli.json("lockstep", "--stage", "retiring")] == [MAC]
+    (row,) = cli.json("phone", "list")
+    assert row["retired_at"] and row["lines"] == []
+    assert "Stage        retiring" in cli("phone", "show", MAC).stdout
+    assert "take it back into service first" in cli("phone", "set", MAC, "--setting", "voice_vlan=5", status=1).stderr
+    assert "taken out of service already" in cli("phone", "retire", MAC, status=1).stderr
+    assert cli("phone", "reinstate", MAC).stdout == f"phone {MAC} (acme/a1) is back in service, 1: 1001 (Desk)\n"
+    assert "is in service" in cli("phone", "reinstate", MAC, status=1).stderr
+
+
 def test_reopen_and_resync_leave_their_change(cli: Cli) -> None:
     cli("phone", "reopen", MAC)
     cli("phone", "resync", MAC, "--reboot")
