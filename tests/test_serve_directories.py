@@ -133,3 +133,27 @@ def test_a_first_fetch_brings_neither_the_book_nor_what_its_user_sent(own: Insid
     assert answer.reason is Reason.SERVED
     assert entries(answer.body) == [("Taxi", "1111")]
     assert entries(boot(own, phone)) == proven, "at its own address it has all of it"
+
+
+def test_a_retired_phone_is_given_no_names_and_none_are_taken_from_it(own: Inside) -> None:
+    site = own.site()
+    phone = own.phone("polycom/vvx411", site)
+    own.installation.changes.create_extension("test", "201", display_name="Bob")
+    own.installation.changes.update_site("test", site, {"settings": {"phonebook": "all"}})
+    own.worker.phonebooks._next = -1.0
+    lay(own, phone, "1111", "Taxi")
+    send_back(own, phone, with_contact(boot(own, phone), "Mum", "3333"))
+    assert {("Taxi", "1111"), ("Bob", "201"), ("Mum", "3333")} <= set(entries(boot(own, phone)))
+    book = f"p/{own.token(phone)}/{phone.mac}/phonebook.xml"
+    assert own.fetch(book, phone.agent).reason is Reason.SERVED
+    own.installation.changes.retire_phone("test", phone.mac)
+    own.follow()
+    assert entries(boot(own, phone)) == []
+    assert stage_of(own, phone) is Stage.RETIRED
+    assert own.fetch(book, phone.agent).reason is Reason.NO_SUCH_FILE
+    asked = FileRequest(f"p/{own.token(phone)}/{phone.mac}-directory.xml", "http", LOCAL, phone.agent, "PUT")
+    answer, candidate = own.server.upload_rule(asked)
+    assert (answer.reason, candidate) == (Reason.METHOD_NOT_ALLOWED, None)
+    own.installation.changes.reinstate_phone("test", phone.mac)
+    own.follow()
+    assert {("Taxi", "1111"), ("Bob", "201")} <= set(entries(boot(own, phone))), "what it had sent is gone"

@@ -78,7 +78,7 @@ class BulkWrites(DepartmentWrites, RotationWrites):
 
     def write_rows(self, unit: Unit, extensions: Sequence[ExtensionRow], phones: Sequence[PhoneRow]) -> None:
         """Writes every row and tells serving of the phones; what has to be rendered anew is the caller's to say."""
-        refuse_retired(unit, [row.mac for row in phones if row.before is not None])
+        refuse_retired((row.before for row in phones if row.before is not None), many=True)
         refuse_seated(unit, [row.mac for row in phones if row.before is not None and changes_seat(row.before, _input(row))])
         self._insert_extensions(unit, [row for row in extensions if row.before is None])
         self._update_extensions(unit, [row for row in extensions if row.before is not None])

@@ -83,7 +83,7 @@ class LayoutWrites(PhoneWrites):
             if mistakes := self._assign_mistakes(macs, records, layout):
                 raise InputError(mistakes)
             changed = [record for record in records.values() if record.layout != name]
-            refuse_retired(unit, [record.mac for record in changed])
+            refuse_retired(changed, many=len(macs) > 1)
             refuse_seated(unit, [record.mac for record in changed])
             for start in range(0, len(changed), CHUNK):
                 part = [record.mac for record in changed[start : start + CHUNK]]

@@ -41,7 +41,7 @@ class ManyWrites(PhoneWrites):
             values = {name: value for name, value in values.items() if given[name]}
             before = [record for record in unit.phones(macs) if any(getattr(record, name) != value for name, value in values.items())]
             changed = [record.mac for record in before]
-            refuse_retired(unit, changed)
+            refuse_retired(before, many=len(macs) > 1)
             for start in range(0, len(changed), CHUNK):
                 which = phone.c.mac.in_(changed[start : start + CHUNK])
                 unit.connection.execute(phone.update().where(which).values(**values, revision=phone.c.revision + 1))

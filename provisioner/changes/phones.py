@@ -100,7 +100,7 @@ class PhoneWrites(UnitMaker):
             lines = tuple(LineInput(line.line, line.extension, line.label) for line in before.lines)
             keys = key_inputs(before.keys)
             given = replace(given, lines=lines if given.lines is None else given.lines, keys=keys if given.keys is None else given.keys)
-        refuse_retired(unit, [before.mac])
+        refuse_retired([before])
         if changes_seat(before, given):
             refuse_seated(unit, [before.mac])
         self._check(unit, given, model, before)

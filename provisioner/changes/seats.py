@@ -33,7 +33,7 @@ class SeatWrites(PhoneWrites):
         """
         with self.unit(actor) as unit:
             before = self._phone(unit, mac)
-            refuse_retired(unit, [mac])
+            refuse_retired([before])
             there = self.store.seat(mac, unit.connection)
             if there is not None and there.extension == number:
                 return there

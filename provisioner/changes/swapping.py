@@ -36,7 +36,7 @@ class SwapWrites(ExtensionWrites, PhoneWrites, UploadWrites):
             before = self._phone(unit, mac)
             if new_mac == mac:
                 raise InputError({"mac": "the new phone has another MAC than the old one"})
-            refuse_retired(unit, [mac])
+            refuse_retired([before])
             settings = {**before.settings, **self.store.own_settings(mac, unit.connection)[1]}
             return self._put_in_place(unit, before, new_mac, _as_input(before, settings, model or before.model))
 

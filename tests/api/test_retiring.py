@@ -25,10 +25,15 @@ def test_phone_is_retired_shown_as_such_and_taken_back(admin: Api, roles: dict[s
     assert viewer.get("/phones?stage=retired").get_json()["items"] == []
     back = technician.post(f"/phones/{MAC}/reinstate").get_json()
     assert (back["retired_at"], back["lines"], back["settings"]) == (None, phone["lines"], {"voice_vlan": 20})
-    assert [row["action"] for row in viewer.get(f"/changes?subject={MAC}&limit=2").get_json()["items"]] == ["phone.reinstate", "phone.retire"]
+    assert [row["action"] for row in viewer.get(f"/changes?subject={MAC}&limit=2").get_json()["items"]] == [
+        "phone.reinstate",
+        "phone.retire",
+    ]
 
 
-def test_files_of_a_retired_phone_hold_no_secret_for_whoever_may_see_them(admin: Api, phone: dict[str, Any], installation: Installation) -> None:
+def test_files_of_a_retired_phone_hold_no_secret_for_whoever_may_see_them(
+    admin: Api, phone: dict[str, Any], installation: Installation
+) -> None:
     secret = installation.store.extension_secret("1001")
     admin.post(f"/phones/{MAC}/retire")
     render_all(installation)

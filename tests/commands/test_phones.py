@@ -64,7 +64,10 @@ def test_phone_add_refuses(cli: Cli, args: list[str], status: int, sentence: str
 
 
 def test_phone_is_retired_and_reinstated(cli: Cli) -> None:
-    assert cli("phone", "retire", MAC).stdout == f"phone {MAC} is taken out of service; 'provisioner lockstep {MAC}' says when it was emptied\n"
+    assert (
+        cli("phone", "retire", MAC).stdout
+        == f"phone {MAC} is taken out of service; 'provisioner lockstep {MAC}' says when it was emptied\n"
+    )
     (row,) = cli.json("lockstep", MAC)
     assert row["stage"] == "retiring"
     assert [row["mac"] for row in cli.json("lockstep", "--stage", "retiring")] == [MAC]

@@ -43,11 +43,14 @@ class OwnAddress:
     world: World
     phone: Phone
     agent: str
+    token: str = ""
+    """Of an address that it had before; empty: the present one."""
     got: dict[str, bytes] = field(default_factory=dict)
     kept: list[int] = field(default_factory=list)
 
     def get(self, name: str) -> bytes | None:
-        answer = self.world.http("GET", self.world.own(self.phone, name), self.agent)
+        path = f"p/{self.token}/{name}" if self.token else self.world.own(self.phone, name)
+        answer = self.world.http("GET", path, self.agent)
         if answer.status == 200:
             self.got[name] = answer.body
         return answer.body if answer.status == 200 else None
@@ -131,6 +134,26 @@ def test_a_phone_taken_back_has_what_it_had_with_another_password(served: World,
     assert (line.number, line.display_name, line.server) == (phone.extension, "Alice", "pbx.office.test")
     assert line.secret == served.installation.store.extension_secret(phone.extension) != phone.secret
     assert [key.label for key in firmware.config().watched] == ["Front desk"]
+
+
+@pytest.mark.parametrize(("model", "key"), [("yealink/t46u", "aes_key_16"), ("grandstream/gxp2170", "P1359")])
+def test_a_phone_with_encrypted_files_gives_its_key_back(served: World, model: str, key: str) -> None:
+    phone = furnished(served, model)
+    firmware: Firmware = FIRMWARE[model](model.partition("/")[2], phone.mac)
+    at_first = OwnAddress(served, phone, firmware.user_agent, served.token(phone.mac))
+    served.installation.changes.update_phone("test", phone.mac, PhoneInput(settings={"encrypt_files": True}, merge_settings=True))
+    served.wait_index()  # the hash of what goes out encrypted is another one
+    firmware.fetch(at_first)
+    keyed = OwnAddress(served, phone, firmware.user_agent)
+    firmware.fetch(keyed)
+    assert firmware.config().lines and phone.extension.encode() not in keyed.got[phone.name], "it reads what nobody else can"
+    served.installation.changes.retire_phone("test", phone.mac)
+    served.wait_live(phone)
+    after = OwnAddress(served, phone, firmware.user_agent)
+    firmware.fetch(after)
+    assert firmware.config().lines == ()
+    assert [value for name, value in values(model, phone.mac, after.got).items() if key in name and value] == []
+    assert key in after.got[phone.name].decode(), "else it would keep the key that it has"
 
 
 def stage_of(served: World, phone: Phone) -> Stage:
