@@ -14,6 +14,7 @@ from provisioner.changes.seated import refuse_seated
 from provisioner.changes.swapping import SwapWrites
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
+from provisioner.core.raw import parameter_of
 from provisioner.errors import InputError
 from provisioner.models import change, phone, phone_key, phone_line, upload
 from provisioner.records import PhoneRecord
@@ -37,7 +38,7 @@ class RetireWrites(SwapWrites):
             if before.retired_at is not None:
                 raise InputError({"mac": f"phone {mac.colons} is taken out of service already"})
             refuse_seated(unit, [mac])
-            self._empty(unit, mac)
+            self._empty(unit, before)
             numbers = sorted({line.extension for line in before.lines})
             touched = self._renew(unit, numbers, in_use(unit, numbers))  # by others: this phone has no line any more
             touched += unit.rerender([mac])
@@ -63,11 +64,14 @@ class RetireWrites(SwapWrites):
             unit.connection.execute(phone.update().where(phone.c.mac == mac).values(retired_at=None))
             return self._write(unit, mac, given, before, REINSTATE)
 
-    def _empty(self, unit: Unit, mac: Mac) -> None:
+    def _empty(self, unit: Unit, before: PhoneRecord) -> None:
+        mac, names = before.mac, (*before.settings, *before.secret_names)
         for table in (phone_line, phone_key, upload):
             unit.connection.execute(table.delete().where(table.c.mac == mac))
         self.lay_out(unit, [mac], None)
-        values = {"retired_at": unit.at, "enabled": True, "settings": {}, "secret_settings": None, "revision": phone.c.revision + 1}
+        # The names alone: each is written empty into the phone's last files.
+        by_hand = {name: "" for name in names if parameter_of(name) is not None}
+        values = {"retired_at": unit.at, "enabled": True, "settings": by_hand, "secret_settings": None, "revision": phone.c.revision + 1}
         unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**values))
 
     def _kept_of(self, unit: Unit, mac: Mac) -> Mapping[str, Any] | None:

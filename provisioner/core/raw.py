@@ -97,11 +97,11 @@ def chosen(rule: RawRule | None, settings: Mapping[str, object]) -> list[tuple[s
     return sorted((name, value) for name, value in named if name is not None and rule.takes(name))
 
 
-def without_doubles(rule: RawRule, names: Iterable[str], text: str) -> str:
-    """Returns ``text`` with only the last place of each of these parameters."""
+def without_doubles(rule: RawRule, names: Iterable[str], text: str, *, last: bool = True) -> str:
+    """Returns ``text`` with only the last place of each of these parameters, or the first."""
     for name in names:
         places = list(re.finditer(rule.written.replace("{name}", re.escape(name)), text))
-        for place in reversed(places[:-1]):
+        for place in reversed(places[:-1] if last else places[1:]):
             text = text[: place.start()] + text[place.end() :]
     return text
 

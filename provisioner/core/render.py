@@ -102,7 +102,8 @@ class Renderer:
         with _told_where(f"{vendor.id}/templates/{rule.template}"):
             text = self._template(vendor, rule).render(context)
             if vendor.raw is not None and context.get("raw"):
-                text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text)
+                # In a file that empties a phone what the templates say holds: by hand nothing is said any more.
+                text = raw.without_doubles(vendor.raw, (name for name, _ in context["raw"]), text, last=not context["is_emptied"])
         return _file(vendor, rule, name, text, MAX_FILE_BYTES)
 
     def _template(self, vendor: Vendor, rule: FileRule) -> Template:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from provisioner.core.raw import parameter_of
 from provisioner.core.values import PhoneConfig, SettingValue
 
 KEPT = (
@@ -26,9 +27,11 @@ CLEARED: Mapping[str, SettingValue] = {
 
 def emptying(config: PhoneConfig, defaults: Mapping[str, SettingValue], factory: Mapping[str, SettingValue]) -> PhoneConfig:
     """Returns the phone with nothing of before. ``defaults`` are those of the table with what its vendor and model lay over them;
-    ``factory`` what phones of its vendor have when they are new, such as their logins.
+    ``factory`` what phones of its vendor have when they are new, such as their logins. What was added by hand is written empty.
     """
     kept = {name: config.settings[name] for name in KEPT if name in config.settings}
+    by_hand = {name: "" for name in config.settings if parameter_of(name) is not None and name not in defaults}
     known = {name: value for name, value in CLEARED.items() if name in defaults}
-    settings = {**defaults, **kept, **known, **{name: value for name, value in factory.items() if name in defaults}}
+    new = {name: value for name, value in factory.items() if name in defaults}
+    settings = {**defaults, **kept, **known, **new, **by_hand}
     return replace(config, lines=(), keys=(), settings=settings, file_key="", is_emptied=True)

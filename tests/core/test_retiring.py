@@ -63,6 +63,34 @@ def test_what_brings_the_phone_here_stays_and_all_else_is_as_from_the_table() ->
     assert {name: emptied.settings[name] for name in rest} == {name: defaults(model)[name] for name in rest}
 
 
+@pytest.mark.parametrize(
+    ("model", "name", "line"),
+    [
+        ("yealink/t46u", "phone_setting.custom_softkey_enable", "phone_setting.custom_softkey_enable = %NULL%\n"),
+        ("grandstream/gxp2170", "P1406", "<P1406></P1406>"),
+        ("polycom/vvx411", "up.welcomeSoundEnabled", 'up.welcomeSoundEnabled=""'),
+    ],
+)
+def test_what_was_added_by_hand_is_written_empty(model: str, name: str, line: str) -> None:
+    found = CATALOGUE.model(model)
+    assert found
+    config = config_of(found, **{f"raw.{name}": WORD})
+    assert f"{WORD}" in text_of(config) and line not in text_of(config)
+    assert line in text_of(emptying(config, defaults(found), {}))
+
+
+def test_what_the_templates_say_holds_over_what_was_added_by_hand() -> None:
+    found = CATALOGUE.vendors["yealink"].models["t46u"]
+    config = config_of(found, **{"raw.call_waiting.enable": "0"})
+    assert "\ncall_waiting.enable = 0\n" in text_of(config)
+    emptied = text_of(emptying(config, defaults(found), {}))
+    assert "\ncall_waiting.enable = 1\n" in emptied and emptied.count("\ncall_waiting.enable") == 1
+
+
+def text_of(config: PhoneConfig) -> str:
+    return "".join(file.body.decode() for file in RENDERER.phone_files(config))
+
+
 def test_names_are_those_of_the_table_of_settings() -> None:
     assert {*KEPT, *CLEARED} <= set(CATALOGUE.settings)
 
