@@ -6,9 +6,10 @@ itself is left out, but for how it reaches this server: it has to fetch once mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from provisioner.core.layers import Layer
 from provisioner.core.raw import parameter_of
 from provisioner.core.values import PhoneConfig, SettingValue
 
@@ -20,18 +21,30 @@ KEPT = (
 CLEARED: Mapping[str, SettingValue] = {
     "sip_server": "", "sip_port": 5060, "second_sip_server": "", "outbound_proxy": "", "voicemail_number": "", "mwi_subscribe": False,
     "pickup_code": "", "group_pickup_code": "", "intercom_code": "", "call_log": False, "dnd_default": "off", "forward_default": "set",
-    "admin_password": "", "user_password": "",
+    "admin_password": "", "user_password": "", "encrypt_files": False,
 }  # fmt: skip
 """Settings that are emptied where the table's default is not empty already, or leaves a phone what its user chose."""
+_OF_THE_CATALOGUE = ("default", "vendor", "model")
 
 
-def emptying(config: PhoneConfig, defaults: Mapping[str, SettingValue], factory: Mapping[str, SettingValue]) -> PhoneConfig:
-    """Returns the phone with nothing of before. ``defaults`` are those of the table with what its vendor and model lay over them;
-    ``factory`` what phones of its vendor have when they are new, such as their logins. What was added by hand is written empty.
+def emptied_layers(layers: Sequence[Layer], factory: Mapping[str, SettingValue]) -> list[Layer]:
+    """Returns the layers of settings of a phone that is taken out of service.
+
+    Those of the catalogue stay, of all others ``KEPT`` alone. Above them stand ``CLEARED`` and ``factory``, what phones of its vendor have
+    when they are new, such as their logins; and, empty, what was added by hand.
     """
-    kept = {name: config.settings[name] for name in KEPT if name in config.settings}
-    by_hand = {name: "" for name in config.settings if parameter_of(name) is not None and name not in defaults}
-    known = {name: value for name, value in CLEARED.items() if name in defaults}
-    new = {name: value for name, value in factory.items() if name in defaults}
-    settings = {**defaults, **kept, **known, **new, **by_hand}
-    return replace(config, lines=(), keys=(), settings=settings, file_key="", is_emptied=True)
+    left = [layer if layer.kind in _OF_THE_CATALOGUE else _of_kept(layer) for layer in layers]
+    known = {name for layer in layers if layer.kind in _OF_THE_CATALOGUE for name in layer.values}
+    new = {name: value for name, value in {**CLEARED, **factory}.items() if name in known}
+    others = {name for layer in layers for name in layer.values} - known
+    by_hand = {name: "" for name in others if parameter_of(name) is not None}
+    return [*left, Layer("phone", layers[-1].name, {**new, **by_hand})]
+
+
+def emptying(config: PhoneConfig) -> PhoneConfig:
+    """Returns the phone, whose settings are of emptied layers, without its lines, its keys and the key of its files."""
+    return replace(config, lines=(), keys=(), file_key="", is_emptied=True)
+
+
+def _of_kept(layer: Layer) -> Layer:
+    return Layer(layer.kind, layer.name, {name: value for name, value in layer.values.items() if name in KEPT})

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Row
 from provisioner.core.layers import Layer, Origin, explained, merged
 from provisioner.core.laying import effective_keys
 from provisioner.core.mac import Mac
-from provisioner.core.retiring import emptying
+from provisioner.core.retiring import emptied_layers, emptying
 from provisioner.core.values import Key, Line, PhoneConfig, SettingValue
 from provisioner.models import (
     TO_RENDER,
@@ -96,7 +96,7 @@ class RenderingReads(StoreBase):
         images: Mapping[Mac, PinnedFile],
     ) -> RenderJob:
         is_retired = row.retired_at is not None
-        address = self._own_address(row, {} if is_retired else settings)
+        address = self._own_address(row, settings)
         config = PhoneConfig(
             mac=Mac(row.mac),
             model=row.model,
@@ -108,14 +108,8 @@ class RenderingReads(StoreBase):
             firmware=row.firmware,
             file_key=address.file_key,
         )
-        config = self._emptied(config) if is_retired else config
+        config = emptying(config) if is_retired else config
         return RenderJob(config, row.render_revision, row.created_at, address.epoch, row.since_epoch)
-
-    def _emptied(self, config: PhoneConfig) -> PhoneConfig:
-        """Returns what a phone that is taken out of service is given: nothing of its site, its group or itself."""
-        model, vendor = self.catalogue.model(config.model), self.catalogue.vendors.get(config.model.partition("/")[0])
-        own = vendor.settings if vendor else {}
-        return emptying(config, {**self._defaults.values, **own, **(model.settings if model else {})}, vendor.factory if vendor else {})
 
     def explain(self, mac: Mac, name: str) -> Origin | None:
         """Returns where the phone's setting ``name`` comes from, or None where there is no such phone or setting."""
@@ -136,7 +130,7 @@ class RenderingReads(StoreBase):
     def _layers(self, row: Row[Any], sites: Mapping[str, Any], groups: Mapping[str, Any]) -> list[Layer]:
         model = self.catalogue.model(row.model)
         vendor = self.catalogue.vendors.get(row.model.partition("/")[0])
-        return [
+        layers = [
             self._defaults,
             Layer("installation", "", self.installation),
             Layer("vendor", vendor.id if vendor else "", vendor.settings if vendor else {}),
@@ -145,6 +139,7 @@ class RenderingReads(StoreBase):
             Layer("model", row.model, model.settings if model else {}),
             Layer("phone", row.mac, {**row.settings, **self.secret_settings(row)}),
         ]
+        return layers if row.retired_at is None else emptied_layers(layers, vendor.factory if vendor else {})
 
     def phone_access(self, record: PhoneRecord) -> PhoneAccess:
         """Returns the phone's own address and its credentials, in clear."""
