@@ -15,6 +15,7 @@ from provisioner.changes.swapping import SwapWrites
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.raw import parameter_of
+from provisioner.core.retiring import KEPT
 from provisioner.errors import InputError
 from provisioner.models import change, phone, phone_key, phone_line, upload
 from provisioner.records import PhoneRecord
@@ -69,9 +70,10 @@ class RetireWrites(SwapWrites):
         for table in (phone_line, phone_key, upload):
             unit.connection.execute(table.delete().where(table.c.mac == mac))
         self.lay_out(unit, [mac], None)
-        # The names alone: each is written empty into the phone's last files.
-        by_hand = {name: "" for name in names if parameter_of(name) is not None}
-        values = {"retired_at": unit.at, "enabled": True, "settings": by_hand, "secret_settings": None, "revision": phone.c.revision + 1}
+        kept = {name: value for name, value in before.settings.items() if name in KEPT}
+        # Of what was added by hand the names alone: each is written empty into the phone's last files.
+        left = {**kept, **{name: "" for name in names if parameter_of(name) is not None}}
+        values = {"retired_at": unit.at, "enabled": True, "settings": left, "secret_settings": None, "revision": phone.c.revision + 1}
         unit.connection.execute(phone.update().where(phone.c.mac == mac).values(**values))
 
     def _kept_of(self, unit: Unit, mac: Mac) -> Mapping[str, Any] | None:

@@ -17,7 +17,9 @@ def test_phone_is_retired_shown_as_such_and_taken_back(admin: Api, roles: dict[s
     assert phone["retired_at"] is None
     answer = technician.post(f"/phones/{MAC}/retire")
     body = answer.get_json()
-    assert (answer.status_code, body["lines"], body["keys"], body["settings"]) == (200, [], [], {})
+    assert (answer.status_code, body["lines"], body["keys"], body["settings"]) == (200, [], [], {"voice_vlan": 20}), (
+        "what brings it here stays"
+    )
     assert body["retired_at"] and answer.headers["ETag"] == f'"{body["revision"]}"'
     standing = viewer.get(f"/phones/{MAC}/lockstep").get_json()
     assert (standing["stage"], standing["retired_at"]) == ("retiring", body["retired_at"])

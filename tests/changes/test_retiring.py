@@ -97,6 +97,11 @@ def test_what_it_knew_is_dead_and_extensions_stay(world: World) -> None:
     assert shared.secret in world.live(TWO)
 
 
+def test_what_brings_it_here_stays(world: World) -> None:
+    world.phone(1, settings={"voice_vlan": 30, "verify_server_certificate": True, "ldap_server": "ldap.office.test"})
+    assert dict(world.changes.retire_phone("t", ONE).settings) == {"voice_vlan": 30, "verify_server_certificate": True}
+
+
 def test_what_was_added_by_hand_is_remembered_by_its_name_alone(world: World) -> None:
     world.phone(1, world.extension(), settings={"raw.ntp": "time.office.test", "raw.ring.password": "phone-secret-9"})
     assert dict(world.changes.retire_phone("t", ONE).settings) == {"raw.ntp": "", "raw.ring.password": ""}
