@@ -170,6 +170,8 @@ def _judge_phone(row: ParsedRow, world: World, candidate: Candidate, mac: Mac) -
         keys=keys,
     )
     candidate.phone = wanted if before is None or _differs(candidate, before, wanted, world) else None
+    if candidate.phone and before and before.retired_at is not None:
+        candidate.refuse("mac", "this phone is taken out of service", "take it back into service first, or take the row out")
 
 
 def _model(row: ParsedRow, world: World, candidate: Candidate, before: PhoneRecord | None) -> Model | None:
