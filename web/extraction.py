@@ -19,8 +19,8 @@ ROOT = Path(__file__).parent.parent
 SHIPPED = ROOT / "phone_templates"
 SPOKEN: tuple[str, ...] = (
     "provisioner/accounts/*.py", "provisioner/backup_*.py", "provisioner/sealed_file.py", "provisioner/bundled.py", "provisioner/changes/*.py", "provisioner/core/*.py", "provisioner/errors.py",
-    "provisioner/importing/*.py", "provisioner/overlay/standing.py", "provisioner/importing/foreign/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
-    "provisioner/api/backups.py", "provisioner/api/lights.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
+    "provisioner/importing/*.py", "provisioner/mailing/*.py", "provisioner/webhooks/*.py", "provisioner/overlay/standing.py", "provisioner/importing/foreign/*.py", "provisioner/passwords.py", "provisioner/pbxservice.py", "provisioner/pbxstatus.py", "provisioner/redirect/*.py", "provisioner/redirecting.py", "provisioner/scope.py", "provisioner/sheets/*.py", "provisioner/store/*.py", "provisioner/worker/*.py",
+    "provisioner/api/backups.py", "provisioner/api/lights.py", "provisioner/api/mail.py", "provisioner/api/webhooks.py", "provisioner/api/pbx.py", "provisioner/api/phone_state.py", "provisioner/api/phones.py", "provisioner/api/sightings.py",
     "pbx_sync/plan.py", "pbx_sync/reconcile.py", "pbx_sync/asterisk/ami.py", "pbx_sync/asterisk/astdb.py", "pbx_sync/asterisk/backend.py",
     "pbx_sync/asterisk/findings.py", "pbx_sync/asterisk/instance.py", "pbx_sync/asterisk/objects.py", "pbx_sync/asterisk/observer.py",
     "pbx_sync/asterisk/testcalls.py",
@@ -29,7 +29,7 @@ SPOKEN: tuple[str, ...] = (
 SILENT = frozenset({
     "provisioner/sheets/texts.py", "provisioner/core/languages.py", "provisioner/core/dhcp_servers.py", "provisioner/core/directories.py",
     "provisioner/core/sip_pnp.py", "provisioner/core/rollout.py", "provisioner/changes/firmware.py",
-    "provisioner/changes/scans.py", "provisioner/changes/webhooks.py", "provisioner/changes/mail.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
+    "provisioner/changes/scans.py", "provisioner/mailing/composing.py", "provisioner/mailing/texts.py", "provisioner/worker/lane.py", "provisioner/accounts/vouched.py",
 })  # fmt: skip
 """Files of those parts whose strings go elsewhere: onto sheets, into files of phones, onto the wire, into the log, or to programs alone."""
 NO_SENTENCES = frozenset({

@@ -24,11 +24,12 @@ _ENTRIES = (
     ("pbx", "pbx", mark("PBX"), "viewer"),
     ("changes", "change", mark("Changes"), "viewer"),
     ("people", "key", mark("People"), "admin"),
+    ("notices", "bell", mark("Notices"), "admin"),
     ("backups", "box", mark("Backups"), "admin"),
     ("help", "help", mark("Help"), "user"),
 )
 """Page, icon, title, and the role that it needs."""
-_OF_INSTALLATION = frozenset({"imports", "pbx", "people", "backups"})
+_OF_INSTALLATION = frozenset({"imports", "pbx", "people", "notices", "backups"})
 """Pages that need the right to all sites besides."""
 _BELOW = {
     "phone": "phones",
@@ -37,6 +38,7 @@ _BELOW = {
     "keys": "phones",
     "key_copies": "phones",
     "redirects": "enrolment",
+    "webhooks": "notices",
 }
 """Pages without an entry of their own, and the one that they stand below."""
 

@@ -13,6 +13,7 @@ from web import words
 from web.differences import differences, shortened, value_text
 from web.i18n import _, mark, time_text
 from web.sentences import catalogued
+from web.told import event_word
 
 FIELDS: Mapping[str, str] = {
     "model": mark("Model"), "site": mark("Site"), "group": mark("Group"), "layout": mark("Layout"), "enabled": mark("Switched on"),
@@ -28,6 +29,7 @@ FIELDS: Mapping[str, str] = {
     "extensions_deleted": mark("Extensions, deleted"),
     "state": mark("State"), "reason": mark("What became of it"), "wanted": mark("To be at the service"),
     "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
+    "events": mark("Told of"), "url": mark("Address of the program"),
     "record_calls": mark("Calls are recorded"), "caller": mark("Caller"), "called": mark("Called"), "started_at": mark("Began"),
 }  # fmt: skip
 
@@ -105,6 +107,7 @@ _SPELLED: Mapping[str, Callable[[Any], str]] = {
     "model": lambda value: words.model_title(str(value)),
     "secret_settings": secret_names,
     "by": _word_of(words.SIGNED_IN_BY),
+    "events": lambda value: " · ".join(event_word(str(event)) for event in value),
     "started_at": lambda value: time_text(float(value)),
 }
 

@@ -26,6 +26,7 @@ noun = Noun(
     "People who are told by e-mail: of emergency calls at once, of everything else gathered. The mail server is in the settings "
     "(PROVISIONER_MAIL_SERVER). All of it needs the role admin.",
 )
+NO_SERVER = "no mail server is set: PROVISIONER_MAIL_SERVER names one"
 EXAMPLE = {"address": "office@example.com", "site": "branch", "language": "en"}
 
 
@@ -100,7 +101,7 @@ class MailRecipientView(MethodView):
     @noun.gives(200, MailRecipientShown, headers=ETAG)
     def get(self, number: int) -> tuple[MailRecipient, int, dict[str, str]]:
         """Show a recipient."""
-        record = _found(number)
+        record = found_recipient(number)
         return record, 200, tagged(record.revision)
 
     @conditional
@@ -108,14 +109,14 @@ class MailRecipientView(MethodView):
     @noun.gives(200, MailRecipientShown, headers=ETAG)
     def patch(self, given: dict[str, Any], number: int) -> tuple[MailRecipient, int, dict[str, str]]:
         """Change what is given of a recipient."""
-        record = installation().changes.update_mail_recipient(actor(), number, given, expected_revision(_found(number).revision))
+        record = installation().changes.update_mail_recipient(actor(), number, given, expected_revision(found_recipient(number).revision))
         return record, 200, tagged(record.revision)
 
     @conditional
     @noun.gives(204)
     def delete(self, number: int) -> Response:
         """Tell somebody no more."""
-        installation().changes.delete_mail_recipient(actor(), number, expected_revision(_found(number).revision))
+        installation().changes.delete_mail_recipient(actor(), number, expected_revision(found_recipient(number).revision))
         return Response(status=204)
 
 
@@ -126,18 +127,25 @@ class MailRecipientTest(MethodView):
     @noun.gives(200, MailTested)
     def post(self, number: int) -> dict[str, Any]:
         """Send somebody a test, at once; says what is wrong where the mail server does not take it."""
-        row, settings = _found(number), installation().settings
-        server = mail_server(settings)
-        if server is None:
-            return {"is_taken": False, "error": "no mail server is set: PROVISIONER_MAIL_SERVER names one"}
-        try:
-            send(server, test_message(row.address, row.language, server.sender, settings.admin_url, installation().changes.clock()))
-        except NotTaken as error:
-            return {"is_taken": False, "error": str(error)}
-        return {"is_taken": True, "error": ""}
+        error = send_test(found_recipient(number))
+        return {"is_taken": not error, "error": error}
 
 
-def _found(number: int) -> MailRecipient:
+def send_test(row: MailRecipient) -> str:
+    """Sends somebody a test, at once. Returns why the mail server did not take it; empty where it did."""
+    settings = installation().settings
+    server = mail_server(settings)
+    if server is None:
+        return NO_SERVER
+    try:
+        send(server, test_message(row.address, row.language, server.sender, settings.admin_url, installation().changes.clock()))
+    except NotTaken as error:
+        return str(error)
+    return ""
+
+
+def found_recipient(number: int) -> MailRecipient:
+    """Returns a recipient. Raises ``NotFound``."""
     record = installation().store.mail_recipient(number) if number <= BIGGEST_ID else None
     if record is None:
         raise NotFound({"id": f"there is no recipient of e-mail {min(number, BIGGEST_ID)}"})

@@ -100,7 +100,7 @@ class Webhook(MethodView):
     @noun.gives(200, WebhookShown, headers=ETAG)
     def get(self, name: str) -> tuple[WebhookRecord, int, dict[str, str]]:
         """Show a webhook."""
-        record = _found(name)
+        record = found_webhook(name)
         return record, 200, tagged(record.revision)
 
     @conditional
@@ -108,14 +108,14 @@ class Webhook(MethodView):
     @noun.gives(200, WebhookShown, headers=ETAG)
     def patch(self, given: dict[str, Any], name: str) -> tuple[WebhookRecord, int, dict[str, str]]:
         """Change what is given of a webhook."""
-        record = installation().changes.update_webhook(actor(), name, given, expected_revision(_found(name).revision))
+        record = installation().changes.update_webhook(actor(), name, given, expected_revision(found_webhook(name).revision))
         return record, 200, tagged(record.revision)
 
     @conditional
     @noun.gives(204)
     def delete(self, name: str) -> Response:
         """Remove a webhook and what is waiting for it."""
-        installation().changes.delete_webhook(actor(), name, expected_revision(_found(name).revision))
+        installation().changes.delete_webhook(actor(), name, expected_revision(found_webhook(name).revision))
         return Response(status=204)
 
 
@@ -139,7 +139,7 @@ class Deliveries(MethodView):
     @noun.gives(200, page_of(DeliveryShown, "DeliveryPage"))
     def get(self, query: dict[str, Any], name: str) -> dict[str, Any]:
         """List deliveries, the newest first; the last thousand are kept."""
-        rows = installation().store.deliveries(_found(name).name, before=query["before"], limit=query["limit"] + 1)
+        rows = installation().store.deliveries(found_webhook(name).name, before=query["before"], limit=query["limit"] + 1)
         return page(rows, query["limit"], lambda row: row.id, _shown)
 
 
@@ -150,19 +150,29 @@ class Resend(MethodView):
     @noun.gives(202)
     def post(self, name: str, delivery: int) -> Response:
         """Send a delivery again, whatever became of it; with the same Webhook-Id, so that the receiver can tell."""
-        if delivery > BIGGEST_ID:
-            raise NotFound({"delivery": "there is no such delivery"})
-        installation().changes.resend_delivery(actor(), name, delivery)
+        send_again(name, delivery)
         return Response(status=202)
 
 
+def send_again(name: str, delivery: int) -> None:
+    """Has a delivery sent again. Raises ``NotFound``."""
+    if delivery > BIGGEST_ID:
+        raise NotFound({"delivery": "there is no such delivery"})
+    installation().changes.resend_delivery(actor(), name, delivery)
+
+
+def state_of(row: Delivery) -> str:
+    """Returns how a delivery stands: ``waiting``, ``delivered`` or ``given_up``."""
+    return "waiting" if row.due_at is not None else "delivered" if row.delivered_at is not None else "given_up"
+
+
 def _shown(row: Delivery) -> dict[str, Any]:
-    state = "waiting" if row.due_at is not None else "delivered" if row.delivered_at is not None else "given_up"
     names = ("id", "event", "at", "due_at", "tries", "delivered_at", "status", "error", "body")
-    return {"state": state, **{name: getattr(row, name) for name in names}}
+    return {"state": state_of(row), **{name: getattr(row, name) for name in names}}
 
 
-def _found(name: str) -> WebhookRecord:
+def found_webhook(name: str) -> WebhookRecord:
+    """Returns a webhook. Raises ``NotFound``."""
     record = installation().store.webhook(name)
     if record is None:
         raise NotFound({"name": f"there is no webhook {name[:64]}"})

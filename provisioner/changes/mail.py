@@ -57,7 +57,8 @@ class MailWrites(UnitMaker):
             mine = mail_recipient.c.id == number
             changed = {**values, "revision": before.revision + 1, "tries": 0, "due_at": None, "error": ""}
             unit.connection.execute(mail_recipient.update().where(mine).values(**changed))
-            unit.log("mail_recipient.update", before.address[:64], None, {**values, "id": number})
+            was = {name: getattr(before, name) for name in values}
+            unit.log("mail_recipient.update", before.address[:64], {**was, "id": number}, {**values, "id": number})
             return self._recipient(unit, number)
 
     def delete_mail_recipient(self, actor: str, number: int, expected: int | None = None) -> None:

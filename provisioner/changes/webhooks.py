@@ -46,7 +46,7 @@ class WebhookWrites(UnitMaker):
                 raise InputError({"name": f"there are {MOST} webhooks, and not more are possible"})
             sealed = self.store.box.seal(secret.encode(), f"webhook:{name}")
             row = {"events": ["*"], "enabled": True, **values}
-            unit.log("webhook.create", name, None, {**row, "url": _place(row["url"])})
+            unit.log("webhook.create", name, None, _told(row))
             newest = unit.connection.execute(sa.select(sa.func.max(change.c.id))).scalar()
             unit.connection.execute(webhook.insert().values(name=name, secret=sealed, position=newest, **row))
             return self._webhook(unit, name), secret
@@ -58,7 +58,7 @@ class WebhookWrites(UnitMaker):
             before = self._webhook(unit, name)
             unit.expect(before.revision, expected)
             unit.connection.execute(webhook.update().where(webhook.c.name == name).values(**values, revision=webhook.c.revision + 1))
-            unit.log("webhook.update", name, None, {**values, **({"url": _place(values["url"])} if "url" in values else {})})
+            unit.log("webhook.update", name, _told({each: getattr(before, each) for each in values}), _told(values))
             return self._webhook(unit, name)
 
     def delete_webhook(self, actor: str, name: str, expected: int | None = None) -> None:
@@ -156,6 +156,11 @@ def _is_url(url: str) -> bool:
         return False
     plain = url.isascii() and url.isprintable() and " " not in url and parts.username is None and parts.password is None
     return plain and has_port and parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a change keeps of a webhook."""
+    return {**row, **({"url": _place(row["url"])} if "url" in row else {})}
 
 
 def _place(url: str) -> str:

@@ -61,10 +61,10 @@ def _message(notice: Notice, sender: str, subject: str, body: str, at: float) ->
     message["Date"] = format_datetime(datetime.fromtimestamp(at).astimezone())
     message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday notice answers it
-    message["Content-Language"] = notice.language
     if any(event.action in URGENT for event in notice.events):
         message["Importance"] = "high"
     message.set_content(body)
+    message["Content-Language"] = notice.language  # after the content, which takes away what was said of another one
     return message
 
 

@@ -196,7 +196,7 @@ def _refusal(error: smtplib.SMTPException, server: MailServer) -> NotTaken:
         case smtplib.SMTPServerDisconnected():
             said = "ended the connection: is PROVISIONER_MAIL_SECURITY right for this port?"
         case smtplib.SMTPResponseException():
-            said, is_servers = f"refuses: {error.smtp_code} {_quoted(error.smtp_error)}", False
+            said, is_servers = f"refuses the message: {error.smtp_code} {_quoted(error.smtp_error)}", False
         case _:
             said = f"says what is not understood ({type(error).__name__})"
     return NotTaken(f"the mail server {server.where} {said}", is_servers=is_servers)

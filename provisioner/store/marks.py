@@ -9,13 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from provisioner.models import change, department, extension, fetch, index_log, meta, phone, registration, sighting
+from provisioner.models_api import webhook_delivery
 from provisioner.models_calls import call
 from provisioner.models_enrolment import newcomer
+from provisioner.models_mail import mail_recipient
 from provisioner.models_testcall import test_call
 from provisioner.store.base import StoreBase
 from provisioner.store.requests import PBX_BUSY, PBX_FACTS
 
-_newest, _many = sa.func.max, sa.func.count
+_newest, _many, _all = sa.func.max, sa.func.count, sa.func.sum
 
 
 def _agreeing(table: sa.Table) -> sa.ColumnElement[Any]:
@@ -30,17 +32,23 @@ _RESULTS = sa.select(
 _REGISTERED = sa.select(_many(registration.c.mac), _newest(registration.c.registered_at), _newest(registration.c.ended_at))
 _EXTENSIONS = sa.select(_agreeing(extension), _many(sa.case((extension.c.pbx_error != "", 1))))
 _DEPARTMENTS = sa.select(_agreeing(department), _many(sa.case((department.c.pbx_error != "", 1))))
-_SIGHTED = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), sa.func.sum(sighting.c.count)).subquery()
+_SIGHTED = sa.select(_many(sighting.c.mac), _newest(sighting.c.last_seen), _all(sighting.c.count)).subquery()
 _ASKED = sa.select(_many(newcomer.c.mac), _newest(newcomer.c.at), _many(newcomer.c.judged_at)).subquery()
 _SEEN = sa.select(_SIGHTED, _ASKED).select_from(_SIGHTED.join(_ASKED, sa.true()))
 _TOLD = (sa.select(meta.c.value).where(meta.c.key == key) for key in (PBX_FACTS, PBX_BUSY))
 _PBX = sa.select(*(told.scalar_subquery() for told in _TOLD), sa.select(_newest(call.c.number)).scalar_subquery())
+_MAILED = sa.select(_all(mail_recipient.c.sent_at), _all(mail_recipient.c.tries), _all(mail_recipient.c.due_at)).subquery()
+# Only what waits is counted, by its index: of what was delivered there is much.
+_WAITING = sa.select(_many(webhook_delivery.c.due_at), _all(webhook_delivery.c.due_at)).where(webhook_delivery.c.due_at > 0).subquery()
+_DELIVERED = sa.select(_newest(webhook_delivery.c.id)).scalar_subquery()
+_NOTICES = sa.select(_MAILED, _WAITING, _DELIVERED).select_from(_MAILED.join(_WAITING, sa.true()))
 
 TOPICS: Mapping[str, tuple[Any, ...]] = {
     "changes": (_CHANGES,),
     "phones": (_CHANGES, _SERVED, _RESULTS, _REGISTERED, _EXTENSIONS),
     "sightings": (_SEEN,),
     "calls": (_PBX,),
+    "notices": (_NOTICES,),
     "pbx": (_PBX, _EXTENSIONS, _DEPARTMENTS, _REGISTERED),
 }
 """Topic -> what reads otherwise after anything of it changed."""

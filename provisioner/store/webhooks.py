@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +14,14 @@ from provisioner.records import Delivery, WebhookRecord
 from provisioner.store.base import StoreBase
 
 _SHOWN = [column for column in webhook.c if column.name != "secret"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookStanding:
+    """What came of the last delivery that was tried, None where none was; and how many wait."""
+
+    last: Delivery | None = None
+    waiting: int = 0
 
 
 class WebhookReads(StoreBase):
@@ -27,6 +37,17 @@ class WebhookReads(StoreBase):
     def webhook(self, name: str, connection: Connection | None = None) -> WebhookRecord | None:
         return next((record for record in self.webhooks(connection) if record.name == name), None)
 
+    def webhook_standings(self) -> Mapping[str, WebhookStanding]:
+        """Returns how each webhook stands that anything was, or is to be, sent to."""
+        newest = sa.select(sa.func.max(webhook_delivery.c.id)).where(webhook_delivery.c.tries > 0).group_by(webhook_delivery.c.webhook)
+        waiting = sa.select(webhook_delivery.c.webhook, sa.func.count()).where(webhook_delivery.c.due_at > 0)
+        waiting = waiting.group_by(webhook_delivery.c.webhook)
+        with self.database.read() as connection:
+            tried = [Delivery(**row._mapping) for row in connection.execute(_deliveries().where(webhook_delivery.c.id.in_(newest)))]
+            counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(waiting)}
+        last = {row.webhook: row for row in tried}
+        return {name: WebhookStanding(last.get(name), counts.get(name, 0)) for name in last.keys() | counts.keys()}
+
     def webhook_secret(self, name: str) -> bytes | None:
         """Returns what signs, in clear."""
         with self.database.read() as connection:
@@ -36,18 +57,20 @@ class WebhookReads(StoreBase):
     def due_deliveries(self, now: float) -> list[Delivery]:
         """Returns the oldest delivery that is due, of each webhook that is enabled."""
         oldest = sa.select(sa.func.min(webhook_delivery.c.id)).where(webhook_delivery.c.due_at <= now).group_by(webhook_delivery.c.webhook)
-        query = sa.select(*webhook_delivery.c, webhook.c.url).join(webhook, webhook.c.name == webhook_delivery.c.webhook)
-        query = query.where(webhook_delivery.c.id.in_(oldest), webhook.c.enabled).order_by(webhook_delivery.c.id)
+        query = _deliveries().where(webhook_delivery.c.id.in_(oldest), webhook.c.enabled).order_by(webhook_delivery.c.id)
         with self.database.read() as connection:
             return [Delivery(**row._mapping) for row in connection.execute(query)]
 
     def deliveries(self, name: str, *, before: int | None = None, limit: int = 100) -> list[Delivery]:
         """Returns what was, or is to be, sent to a webhook, the newest first."""
-        query = sa.select(*webhook_delivery.c, webhook.c.url).join(webhook, webhook.c.name == webhook_delivery.c.webhook)
-        query = query.where(webhook_delivery.c.webhook == name).order_by(webhook_delivery.c.id.desc()).limit(limit)
+        query = _deliveries().where(webhook_delivery.c.webhook == name).order_by(webhook_delivery.c.id.desc()).limit(limit)
         query = query.where(webhook_delivery.c.id < before) if before is not None else query
         with self.database.read() as connection:
             return [Delivery(**row._mapping) for row in connection.execute(query)]
+
+
+def _deliveries() -> sa.Select[Any]:
+    return sa.select(*webhook_delivery.c, webhook.c.url).join(webhook, webhook.c.name == webhook_delivery.c.webhook)
 
 
 def _webhook(row: Any) -> WebhookRecord:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import http.client
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -53,8 +54,28 @@ def send(url: str, secret: bytes, message_id: str, body: bytes, at: float, allow
             answer = connection.getresponse()
             answer.read(ANSWER_BYTES)
     except (OSError, http.client.HTTPException) as error:
-        return Result(None, f"{type(error).__name__}: {error}"[:200])
+        return Result(None, _why(error, timeout_s)[:200])
     return Result(answer.status, "" if 200 <= answer.status < 300 else f"it answered {answer.status}")
+
+
+def _why(error: Exception, timeout_s: float) -> str:
+    """Returns why there was no answer, in a sentence for whoever keeps the receiver."""
+    match error:
+        case TimeoutError():
+            said = f"it did not answer within {timeout_s:g} s"
+        case ConnectionRefusedError():
+            said = "nothing answers there: is it the right port, and does it run?"
+        case ConnectionResetError() | BrokenPipeError():
+            said = "it ended the connection without an answer"
+        case ssl.SSLCertVerificationError():
+            said = f"its certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            said = f"it does not speak TLS there ({error.reason or 'no handshake'})"
+        case OSError():
+            said = f"it cannot be reached: {error.strerror or type(error).__name__}"
+        case _:
+            said = f"it answers with what is no HTTP ({type(error).__name__})"
+    return said
 
 
 def _headers(secret: bytes, message_id: str, at: int, body: bytes) -> dict[str, str]:

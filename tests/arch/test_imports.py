@@ -144,7 +144,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "web": {
         "kept", "kept_catalogue", "backup_folder", "backup_standing", "backups", "sealed_file", "overlay",
-        "accounts", "api", "callsnow", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "redirect", "redirecting", "sheets", "wiring",
+        "accounts", "api", "callsnow", "changes", "core", "db", "errors", "importing", "oidc", "pbxservice", "pbxstatus", "places", "records", "records_calls", "records_changes", "records_enrolment", "records_install", "records_mail", "redirect", "redirecting", "sheets", "wiring",
     },
     "admin": {"accounts", "api", "db", "store", "web", "wiring"},
     "parts": {

@@ -88,6 +88,7 @@ class Office:
         self.redirected()
         self.called()
         self.backed_up()
+        self.told()
 
     def called(self) -> None:
         """Calls of every outcome; the newest was recorded."""
@@ -109,6 +110,30 @@ class Office:
                 answered_at=took, ended_at=began + rang + talked, talk_s=talked, parties=tuple({caller, called, taker} - {""}),
                 recording=f"{at}.wav" if at == len(rows) - 1 else "", recording_bytes=60048 if at == len(rows) - 1 else 0,
             )  # fmt: skip
+
+    def told(self) -> None:
+        """People and programs that are told: one each that it works for, one that it does not, and one that is paused."""
+        changes, store = self.installation.changes, self.installation.store
+        found = {}
+        for address, more in (
+            ("office@example.com", {}),
+            ("hanoi@example.com", {"site": "Hanoi", "language": "vi", "events": ["call.emergency", "lockstep.*", "phone.*", "phone.swap"]}),
+            ("away@example.com", {"enabled": False, "events": ["*"]}),
+        ):
+            found[address] = changes.create_mail_recipient("tests", {"address": address, **more}).id
+        changes.note_mail(found["office@example.com"], store.newest_change())
+        why = "the mail server mail.example.com:587 refuses user and password (535): see PROVISIONER_MAIL_USER"
+        changes.note_mail_failed(found["hanoi@example.com"], why, 300.0)
+        for name, events in (("helpdesk", ["*"]), ("billing", ["extension.*", "phone.*"]), ("old", ["site.*"])):
+            changes.create_webhook("tests", name, {"url": f"https://{name}.example.org/provisioner?key=of-theirs", "events": events})
+        for name in ("helpdesk", "billing", "helpdesk", "billing", "helpdesk"):
+            changes.test_webhook("tests", name)
+        rows = [row.id for name in ("billing", "helpdesk") for row in store.deliveries(name)]
+        changes.note_delivery(rows[1], taken=False, status=503, error="it answered 503", pause_s=None)
+        changes.note_delivery(rows[0], taken=False, status=None, error="it did not answer within 5 s", pause_s=120.0)
+        changes.note_delivery(rows[4], taken=False, status=503, error="it answered 503", pause_s=30.0)
+        changes.note_delivery(rows[3], taken=True, status=204, error="", pause_s=None)
+        changes.update_webhook("tests", "old", {"enabled": False})
 
     def backed_up(self) -> None:
         """One backup is there, a later one cannot be read, and the last try failed."""

@@ -20,7 +20,7 @@ PAGES = {
     "extension": "/extensions/1001", "extension-new": "/extensions/new", "departments": "/departments", "sites": "/sites", "site": "/sites/Hanoi",
     "group": "/groups/Reception", "models": "/models", "model": "/models/yealink/t46u", "import": "/import", "pbx": "/pbx", "changes": "/changes",
     "install": "/install", "install-find": "/install/1005", "install-sure": "/install/1005/80:5e:c0:bb:cc:dd", "installed": f"/install/1001/{mac_of(0).colons}",
-    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "calls": "/calls", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "backups": "/backups", "backup": f"/backups/{BACKUP}", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
+    "enrolment": "/enrolment", "phone-install": f"{PHONE}/install", "phone-redirect": f"{PHONE}/redirect", "redirects": "/redirects", "calls": "/calls", "people": "/people", "person": "/people/tech", "person-new": "/people/new", "notices": "/notices", "recipient": "/notices/recipients/2", "recipient-new": "/notices/new-recipient", "webhook": "/notices/webhooks/billing", "webhook-new": "/notices/new-webhook", "backups": "/backups", "backup": f"/backups/{BACKUP}", "help": "/help", "you": "/you", "own-codes": "/you/codes", NOT_HERE: "/nowhere",
 }  # fmt: skip
 SIZES = {"desk": (1280, 900), "hand": (390, 844)}
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")

@@ -114,7 +114,7 @@ def test_a_recipient_that_is_refused_says_nothing_of_the_others() -> None:
 def test_a_message_that_is_refused() -> None:
     with mail_box() as (box, port):
         box.says = "552 too large \x07for us"
-        assert said(server(port)).endswith("refuses: 552 too large for us")
+        assert said(server(port)).endswith("refuses the message: 552 too large for us")
 
 
 def test_nothing_listens(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ PATHS = [
     "/", "/phones", "/phones?search=1001&stage=held&site=default&model=acme/a1", "/phones/new", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches?reason=served",
     f"/phones/{MAC}/settings", f"/phones/{MAC}/changes", f"/phones/{MAC}/more", f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions?search=Al",
     "/extensions/new", "/extensions/1001", "/departments", "/sites", "/sites/default", "/sites/default?setting=voice_vlan", "/models", "/models/acme/a1",
-    "/import", "/pbx", "/changes", "/changes?subject=1001", "/people", "/people/new", "/people/viewer", "/help", "/you", "/calls", "/calls?extension=1001&outcome=missed&day=2026-11-26",
+    "/import", "/pbx", "/changes", "/changes?subject=1001", "/people", "/people/new", "/people/viewer", "/notices", "/notices/new-recipient", "/notices/new-webhook", "/help", "/you", "/calls", "/calls?extension=1001&outcome=missed&day=2026-11-26",
 ]  # fmt: skip
 
 

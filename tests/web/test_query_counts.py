@@ -22,7 +22,7 @@ PATHS = (
     "/", "/phones", "/phones?stage=rendering", f"/phones/{MAC}", f"/phones/{MAC}/files", f"/phones/{MAC}/fetches", f"/phones/{MAC}/settings",
     f"/phones/{MAC}/edit", "/seen", "/extensions", "/extensions/1001", "/departments", "/sites", "/sites/default", "/models", "/pbx", "/changes",
     "/people", "/you", "/help", "/enrolment", "/install", "/install/1001", "/install/1002/02:ac:de:00:00:01", f"/phones/{MAC}/install",
-    "/changes/LISTING/undo", "/redirects", "/backups", f"/phones/{MAC}/redirect", "/changes/IMPORT/undo", f"/phones/{MAC}/changes", "/calls", "/calls?extension=1001&day=2027-01-15", "/calls/1",
+    "/changes/LISTING/undo", "/redirects", "/backups", "/notices", f"/phones/{MAC}/redirect", "/changes/IMPORT/undo", f"/phones/{MAC}/changes", "/calls", "/calls?extension=1001&day=2027-01-15", "/calls/1",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from web.i18n import DEFAULT
 from web.sentences import Sentence, full_sentence, sentences, translated
 
 PART = re.compile(r"\{(\w+)\}")
-TOLD_OTHERWISE = ("api", "commands", "overlay", "parts", "dhcp", "discovery", "transports", "webhooks", "redirect")
+TOLD_OTHERWISE = ("api", "commands", "overlay", "parts", "dhcp", "discovery", "transports", "redirect")
 """Whole parts whose errors no page shows: programs, people at a command line and logs are told. The modules of the API whose functions
 the pages call are named in ``extraction``."""
 BEFORE_THERE_ARE_PAGES = {

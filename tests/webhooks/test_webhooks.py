@@ -145,14 +145,14 @@ def test_a_redirect_is_not_followed_and_a_disabled_webhook_is_not_sent_to(instal
 def test_one_that_nobody_serves_is_an_error_and_not_a_fault(installation: Installation) -> None:
     result = send("http://127.0.0.1:1/", b"s", "msg_1", b"{}", 0.0, LOOPBACK)
     assert result.status is None
-    assert "ConnectionRefused" in result.error
+    assert result.error == "nothing answers there: is it the right port, and does it run?"
 
 
 def test_a_receiver_that_drips_is_given_up_in_time() -> None:
     begun = time.monotonic()
     with dripping(b"HTTP/1.1 200 OK\r\nX-Long: ", b"x") as port:
         result = send(f"http://127.0.0.1:{port}/", b"s", "msg_1", b"{}", 0.0, LOOPBACK, timeout_s=0.5)
-    assert (result.status, result.error) == (None, "TimeoutError: it was not done within 0.5 s")
+    assert (result.status, result.error) == (None, "it did not answer within 0.5 s")
     assert time.monotonic() - begun < 30, "the drip has no end"
 
 

@@ -14,6 +14,7 @@ from web.pages import (
     keys,
     layouts,
     models,
+    notices,
     own,
     own_codes,
     pbx,
@@ -27,9 +28,10 @@ from web.pages import (
     sightings,
     sign_in,
     sites,
+    webhooks,
 )
 
 PAGES = (
     sign_in.pages, provider.pages, own.pages, own_codes.pages, dashboard.pages, phones.pages, phone_edit.pages, phone.pages, phone_install.pages, install.pages, keys.pages, key_copies.pages, layouts.pages, sightings.pages, enrolment.pages, redirects.pages, extensions.pages, calls.pages, sites.pages,
-    models.pages, imports.pages, pbx.pages, changes.pages, people.pages, backups.pages, help_.pages,
+    models.pages, imports.pages, pbx.pages, changes.pages, people.pages, notices.pages, webhooks.pages, backups.pages, help_.pages,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, current_app, url_for
 
 from provisioner.api.context import has_pbx, installation
+from provisioner.api.mail import NO_SERVER
 from provisioner.api.numbers import Overview
 from provisioner.api.pbx import state_of
 from provisioner.backup_standing import standing
@@ -87,10 +88,23 @@ def _of_all(overview: Overview, pbx: dict[str, object] | None) -> Iterator[Atten
         yield Attention("warn", text, url_for("web.redirects.index") if may("technician") else "")
     if trouble := standing(installation().settings, store, installation().changes.clock()).trouble:
         yield Attention("warn", _("A backup wants attention."), url_for("web.backups.index") if may("admin") else "", trouble)
+    yield from _of_mail()
     yield from _of_own_files()
     if seen := overview.counts.get("sightings", 0):
         text = ngettext("%(num)s phone was seen and is not listed.", "%(num)s phones were seen and are not listed.", seen)
         yield Attention("info", text, url_for("web.sightings.index"))
+
+
+def _of_mail() -> Iterator[Attention]:
+    """Yields why people are not told by e-mail who should be."""
+    rows = [row for row in installation().store.mail_recipients() if row.enabled]
+    late = next((row.error for row in rows if row.tries), "")
+    why = late if installation().settings.mail_server else NO_SERVER
+    if rows and why:
+        is_theirs = may("admin")  # why may name a recipient
+        yield Attention(
+            "warn", _("E-mail notices do not go out."), url_for("web.notices.index") if is_theirs else "", why if is_theirs else ""
+        )
 
 
 def _of_own_files() -> Iterator[Attention]:
