@@ -64,8 +64,10 @@ def event_word(event: str) -> str:
         return _("Everything")
     if event == "webhook.test":
         return _("A test")
-    text = TROUBLES.get(event) or KINDS.get(event)
-    return _(text) if text else action_word(event)
+    if text := TROUBLES.get(event) or KINDS.get(event):
+        return _(text)
+    of_noun = [text for action, text in TROUBLES.items() if event.endswith(".*") and action.startswith(event[:-1])]
+    return " · ".join(_(text) for text in of_noun) or action_word(event)
 
 
 def told_of(events: Sequence[str]) -> str:

@@ -24,6 +24,8 @@ MOST = 50
 KEPT = 1000
 """Deliveries kept of one webhook; the oldest go first, sent or not."""
 BATCH = 500
+MOST_EVENTS, LONGEST_EVENT = 50, 64
+LONGEST_URL = 1000
 EVENT = re.compile(r"(?:\*|[a-z_]+\.(?:\*|[a-z_]+))\Z")
 
 
@@ -134,7 +136,9 @@ def event_mistakes(events: Sequence[str]) -> dict[str, str]:
     """Returns what is wrong with the actions that somebody wants to be told of, by field."""
     if not events:
         return {"events": "name at least one, or * for all"}
-    wrong = [at for at, event in enumerate(events) if not EVENT.match(event)]
+    if len(events) > MOST_EVENTS:
+        return {"events": f"at most {MOST_EVENTS} are possible, or * for all"}
+    wrong = [at for at, event in enumerate(events) if len(event) > LONGEST_EVENT or not EVENT.match(event)]
     return {f"events.{at}": "an action is needed, for example phone.update, phone.* or *" for at in wrong}
 
 
@@ -155,7 +159,7 @@ def _is_url(url: str) -> bool:
     except ValueError:
         return False
     plain = url.isascii() and url.isprintable() and " " not in url and parts.username is None and parts.password is None
-    return plain and has_port and parts.scheme in ("http", "https") and bool(parts.hostname)
+    return plain and len(url) <= LONGEST_URL and has_port and parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:

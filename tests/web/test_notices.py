@@ -61,6 +61,7 @@ def test_what_somebody_is_told_of_is_summed_up(app: Flask) -> None:
         assert told_of(["phone.*", "*"]) == "Everything"
         assert told_of(sorted(DEFAULT_EVENTS)) == "Trouble, and its end"
         assert told_of(["disk.low", "phone.reboot"]) == "The disk is nearly full · Restarted phone"
+        assert told_of(["call.*"]) == "An emergency number is dialled: told at once" and told_of(["none.*"]) == "none.*"
         assert told_of(["disk.low", "site.*", "a.b", "c.d"]) == "The disk is nearly full · Sites, and 2 more"
     assert not_offered(["*", "disk.low", "site.*", "phone.swap", "no.such"]) == ["phone.swap", "no.such"]
 
@@ -118,6 +119,8 @@ def test_changes_tell_in_words_what_somebody_was_told_of(admin: Person, installa
         ({"address": "office"}, "an e-mail address is needed, for example office@example.com"), ({"site": "Oslo"}, "there is no site Oslo"),
         ({"language": "xx"}, "one of en, vi, km, nl, fi is needed"), ({"events": []}, "Tick at least one."),
         ({"events": ["no action"]}, "an action is needed, for example phone.update, phone.* or *"),
+        ({"events": ["a" * 60 + ".bcdef"]}, "an action is needed, for example phone.update, phone.* or *"),
+        ({"events": ["phone.swap"] * 51}, "at most 50 are possible, or * for all"),
     ],
     ids=str,
 )  # fmt: skip
@@ -221,6 +224,7 @@ def test_webhook_is_made_changed_paused_and_removed_and_its_secret_shown_once(ad
     ("wrong", "sentence"),
     [
         ({"name": ""}, "1 to 64 letters, digits, blanks, dots or dashes are needed"), ({"name": "desk"}, "a webhook desk exists already"),
+        ({"url": f"https://x/{'y' * 1000}"}, "an address like https://example.org/hook is needed"),
         ({"url": "ftp://x"}, "an address like https://example.org/hook is needed, without user and password"), ({"events": []}, "Tick at least one."),
     ],
     ids=str,

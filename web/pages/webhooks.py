@@ -83,7 +83,7 @@ def test(name: str) -> Response:
 @of_installation
 def resend(name: str, delivery: int) -> Response:
     """Has a delivery sent again."""
-    send_again(name, delivery)
+    send_again(found_webhook(name).name, delivery)
     return done(_("It is sent again."), url_for(".show", name=name))
 
 
