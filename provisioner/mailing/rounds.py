@@ -35,6 +35,8 @@ BACKOFF_S = (30.0, 60.0, 300.0, 900.0, 3600.0)
 URGENT_PAUSE_S = 60.0
 URGENT_GAP_S = 5.0
 """Between two messages to one recipient, whatever they tell: a phone can dial faster than a mail server likes."""
+_OF_SITES = ("site.", "window.")
+"""Actions whose subject is a site."""
 PASSED = 1000
 """Changes that are nobody's business, after which the position is kept all the same."""
 
@@ -124,7 +126,7 @@ class Mailing:
             return False
         events = self._store.changes_to_tell(there.position, since=now - OLDEST_S, limit=BATCH)
         for event in events:
-            if wants(row.events, event.action) and row.site in (None, _site_of(event)):
+            if wants(row.events, event.action) and (row.site is None or row.site in _sites_of(event)):
                 there.add(event, now)
         there.position = events[-1].id if events else newest
         if not there.events and there.position - row.position >= PASSED:
@@ -169,6 +171,8 @@ def _is_over(began: float | None, pause_s: float, now: float) -> bool:
     return not 0 <= now - (began or 0.0) < pause_s
 
 
-def _site_of(event: ChangeRecord) -> str | None:
-    about = event.after if isinstance(event.after, dict) else {}
-    return about.get("site") if isinstance(about.get("site"), str) else None
+def _sites_of(event: ChangeRecord) -> set[str]:
+    """Returns the sites that an event names: of a phone that moved both, of one that was taken off its last one."""
+    states = [state for state in (event.before, event.after) if isinstance(state, dict)]
+    named = {state["site"] for state in states if isinstance(state.get("site"), str)}
+    return named | ({event.subject} if event.action.startswith(_OF_SITES) else set())

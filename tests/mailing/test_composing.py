@@ -38,6 +38,7 @@ def test_an_emergency_call_says_who_where_and_when() -> None:
     message, body = read(composed(Notice(TO, "en", [event()]), FROM, "https://phones.example.com", AT))
     assert message["Subject"] == "Emergency call to 112 from extension 1001"
     assert message["Importance"] == "high"
+    assert message["Content-Language"] == "en"
     for line in ("  Site: branch", "  Phone: Yealink T46U 805ec0aabbcc", "  https://phones.example.com/phones/805ec0aabbcc"):
         assert line in body.splitlines()
     assert "  When: 20" in body

@@ -99,6 +99,30 @@ def test_what_is_not_urgent_is_gathered(place: Installation, mailing: Mailing, p
     assert [subject for _, subject in post.subjects][1:] == ["Emergency call to 112 from extension 1001, and 1 more"]
 
 
+@pytest.mark.parametrize(
+    ("action", "subject", "before", "after", "is_told"),
+    [
+        ("phone.create", "805ec0aabbcc", None, {"site": "branch"}, True),
+        ("phone.update", "805ec0aabbcc", {"site": "branch"}, {"site": "default"}, True),
+        ("phone.delete", "805ec0aabbcc", {"site": "branch"}, None, True),
+        ("phone.update", "805ec0aabbcc", {"site": "default"}, {"site": "default"}, False),
+        ("site.update", "branch", {}, {"language": "nl"}, True),
+        ("window.close", "default", None, None, False),
+        ("group.put", "branch", {"site": 7}, ["site"], False),
+    ],
+)
+def test_one_of_a_site_is_told_of_what_names_it_before_or_after(
+    place: Installation, mailing: Mailing, post: Post, clock: Clock, action: str, subject: str, before: object, after: object, is_told: bool
+) -> None:
+    add(place, site="branch", events=[action])
+    with place.changes.unit("test") as unit:
+        unit.log(action, subject, before, after)
+    mailing.round()
+    clock.now += GATHER_S
+    mailing.round()
+    assert len(post.sent) == is_told
+
+
 def test_a_storm_is_one_message(place: Installation, mailing: Mailing, post: Post, clock: Clock) -> None:
     add(place)
     with place.changes.unit("worker") as unit:
