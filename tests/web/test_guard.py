@@ -15,7 +15,7 @@ from tests.web.conftest import HTML, MAC, PASSWORD, Person, token_in, words_in
 from web import guard
 from web.guard import own_path, role_needed
 
-FILLED = {"mac": MAC, "number": "1001", "name": "default", "vendor": "acme", "tag": "x", "change": "1", "call": "1"}
+FILLED = {"mac": MAC, "number": "1001", "name": "default", "vendor": "acme", "tag": "x", "change": "1", "call": "1", "delivery": "1"}
 
 
 def page_rules(app: Flask) -> list[tuple[str, str, str]]:
