@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,14 +40,16 @@ class WebhookReads(StoreBase):
 
     def webhook_standings(self) -> Mapping[str, WebhookStanding]:
         """Returns how each webhook stands that anything was, or is to be, sent to."""
-        newest = sa.select(sa.func.max(webhook_delivery.c.id)).where(webhook_delivery.c.tries > 0).group_by(webhook_delivery.c.webhook)
-        waiting = sa.select(webhook_delivery.c.webhook, sa.func.count()).where(webhook_delivery.c.due_at > 0)
-        waiting = waiting.group_by(webhook_delivery.c.webhook)
+        mine = sa.select(webhook_delivery.c.id).where(webhook_delivery.c.webhook == webhook.c.name, webhook_delivery.c.tries > 0)
+        newest = sa.select(mine.order_by(webhook_delivery.c.id.desc()).limit(1).correlate(webhook).scalar_subquery()).select_from(webhook)
+        waiting = sa.select(webhook_delivery.c.webhook).where(
+            webhook_delivery.c.due_at > 0
+        )  # grouped there, all that is kept would be read
         with self.database.read() as connection:
             tried = [Delivery(**row._mapping) for row in connection.execute(_deliveries().where(webhook_delivery.c.id.in_(newest)))]
-            counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(waiting)}
+            counts = Counter(connection.execute(waiting).scalars())
         last = {row.webhook: row for row in tried}
-        return {name: WebhookStanding(last.get(name), counts.get(name, 0)) for name in last.keys() | counts.keys()}
+        return {name: WebhookStanding(last.get(name), counts[name]) for name in last.keys() | counts.keys()}
 
     def webhook_secret(self, name: str) -> bytes | None:
         """Returns what signs, in clear."""
