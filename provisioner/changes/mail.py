@@ -26,6 +26,9 @@ DEFAULT_EVENTS = (
 )  # fmt: skip
 """What somebody is told of who asks for nothing in particular: trouble, and its end."""
 
+_KEPT = ("address", "site", "language", "events", "enabled", "id")
+"""What the change keeps of somebody who is removed."""
+
 
 class MailWrites(UnitMaker):
     """Make, change and remove recipients; note what was sent."""
@@ -67,7 +70,7 @@ class MailWrites(UnitMaker):
             before = self._recipient(unit, number)
             unit.expect(before.revision, expected)
             unit.connection.execute(mail_recipient.delete().where(mail_recipient.c.id == number))
-            unit.log("mail_recipient.delete", before.address[:64], None, {"id": number})
+            unit.log("mail_recipient.delete", before.address[:64], {name: getattr(before, name) for name in _KEPT}, None)
 
     def note_mail(self, number: int, position: int) -> None:
         """Keeps that everything up to a change was told."""

@@ -30,6 +30,7 @@ STATES = {
     "department": ("department.put", "department.delete"),
     "layout": ("layout.put", "layout.delete"),
     "user": ("user.create", "user.update"),
+    "mail_recipient": ("mail_recipient.create", "mail_recipient.update", "mail_recipient.delete"),
 }
 """Noun -> the actions that changed the state of one object, which is put back whole."""
 SWAP = "phone.swap"
@@ -37,13 +38,19 @@ _BESIDES = {"phone": (*UNDONE_BY, SWAP), "extension": tuple(kind for kind in UND
 """Noun -> further actions that change its state."""
 PAGE = 100
 """Changes read at once."""
-_KEPT_IN_PART = frozenset({"extension", "site", "user"})
+_KEPT_IN_PART = frozenset({"extension", "site", "user", "mail_recipient"})
 """Nouns whose changes keep only the fields that they changed."""
-_OF_ADMINS = frozenset({"site", "group", "user", "import"})
+_OF_ADMINS = frozenset({"site", "group", "user", "import", "mail_recipient"})
+_BY_NUMBER = "mail_recipient"
+"""The noun whose subject is no name: the address of a recipient changes, and one address can be told of two sites. The number of one who
+was removed can be another one's afterwards: whoever is put back gets a new one."""
+_REMOVED = f"{_BY_NUMBER}.delete"
 
 
 def is_undoable(record: ChangeRecord) -> bool:
     """Returns whether a change is of a kind that can be undone at all."""
+    if _noun(record) == _BY_NUMBER and record.before is None and record.action != f"{_BY_NUMBER}.create":
+        return False  # of a version that kept nothing of what was before
     return record.action in STATES.get(_noun(record), ()) or record.action in UNDONE_BY or record.action == SWAP
 
 
@@ -82,7 +89,8 @@ class Undoing:
             found = self.changes.standings(record)
             lost = sorted({name for each in found for name in each.lost})
             return Outlook(standing(found), [], [each for each in found if each.is_gone or each.changed], lost)
-        there = self._readers()[_noun(record)](_subject(record))
+        self._expect_the_same(record)
+        there = self._readers()[_noun(record)](_subject(record)) if record.action != _REMOVED else None
         revision = None if there is None else int(there.revision)
         return Outlook(revision, self.later(record), [], self.lost(record))
 
@@ -96,9 +104,10 @@ class Undoing:
             self.changes.undo_many(actor, record, revision, over_later=over_later)
             return lost
         noun = _noun(record)
+        self._expect_the_same(record)
         self._check_newest(record, over_later=over_later)
         if record.before is None:
-            self._delete(noun, actor, record.subject, revision)
+            self._delete(noun, actor, _subject(record), revision)
             return []
         lost = self.lost(record)
         if record.action == SWAP:
@@ -112,6 +121,7 @@ class Undoing:
             "department": self._department,
             "user": self._user,
             "layout": self._layout,
+            "mail_recipient": self._mail_recipient,
         }
         writes[noun](actor, replace(record, before=self._before(record)), revision)
         return lost
@@ -134,6 +144,7 @@ class Undoing:
             "group": lambda subject: next((row for row in store.groups() if row.name == subject), None),
             "department": store.department,
             "user": store.user,
+            "mail_recipient": lambda subject: store.mail_recipient(int(subject)),
             "layout": store.layout,
         }
 
@@ -142,10 +153,12 @@ class Undoing:
         noun, subject = _noun(record), _subject(record)
         actions = STATES[noun] + _BESIDES.get(noun, ())  # rows of other kinds are none of this
         found: list[ChangeRecord] = []
+        if record.action == _REMOVED:
+            return found
         before: int | None = None
         while True:
-            rows = self.store.changes(subject=subject, actions=actions, before=before, limit=PAGE)
-            found += [row for row in rows if row.id > record.id]
+            rows = self.store.changes(subject="" if noun == _BY_NUMBER else subject, actions=actions, before=before, limit=PAGE)
+            found += [row for row in rows if row.id > record.id and (noun != _BY_NUMBER or _subject(row) == subject)]
             if len(rows) < PAGE or rows[-1].id <= record.id:
                 return found
             before = rows[-1].id
@@ -159,9 +172,15 @@ class Undoing:
     def _check_newest(self, record: ChangeRecord, *, over_later: bool) -> None:
         later = [] if over_later else self.later(record)
         if later:
+            subject = _named(record)
             raise NeedsConfirmation(
-                f"{_subject(record)} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"
+                f"{subject} was changed {len(later)} times since, last by {later[0].actor}: confirm that these are undone too"
             )
+
+    def _expect_the_same(self, record: ChangeRecord) -> None:
+        """Raises ``InputError`` where the number of a recipient is no longer that of the one who was meant."""
+        if _noun(record) == _BY_NUMBER and any(row.action != f"{_BY_NUMBER}.update" for row in self.later(record)):
+            raise InputError({"id": f"{record.subject} was removed from the notices since"})
 
     def _delete(self, noun: str, actor: str, subject: str, revision: int | None) -> None:
         changes = self.changes
@@ -173,6 +192,7 @@ class Undoing:
             "department": lambda: changes.delete_department(actor, subject, revision),
             "user": lambda: changes.delete_user(actor, subject, revision),
             "layout": lambda: changes.delete_layout(actor, subject, revision),
+            "mail_recipient": lambda: changes.delete_mail_recipient(actor, int(subject), revision),
         }
         deletes[noun]()
 
@@ -210,6 +230,13 @@ class Undoing:
     def _user(self, actor: str, record: ChangeRecord, revision: int | None) -> None:
         self.changes.update_user(actor, record.subject, record.before, revision)
 
+    def _mail_recipient(self, actor: str, record: ChangeRecord, revision: int | None) -> None:
+        given = {name: value for name, value in record.before.items() if name != "id"}
+        if record.action == _REMOVED:
+            self.changes.create_mail_recipient(actor, given)
+        else:
+            self.changes.update_mail_recipient(actor, int(_subject(record)), given, revision)
+
     def _layout(self, actor: str, record: ChangeRecord, revision: int | None) -> None:
         rows = record.before["keys"]
         keys = [LayoutKeyInput(key, type_, value, label, module, line, slot != "") for module, key, type_, value, label, line, slot in rows]
@@ -222,4 +249,11 @@ def _noun(record: ChangeRecord) -> str:
 
 def _subject(record: ChangeRecord) -> str:
     """Returns what would be written: of a swap the phone that is in the other one's place now."""
+    if _noun(record) == _BY_NUMBER:
+        return str((record.after or record.before)["id"])
+    return _named(record)
+
+
+def _named(record: ChangeRecord) -> str:
+    """Returns what a change is of, as people call it."""
     return str(record.after["mac"]) if record.action == SWAP else record.subject

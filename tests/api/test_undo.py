@@ -191,3 +191,36 @@ def test_nobody_undoes_what_they_may_not_write(roles: dict[str, Api], admin: Api
     admin.post("/extensions", {"number": "7001"})
     assert undo(technician, "7001").status_code == 403
     assert undo(roles["viewer"], "7001").status_code == 403
+
+
+def test_a_recipient_of_e_mail_goes_back_by_number_and_not_by_address(admin: Api) -> None:
+    number = admin.post("/mail-recipients", {"address": "office@example.com", "events": ["disk.low"]}).get_json()["id"]
+    other = admin.post("/mail-recipients", {"address": "office@example.com", "site": "default"}).get_json()["id"]
+    admin.patch(f"/mail-recipients/{number}", {"address": "desk@example.com", "language": "fi"})
+    moved = newest(admin, "office@example.com")
+    admin.patch(f"/mail-recipients/{other}", {"enabled": False})
+    admin.patch(f"/mail-recipients/{number}", {"events": ["*"]})
+    assert reason(admin.post(f"/changes/{moved}/undo")) == "needs_confirmation"
+    assert admin.post(f"/changes/{moved}/undo", {"over_later": True}).status_code == 200
+    row = admin.get(f"/mail-recipients/{number}").get_json()
+    assert (row["address"], row["language"], row["events"], row["enabled"]) == ("office@example.com", "en", ["disk.low"], True)
+    assert not admin.get(f"/mail-recipients/{other}").get_json()["enabled"]
+
+
+def test_a_recipient_who_was_removed_is_put_back_once_and_nobody_else_in_their_place(admin: Api) -> None:
+    made = admin.post("/mail-recipients", {"address": "office@example.com", "events": ["disk.low"]}).get_json()
+    admin.patch(f"/mail-recipients/{made['id']}", {"enabled": False})
+    paused = newest(admin, "office@example.com")
+    admin.delete(f"/mail-recipients/{made['id']}")
+    removed = newest(admin, "office@example.com")
+    admin.post(
+        "/mail-recipients", {"address": "somebody@example.com"}
+    )  # by the number that has become free, where the database gives it again
+    for gone in (paused, paused - 1):
+        answer = admin.post(f"/changes/{gone}/undo", {"over_later": True})
+        assert answer.status_code == 422 and "was removed from the notices since" in answer.get_data(as_text=True)
+    assert admin.post(f"/changes/{removed}/undo").status_code == 200
+    rows = {row["address"]: row for row in admin.get("/mail-recipients").get_json()["items"]}
+    assert set(rows) == {"somebody@example.com", "office@example.com"}
+    assert (rows["office@example.com"]["events"], rows["office@example.com"]["enabled"]) == (["disk.low"], False)
+    assert reason(admin.post(f"/changes/{removed}/undo")) == "already_exists"

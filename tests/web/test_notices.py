@@ -113,6 +113,26 @@ def test_changes_tell_in_words_what_somebody_was_told_of(admin: Person, installa
     assert "of-theirs" not in answer.text
 
 
+def test_pause_and_removal_are_undone_on_the_page_of_changes(admin: Person, installation: Installation) -> None:
+    store, number = installation.store, recipient(installation, language="nl")
+
+    def undo() -> str:
+        newest = store.changes(actions=["mail_recipient.update", "mail_recipient.delete"], limit=1)[0]
+        asked = admin.get(f"/changes/{newest.id}/undo")
+        revision = re.search(r'name="revision" value="(\d*)"', asked.text)
+        assert revision and "Undo it" in words_in(asked)
+        assert admin.post(f"/changes/{newest.id}/undo", revision=revision[1]).status_code == 303
+        return words_in(admin.get("/changes"))
+
+    admin.post(f"/notices/recipients/{number}/pause", paused="yes")
+    assert "Undone." in undo() and store.mail_recipients()[0].enabled
+    kept = store.mail_recipients()[0]
+    admin.post(f"/notices/recipients/{number}/delete")
+    assert not store.mail_recipients() and "Undone." in undo()
+    [back] = store.mail_recipients()
+    assert (back.address, back.language, back.events, back.enabled) == (kept.address, kept.language, kept.events, True)
+
+
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
