@@ -57,6 +57,16 @@ _MEANINGS: tuple[tuple[re.Pattern[str], str], ...] = (
 )  # fmt: skip
 
 
+# Lists that one who was killed left half-written, or that the mirror has outrun meanwhile.
+_STALE = re.compile(
+    r"could not be parsed or opened|Can't find a source to download|\b404 +[A-Z]|Hash Sum mismatch|File has unexpected size"
+)
+
+
+class _StaleListsError(InstallError):
+    """What is known of the mirror's packages does not hold."""
+
+
 class Source(NamedTuple):
     """One entry of the host's apt sources."""
 
@@ -93,12 +103,22 @@ def source_lines(host: Host) -> list[str]:
 def fetch_packages(folder: Path, host: Host, progress: Progress) -> list[Path]:
     """Returns the files of Asterisk's packages and of all that they need, in ``folder``; what is there already is not fetched again.
 
-    Raises ``InstallError``.
+    Where the lists of an earlier try do not hold, they are fetched anew, once. Raises ``InstallError``.
     """
     if shutil.which("apt-get", path=host.search) is None or shutil.which("dpkg-deb", path=host.search) is None:
         raise InstallError(
             "apt-get is missing: Asterisk is brought onto Debian and Ubuntu only; elsewhere install Asterisk 20 or later yourself"
         )
+    try:
+        return _fetched(folder, host, progress)
+    except _StaleListsError:
+        shutil.rmtree(folder / "state")
+        for cached in ("pkgcache.bin", "srcpkgcache.bin"):
+            (folder / "cache" / cached).unlink(missing_ok=True)
+        return _fetched(folder, host, progress)
+
+
+def _fetched(folder: Path, host: Host, progress: Progress) -> list[Path]:
     options = _prepare(folder, source_lines(host))
     progress("Asking the mirror for its packages", 0.0)
     _apt(
@@ -174,7 +194,8 @@ def _apt(arguments: list[str], host: Host, told: Callable[[float], None]) -> Non
         finally:
             reader.join()
     if status:
-        raise InstallError(meaning("".join(complaints)))
+        said = "".join(complaints)
+        raise (_StaleListsError if _STALE.search(said) else InstallError)(meaning(said))
 
 
 def _drain(stream: IO[str], into: list[str]) -> None:

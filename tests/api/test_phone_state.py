@@ -26,7 +26,7 @@ def test_a_new_phone_is_being_rendered(admin: Api, phone: dict[str, Any]) -> Non
     assert lockstep["stage"] == "rendering"
     assert set(lockstep) == {
         "stage", "wanted", "live", "served", "pbx_wanted", "pbx_verified", "live_at", "registered_at", "fetched_at", "notified_at", "error",
-        "has_lines", "has_pbx", "wake",
+        "has_lines", "has_pbx", "retired_at", "wake",
     }  # fmt: skip
 
 

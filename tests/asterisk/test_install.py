@@ -133,6 +133,36 @@ def test_a_mirror_that_cannot_be_reached_is_said(tmp_path: Path) -> None:
     assert private_program(tmp_path / "data") is None
 
 
+@pytest.mark.parametrize(
+    "complaint", ["The package lists or status file could not be parsed or opened.", "Can't find a source to download version '1' of 'x'"]
+)
+@pytest.mark.parametrize("times", [1, 2])
+def test_lists_that_do_not_hold_are_fetched_anew_once(tmp_path: Path, complaint: str, times: int) -> None:
+    """An apt that complains as often as there are files to count by, and sees whether it was given lists of before."""
+    fetched, count = tmp_path / "fetched", tmp_path / "count"
+    (fetched / "state/lists").mkdir(parents=True)
+    (fetched / "state/lists/of-before").touch()
+    count.write_text("x" * times)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    script = f"""#!/bin/sh
+for word; do [ "$word" = install ] && break; done
+[ "$word" = install ] || exit 0
+if [ -s {count} ]; then printf %s "$(cut -c2- {count})" > {count}; echo "E: {complaint}" >&2; exit 100; fi
+[ -e {fetched}/state/lists/of-before ] && exit 99
+touch {fetched}/cache/archives/asterisk.deb
+"""
+    for name in ("apt-get", "dpkg-deb"):
+        (programs / name).write_text(script)
+        (programs / name).chmod(0o755)
+    host = machine(tmp_path, DEBIAN, "deb http://mirror.example/debian bookworm main\n", search=f"{programs}:{SEARCH}")
+    if times == 1:
+        assert [path.name for path in fetch_packages(fetched, host, silent)] == ["asterisk.deb"]
+    else:
+        with pytest.raises(InstallError, match="apt-get failed"):
+            fetch_packages(fetched, host, silent)
+
+
 def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(install, "NEEDED_BYTES", 2**62)
     with pytest.raises(InstallError, match=r"has \d+ MB free"):
