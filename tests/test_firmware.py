@@ -179,6 +179,17 @@ def test_a_phone_that_does_not_come_back_stops_the_roll_out_until_somebody_resum
     assert given(own) == set(phones)
 
 
+def test_a_phone_that_is_taken_out_of_service_holds_nobody_up(own: Inside) -> None:
+    phones = {phone.mac: phone for phone in (own.phone() for _ in range(4))}
+    pin(own, "yealink/t46u", shares=(25, 100), timeout_s=600)
+    [first] = given(own)
+    own.installation.changes.retire_phone("test", phones[first].mac)
+    own.clock.now += 601
+    roll(own)
+    assert now(own, "yealink/t46u").state == "rolling"
+    assert first not in given(own) and len(given(own)) == 1, "another one shows how it goes"
+
+
 def test_a_phone_without_lines_is_believed_by_what_it_fetches(own: Inside) -> None:
     phone = own.phone()
     own.installation.changes.update_phone("test", phone.mac, PhoneInput(lines=[]))

@@ -55,9 +55,10 @@ class FirmwareReads(StoreBase):
         return _pin(row) if row else None
 
     def firmware_targets(self) -> dict[Mac, tuple[str, str | None]]:
-        """Returns the model and group of every enabled phone of a model that a pin is for."""
+        """Returns the model and group of every phone of a model that a pin is for: of those that are enabled and in service."""
         models = sa.select(firmware_pin.c.model)
-        query = sa.select(phone.c.mac, phone.c.model, phone.c.group).where(phone.c.enabled, phone.c.model.in_(models))
+        query = sa.select(phone.c.mac, phone.c.model, phone.c.group)
+        query = query.where(phone.c.enabled, phone.c.retired_at.is_(None), phone.c.model.in_(models))
         with self.database.read() as connection:
             return {Mac(row.mac): (row.model, row.group) for row in connection.execute(query)}
 
