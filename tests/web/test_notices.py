@@ -160,6 +160,14 @@ def test_what_was_typed_and_ticked_stays_where_something_is_wrong(admin: Person,
     assert '<option value="fi" selected>' in answer.text and "Swapped phone" in words_in(answer)
 
 
+def test_nothing_ticked_is_told_on_the_form_of_somebody_who_is_told_already(admin: Person, installation: Installation) -> None:
+    path = f"/notices/recipients/{recipient(installation)}"
+    answer = admin.post(path, address="other@example.com", site="", language="fi", revision="1")
+    assert answer.status_code == 422 and "Tick at least one." in words_in(answer)
+    assert 'value="other@example.com"' in answer.text and '<option value="fi" selected>' in answer.text
+    assert installation.store.mail_recipients()[0].address == OFFICE
+
+
 def test_test_message_goes_out_at_once_or_says_why_not(installation: Installation) -> None:
     number = recipient(installation, language="nl")
     with mail_box() as (box, port):

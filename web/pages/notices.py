@@ -73,8 +73,8 @@ def edit(number: int) -> Response:
 def save(number: int) -> Response:
     """Saves a recipient."""
     record, form = found_recipient(number), request.form
-    given = {**_given(form), "enabled": form.get("paused") != "yes"}
     try:
+        given = {**_given(form), "enabled": form.get("paused") != "yes"}
         installation().changes.update_mail_recipient(actor(), number, given, revision_of(form))
     except (InputError, StaleWrite) as error:
         return _form(record, form, mistakes_of(error), 422)
