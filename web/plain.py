@@ -16,7 +16,7 @@ from web.sentences import catalogued
 from web.told import event_word
 
 FIELDS: Mapping[str, str] = {
-    "model": mark("Model"), "site": mark("Site"), "group": mark("Group"), "layout": mark("Layout"), "enabled": mark("Switched on"),
+    "model": mark("Model"), "site": mark("Site"), "group": mark("Group"), "layout": mark("Layout"), "enabled": mark("Switched on"), "retired": mark("Out of service"),
     "modules": mark("Expansion modules attached"), "firmware": mark("Firmware"), "secret_settings": mark("Secrets that are set"),
     "display_name": mark("Name"), "email": mark("E-mail"), "department": mark("Department"), "number": mark("Number"), "secret": mark("Secret"),
     "access": mark("Access to files"), "enrolment": mark("Unlisted phones"), "trusted_networks": mark("Trusted networks"), "pool": mark("Numbers for new phones"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from provisioner.changes.keys import KeyInput, kept_mistakes, key_inputs, key_mistakes
 from provisioner.changes.layouts import LayoutWrites
 from provisioner.changes.phones import PhoneInput
+from provisioner.changes.retired import WHY as IS_RETIRED
 from provisioner.changes.unit import Unit
 from provisioner.core.mac import Mac
 from provisioner.core.values import Key
@@ -78,7 +79,9 @@ class CopyWrites(LayoutWrites):
         keys = key_inputs(key for _, key in sorted({**there, **copied}.items()))
         model = self.store.catalogue.model(record.model)
         layout = self.store.layout(record.layout, unit.connection) if record.layout else None
-        found = key_mistakes(model, keys, None, [line.line for line in record.lines]) if model else {}
+        found = {**key_mistakes(model, keys, None, [line.line for line in record.lines])} if model else {}
+        if record.retired_at is not None:
+            found["mac"] = IS_RETIRED
         return CopyPlan(
             mac=record.mac,
             model=record.model,

@@ -216,6 +216,7 @@ def phone_as_kept(before: Kept, hidden: Mapping[str, object]) -> PhoneInput:
         settings={**before["settings"], **{name: hidden[name] for name in before["secret_settings"] if name in hidden}},
         lines=_inputs("lines", before["lines"]),
         keys=_inputs("keys", before["keys"]),
+        retired=before.get("retired", False),
     )
 
 

@@ -55,6 +55,8 @@ class PhoneInput:
     """True lays ``settings`` over what is there, None taking one away; False replaces them whole."""
     keeps_hidden: bool = field(default=False)
     """True: these are the keys of a phone as it was, so that those which its layout has the place of come along, hidden."""
+    retired: bool = field(default=False)
+    """True: a phone that was out of service when it was taken off the list, and is listed anew so."""
 
 
 class PhoneWrites(UnitMaker):
@@ -80,6 +82,7 @@ class PhoneWrites(UnitMaker):
             "settings": {},
             "created_at": unit.at,
             "opened_at": unit.at,
+            "retired_at": unit.at if given.retired else None,
             **first_epochs(unit, [mac]).get(mac, {}),
             **_results_unknown(),
         }
@@ -383,4 +386,5 @@ def shown_for_change(record: PhoneRecord) -> dict[str, Any]:
         "secret_settings": list(record.secret_names),
         "lines": [[line.line, line.extension, line.label] for line in record.lines],
         "keys": [[key.module, key.key, key.type, key.value, key.label, key.line] for key in record.keys],
+        **({"retired": True} if record.retired_at is not None else {}),
     }

@@ -202,7 +202,7 @@ class Undoing:
         given = phone_as_kept(record.before, dict.fromkeys(there.secret_names, SHOWN_SECRET) if there else {})
         if there is None:
             self.changes.create_phone(actor, mac, given)
-        elif record.action == REINSTATE:
+        elif given.retired:
             self.changes.retire_phone(actor, mac, revision)
         elif there.retired_at is not None:
             self.changes.reinstate_phone(actor, mac, revision, record.before)

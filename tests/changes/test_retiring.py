@@ -237,15 +237,13 @@ def test_one_whose_changes_are_gone_comes_back_without_lines(world: World) -> No
         lambda changes: changes.update_phone("t", ONE, PhoneInput(settings={"voice_vlan": 5})),
         lambda changes: changes.update_phones("t", [ONE], enabled=False),
         lambda changes: changes.assign_layout("t", [ONE], "sales"),
-        lambda changes: changes.copy_keys("t", TWO, [ONE]),
         lambda changes: changes.swap_phone("t", ONE, mac_of(9)),
         lambda changes: changes.take_seat("t", ONE, "1001"),
     ],
-    ids=["lines", "settings", "switching many off", "layout", "copied keys", "swap", "hot desk"],
+    ids=["lines", "settings", "switching many off", "layout", "swap", "hot desk"],
 )
 def test_nothing_is_given_to_a_phone_out_of_service(world: World, write) -> None:
     listed(world)
-    world.phone(2, keys=[KeyInput(2, "blf", "1001")])
     world.changes.retire_phone("t", ONE)
     with pytest.raises(InputError) as caught:
         write(world.changes)
@@ -261,6 +259,40 @@ def test_of_many_those_out_of_service_are_named(world: World) -> None:
     assert caught.value.fields == {f"phones.{ONE.colons}": OUT}
     record = world.store.phone(TWO)
     assert record and record.layout is None
+
+
+def test_copies_of_keys_pass_it_over(world: World) -> None:
+    listed(world)
+    world.phone(2, keys=[KeyInput(2, "blf", "1001")])
+    world.phone(3)
+    world.changes.retire_phone("t", ONE)
+    assert [(plan.mac, plan.mistakes) for plan in world.changes.plan_copy(TWO, [ONE, mac_of(3)])] == [(ONE, (OUT,)), (mac_of(3), ())]
+    with pytest.raises(InputError) as caught:
+        world.changes.copy_keys("t", TWO, [ONE, mac_of(3)])
+    assert caught.value.fields == {f"phones.{ONE.colons}": OUT}
+    assert [plan.mac for plan in world.changes.copy_keys("t", TWO, [ONE, mac_of(3)], only_fitting=True)] == [mac_of(3)]
+
+
+def test_one_that_was_taken_off_the_list_comes_back_out_of_service(world: World) -> None:
+    """Else it would be given a file of its site, with passwords, by its first fetch."""
+    listed(world)
+    world.changes.update_phone("t", ONE, PhoneInput(settings={"raw.ntp": "time.office.test"}))
+    undoing = Undoing(world.store, world.changes)
+    world.changes.retire_phone("t", ONE)
+    world.changes.delete_phone("t", ONE)
+    [row] = world.store.changes(subject=ONE, actions=["phone.delete"], limit=1)
+    undoing.undo("ann", row, undoing.outlook(row).revision)
+    record = world.store.phone(ONE)
+    assert record and record.retired_at == world.clock.now and dict(record.settings) == {"raw.ntp": ""}
+    world.drain()
+    assert "pbx.office.test" not in world.live(ONE) and stage_of(world) is Stage.RETIRING
+    after = world.changes.reinstate_phone("t", ONE)
+    assert [line.extension for line in after.lines] == ["1001", "1002"] and after.settings["raw.ntp"] == "time.office.test"
+    world.changes.delete_phone("t", ONE)
+    [row] = world.store.changes(subject=ONE, actions=["phone.delete"], limit=1)
+    undoing.undo("ann", row, None)
+    record = world.store.phone(ONE)
+    assert record and record.retired_at is None and len(record.lines) == 2
 
 
 def test_wrong_moments_are_refused(world: World) -> None:
