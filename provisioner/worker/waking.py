@@ -126,7 +126,7 @@ class Waking:
         told: list[Told] = []
         try:
             for item in items:
-                told.append(self._told(item, phones, busy if item.mac not in talking else busy.union(item.numbers)))
+                told.append(self._told(item, phones, in_call=item.mac in talking or not busy.isdisjoint(item.numbers)))
         finally:
             self._note(told)
 
@@ -136,8 +136,8 @@ class Waking:
         rows = (row for chunk in chunks for found in self._store.registrations(chunk).values() for row in found)
         return {row.mac for row in rows if row.ended_at is None and row.extension in busy}
 
-    def _told(self, item: PhoneToWake, phones: Mapping[str, Sequence[LinePhone]], busy: frozenset[str]) -> Told:
-        if not busy.isdisjoint(item.numbers):
+    def _told(self, item: PhoneToWake, phones: Mapping[str, Sequence[LinePhone]], *, in_call: bool) -> Told:
+        if in_call:
             return Told(item, 0, item.tries, BUSY_AGAIN_S, IN_A_CALL)
         vendor = self._store.catalogue.vendors.get(item.model.partition("/")[0])
         if vendor is None:
@@ -230,7 +230,8 @@ class Waking:
         vendor = self._store.catalogue.vendors.get(record.model.partition("/")[0])
         if vendor is None:
             return  # its folder was taken away; the phone is held with that reason
-        if is_reboot and not self._backend.busy().isdisjoint(numbers):
+        busy = self._backend.busy() if is_reboot else frozenset()
+        if not busy.isdisjoint(numbers) or self._talking([record.mac], busy):
             self._postponed.append(item)
             return
         event = vendor.notify_reboot_event if is_reboot else vendor.notify_event

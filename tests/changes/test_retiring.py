@@ -14,7 +14,7 @@ from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound, StaleWrite
 from provisioner.models import served_file, upload
 from provisioner.records import PhoneFilter
-from provisioner.worker.waking import NOT_REGISTERED
+from provisioner.worker.waking import IN_A_CALL, NOT_REGISTERED
 from tests.engines import World, mac_of
 
 ONE, TWO = mac_of(1), mac_of(2)
@@ -143,6 +143,22 @@ def test_it_is_told_where_it_was_registered(world: World) -> None:
     world.pbx.registrations = []
     world.later(40.0)
     assert len(world.pbx.notified) == 2 and stage_of(world) is Stage.RETIRED
+
+
+def test_it_is_left_alone_until_its_call_ends(world: World) -> None:
+    listed(world)
+    world.pbx.registrations = [Contact("1001", "sip:desk", f"Acme A1 1.0 {ONE}", world.clock.now, "192.0.2.1")]
+    world.later(1.0)
+    fetched(world)
+    world.pbx.notified.clear()
+    world.pbx.in_call = frozenset({"1001"})
+    world.changes.retire_phone("t", ONE)
+    world.changes.request_resync("t", ONE, reboot=True)
+    world.later(1.0)
+    assert world.pbx.notified == [] and world.store.wakes([ONE])[ONE].error == IN_A_CALL
+    world.pbx.in_call = frozenset()
+    world.later(60.0)
+    assert sorted(world.pbx.notified) == [("1001", "check-sync;reboot=false"), ("1001", "check-sync;reboot=true")]
 
 
 def test_one_that_is_not_registered_waits_for_its_restart(world: World) -> None:
