@@ -44,7 +44,7 @@ class PhoneRow:
     """A phone to list, or to change where ``before`` is there; every value is the one to stand in the end.
 
     ``lines``, ``keys`` and ``modules`` None leave what is there; ``settings`` holds only what changes, None taking a setting off the
-    phone's own layer; ``firmware`` is of a phone to list alone.
+    phone's own layer; ``firmware`` and ``retired``, out of service, are of a phone to list alone.
     """
 
     mac: Mac
@@ -59,6 +59,7 @@ class PhoneRow:
     modules: int | None = None
     firmware: str = ""
     keys: tuple[KeyInput, ...] | None = None
+    retired: bool = False
 
 
 class BulkWrites(DepartmentWrites, RotationWrites):
@@ -145,7 +146,8 @@ class BulkWrites(DepartmentWrites, RotationWrites):
             part = rows[start : start + CHUNK]
             again = first_epochs(unit, [row.mac for row in part])
             of_new = [{"modules": row.modules or 0, "firmware": row.firmware, **again.get(row.mac, {})} for row in part]
-            values = [{"mac": row.mac, **_columns(row), **fresh, **more} for row, more in zip(part, of_new, strict=True)]
+            since = [{"retired_at": unit.at if row.retired else None} for row in part]
+            values = [{"mac": row.mac, **_columns(row), **fresh, **more, **at} for row, more, at in zip(part, of_new, since, strict=True)]
             unit.connection.execute(phone.insert(), values)
 
     def _update_phones(self, unit: Unit, rows: Sequence[PhoneRow]) -> None:

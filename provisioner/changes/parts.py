@@ -196,6 +196,7 @@ def listed_anew(part: ChangePart) -> dict[str, Any]:
         "mac": Mac(part.subject),
         **{name: was[name] for name in (*PLAIN, "modules", "firmware")},
         "settings": dict(was["settings"]),
+        "retired": was.get("retired", False),
         **{name: _inputs(name, was[name]) for name in _ROWS},
     }
 

@@ -12,6 +12,7 @@ from provisioner.changes.undoing import Undoing
 from provisioner.core.lockstep import Stage, stage
 from provisioner.core.mac import Mac
 from provisioner.errors import InputError, NotFound, StaleWrite
+from provisioner.importing import apply_plan, preview_import
 from provisioner.models import served_file, upload
 from provisioner.records import PhoneFilter
 from provisioner.worker.waking import IN_A_CALL, NOT_REGISTERED
@@ -309,6 +310,18 @@ def test_one_that_was_taken_off_the_list_comes_back_out_of_service(world: World)
     undoing.undo("ann", row, None)
     record = world.store.phone(ONE)
     assert record and record.retired_at is None and len(record.lines) == 2
+
+
+def test_one_that_went_with_an_import_comes_back_out_of_service(world: World) -> None:
+    plan = preview_import(world.installation, "mac,model,extension\n02acde000001,acme/a1,1001\n")
+    apply_plan(world.installation, "ann", plan, all_or_nothing=True)
+    undoing = Undoing(world.store, world.changes)
+    world.changes.retire_phone("t", ONE)
+    for action in ("import.commit", "import.undo"):
+        [row] = world.store.changes(actions=[action], limit=1)
+        undoing.undo("t", row, undoing.outlook(row).revision, over_later=True)
+        record = world.store.phone(ONE)
+    assert record and record.retired_at is not None and record.lines == ()
 
 
 def test_wrong_moments_are_refused(world: World) -> None:
