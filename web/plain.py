@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "extensions_made": mark("Extensions, made again"), "extensions_put_back": mark("Extensions, put back"),
     "extensions_deleted": mark("Extensions, deleted"),
     "state": mark("State"), "reason": mark("What became of it"), "wanted": mark("To be at the service"),
-    "mac": mark("MAC"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
+    "mac": mark("MAC"), "id": mark("Number"), "address": mark("Address"), "by": mark("Signed in with"), "minutes": mark("Minutes"), "name": mark("Name"), "disabled": mark("Switched off"),
     "events": mark("Told of"), "url": mark("Address of the program"),
     "record_calls": mark("Calls are recorded"), "caller": mark("Caller"), "called": mark("Called"), "started_at": mark("Began"),
 }  # fmt: skip
