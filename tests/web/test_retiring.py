@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from provisioner.changes import LineInput, PhoneInput
+from provisioner.changes import KeyInput, LineInput, PhoneInput
 from provisioner.core.mac import Mac
 from provisioner.models import served_file
 from provisioner.wiring import Installation
 from tests.installations import render_all
-from tests.web.conftest import BARE, MAC, Person, words_in
+from tests.web.conftest import BARE, HTML, MAC, Person, words_in
 
 
 def test_phone_is_retired_from_its_page_after_a_word_on_what_happens(admin: Person, phone: Mac, installation: Installation) -> None:
@@ -71,3 +71,13 @@ def test_viewer_sees_it_and_is_offered_nothing(app, admin: Person, phone: Mac, i
     assert "Being emptied" in words and "Take it back" not in words
     assert viewer.post(f"/phones/{MAC}/reinstate").status_code == 403
     assert viewer.post(f"/phones/{MAC}/retire").status_code == 403
+
+
+def test_copies_of_keys_pass_it_over_and_say_why_in_the_readers_language(admin: Person, phone: Mac, installation: Installation) -> None:
+    other = Mac("02acde000002")
+    installation.changes.update_phone("tests", phone, PhoneInput(keys=[KeyInput(3, "blf", "1001")]))
+    installation.changes.create_phone("tests", other, PhoneInput(model="acme/a1"))
+    installation.changes.retire_phone("tests", other)
+    chosen = {"csrf_token": admin.token, "place": "0.3", "mac": other}
+    shown = admin.client.post(f"/phones/{MAC}/keys/copy", data=chosen, headers={**HTML, "Accept-Language": "nl"})
+    assert shown.status_code == 200 and "deze telefoon is buiten gebruik genomen: neem hem eerst weer in gebruik" in words_in(shown)
