@@ -9,7 +9,6 @@ import ipaddress
 import logging
 import sys
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -40,7 +39,7 @@ class FileEntry:
         self.sha256 = file.sha256
         self.size = file.size
         self.content_type = sys.intern(file.content_type)  # a handful of words, in tens of thousands of entries
-        self.body: bytes | None = file.body
+        self.body: bytes | None = None
 
 
 class SiteRule:
@@ -77,7 +76,6 @@ class ServingIndex:
     def __init__(self, store: Store, cache_bytes: int) -> None:
         self._store = store
         self._cache_bytes = cache_bytes
-        self._cached: OrderedDict[FileEntry, None] = OrderedDict()
         self._cached_bytes = 0
         self._position = 0
         self._lock = threading.Lock()
@@ -105,7 +103,6 @@ class ServingIndex:
             self.warehouse = self._store.warehouse_macs()
             uploads = _grouped(self._store.upload_names())
             books = self._store.books_of_phones()
-            self._cached.clear()
             self._cached_bytes = 0
             files: dict[Mac, dict[str, FileEntry]] = {}
             for file in self._store.live_files():
@@ -145,7 +142,8 @@ class ServingIndex:
             return None
         if file.sha256 == entry.sha256:
             with self._lock:
-                self._keep(file, entry)
+                if entry.body is None and self.files.get(mac, _NO_FILES).get(entry.name) is entry:
+                    self._keep(file, entry)
         return file.body, file.sha256
 
     def mark_success(self, mac: Mac, epoch: int, at: float) -> bool:
@@ -283,25 +281,14 @@ class ServingIndex:
         return entry
 
     def _keep(self, file: LiveFile, entry: FileEntry) -> None:
-        if self._cached_bytes + file.size > self._cache_bytes:
-            self._make_room(file.size)
-        if file.size > self._cache_bytes:
-            entry.body = None
-            return
-        entry.body = file.body
-        self._cached[entry] = None
-        self._cached_bytes += file.size
-
-    def _make_room(self, size: int) -> None:
-        while self._cached and self._cached_bytes + size > self._cache_bytes:
-            entry, _ = self._cached.popitem(last=False)
-            self._cached_bytes -= entry.size
-            entry.body = None
+        """Keeps the bytes where there is room. Nothing gives way: in a storm of more phones than fit, what gave way would be asked for next."""
+        if self._cached_bytes + file.size <= self._cache_bytes:
+            entry.body = file.body
+            self._cached_bytes += file.size
 
     def _forget(self, mac: Mac, name: str) -> None:
         entry = self.files.get(mac, _NO_FILES).get(name)
-        if entry is not None and entry in self._cached:
-            del self._cached[entry]
+        if entry is not None and entry.body is not None:
             self._cached_bytes -= entry.size
 
 

@@ -196,7 +196,7 @@ SETTINGS: tuple[Row, ...] = (
     ),
     Row("TROUBLE_MINUTES", "15", integer(1, 24 * 60), "How long a PBX is away, or phones behind, before that is an event.", "min"),
     Row("API_TOKEN", "", text, "An admin token fixed from outside, for automation."),
-    Row("CACHE_MB", "64", integer(1, 4096), "Memory for the bytes of phone files, for each serving process.", "MB"),
+    Row("CACHE_MB", "256", integer(1, 4096), "Memory for the bytes of phone files: of each HTTP listener; TFTP has a quarter.", "MB"),
     Row("FETCH_LOG_ROWS", "200000", integer(1000, 50_000_000), "How many fetches are kept; the oldest go first.", "rows"),
     Row("SIGHTINGS", "100000", integer(100, 1_000_000), "How many seen phones are kept; the ones seen longest ago go first.", "rows"),
     Row("CALLS_DAYS", "365", integer(1, 3650), "How long calls that have ended are kept.", "days"),

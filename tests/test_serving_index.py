@@ -132,6 +132,29 @@ def test_refreshing_ends_where_reading_anew_does(here: Inside, actions: list) ->
     assert picture(here.index) == picture(fresh)
 
 
+def test_what_is_kept_gives_way_to_nothing(own: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    phones = [own.phone(site=own.site("open")) for _ in range(8)]
+    half = sum(entry.size for phone in phones for entry in own.index.files[phone.mac].values()) // 2
+    small = inside_of(own.installation, own.clock, half)
+    read: list[str] = []
+    live_file = small.index._store.live_file
+
+    def counted(mac: Mac, name: str) -> object:
+        read.append(mac)
+        return live_file(mac, name)
+
+    monkeypatch.setattr(small.index._store, "live_file", counted)
+    rounds = []
+    for _ in range(3):
+        for phone in phones:
+            assert small.ask(phone.name, phone.agent).reason is Reason.SERVED
+        rounds.append(sorted(read))
+        read.clear()
+    assert 0 < len(rounds[0]) < len(phones)
+    assert rounds[0] == rounds[1] == rounds[2]
+    small.recorder._database.dispose()
+
+
 @pytest.mark.parametrize("cache_bytes", [0, 1, 20_000, 60_000, 64 << 20])
 def test_memory_is_bounded_and_the_bytes_are_right(own: Inside, cache_bytes: int) -> None:
     phones = [own.phone(site=own.site("open")) for _ in range(8)]

@@ -58,7 +58,8 @@ def open_serving(settings: Settings, part: str) -> Serving:
     """Returns a serving process's objects, its index loaded."""
     installation = open_installation(settings)
     observations = Database(settings.database, durable=False)
-    index = ServingIndex(installation.store, settings.cache_mb * 1024 * 1024)
+    cache_bytes = settings.cache_mb << 20
+    index = ServingIndex(installation.store, cache_bytes // 4 if part == "tftp" else cache_bytes)
     index.load()
     recorder = Recorder(
         observations,

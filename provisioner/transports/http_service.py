@@ -20,8 +20,9 @@ log = logging.getLogger("provisioner.phones")
 
 COMMON = 2_048
 """Answers kept that the catalogue alone gives: to names without a MAC, which all phones of a model ask for."""
-SETTLED = 20_000
-"""Answers kept, twice: about half a kilobyte each. Only listed phones and names of the catalogue can fill it."""
+SETTLED = 50_000
+"""Answers kept, twice: about half a kilobyte each. Ten thousand phones ask 45,000 times in a boot; with fewer kept, what comes next would be what was
+just forgotten. Only listed phones and names of the catalogue can fill it."""
 ASKED = 65_536
 """Requests of which no more is kept than that they came: most of a boot come once, and an answer is worth keeping from the second time on."""
 
