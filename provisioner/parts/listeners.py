@@ -81,7 +81,7 @@ def _admin_app(settings: Settings) -> LiveApp:
 
 
 async def _serve_admin(app: LiveApp, bind: Bind) -> None:
-    """Serves ``app`` in this process: granian's usual server forks a worker and then holds tens of megabytes to watch it, as our supervisor does already."""
+    """Serves ``app`` in this process: granian's usual server forks a worker and stays to watch it, as our supervisor does already (docs/adr/0016)."""
     server: Any = Server(  # without types of its own
         app,
         address=bind.host,

@@ -42,9 +42,8 @@ class WebhookReads(StoreBase):
         """Returns how each webhook stands that anything was, or is to be, sent to."""
         mine = sa.select(webhook_delivery.c.id).where(webhook_delivery.c.webhook == webhook.c.name, webhook_delivery.c.tries > 0)
         newest = sa.select(mine.order_by(webhook_delivery.c.id.desc()).limit(1).correlate(webhook).scalar_subquery()).select_from(webhook)
-        waiting = sa.select(webhook_delivery.c.webhook).where(
-            webhook_delivery.c.due_at > 0
-        )  # grouped there, all that is kept would be read
+        # Counted here: grouped by the database, all that is kept would be read.
+        waiting = sa.select(webhook_delivery.c.webhook).where(webhook_delivery.c.due_at > 0)
         with self.database.read() as connection:
             tried = [Delivery(**row._mapping) for row in connection.execute(_deliveries().where(webhook_delivery.c.id.in_(newest)))]
             counts = Counter(connection.execute(waiting).scalars())

@@ -10,19 +10,14 @@ from pbx_sync.asterisk.program import Program
 from provisioner.core.lockstep import Stage
 from tests.asterisk.test_lockstep_edits import accepts
 from tests.contract.world import wait_until
-from tests.phones.office import FIRST_NUMBER, MODELS, PATIENCE_S, Desk, Office, office
+from tests.phones.office import MODELS, PATIENCE_S, Desk, Office, office_of_each_model
 
 pytestmark = pytest.mark.asterisk
 
 
 @pytest.fixture(scope="module")
 def firm(asterisk_program: Program) -> Iterator[Office]:
-    """A phone of each model, everybody in lockstep."""
-    with office(asterisk_program) as made:
-        for model in MODELS:
-            made.desk(model, [f"{FIRST_NUMBER}"])
-        made.boot()
-        made.wait_in_lockstep()
+    with office_of_each_model(asterisk_program) as made:
         yield made
 
 

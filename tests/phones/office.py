@@ -330,6 +330,17 @@ def office(program: Program, *, beside: Mapping[str, str] | None = None, **setti
 
 
 @contextmanager
+def office_of_each_model(program: Program) -> Iterator[Office]:
+    """An office with a phone of each model that watches the first, everybody in lockstep."""
+    with office(program) as made:
+        for model in MODELS:
+            made.desk(model, [f"{FIRST_NUMBER}"])
+        made.boot()
+        made.wait_in_lockstep()
+        yield made
+
+
+@contextmanager
 def open_for_work(made: Office) -> Iterator[Office]:
     """Yields an office as soon as its server answers phones; at the end it is told what server, phones and Asterisk lived through."""
     try:

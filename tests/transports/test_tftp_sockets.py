@@ -7,6 +7,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import pytest
 
@@ -70,9 +71,9 @@ class Stingy:
 
 
 def test_a_capped_receive_buffer_is_one_warning_with_the_remedy(caplog: pytest.LogCaptureFixture) -> None:
-    stingy = Stingy()
-    sockets.grow_receive_buffer(stingy, 4 << 20)  # type: ignore[arg-type]
-    sockets.warn_if_capped(stingy, 4 << 20)  # type: ignore[arg-type]
+    stingy = cast("socket.socket", Stingy())
+    sockets.grow_receive_buffer(stingy, 4 << 20)
+    sockets.warn_if_capped(stingy, 4 << 20)
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert "granted_bytes=212992" in line
     assert "requests_held=554" in line
@@ -80,9 +81,9 @@ def test_a_capped_receive_buffer_is_one_warning_with_the_remedy(caplog: pytest.L
 
 
 def test_an_uncapped_receive_buffer_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
-    stingy = Stingy()
-    sockets.grow_receive_buffer(stingy, 100_000)  # type: ignore[arg-type]
-    sockets.warn_if_capped(stingy, 100_000)  # type: ignore[arg-type]
+    stingy = cast("socket.socket", Stingy())
+    sockets.grow_receive_buffer(stingy, 100_000)
+    sockets.warn_if_capped(stingy, 100_000)
     assert caplog.records == []
 
 
